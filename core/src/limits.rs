@@ -1,0 +1,117 @@
+//! Owns every limit, in one place, each with its unit in its name.
+
+use crate::time::Millis;
+
+/// An app's stored definition.
+pub const SPEC_BYTES_MAX: usize = 256 * 1024;
+/// Nesting of a JSON document.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// Instances of one app.
+pub const INSTANCES_MAX: u32 = 50_000;
+/// Apps of a cluster.
+pub const APPS_MAX: usize = 20_000;
+/// Versions kept of an app; the oldest unused goes first.
+pub const VERSIONS_MAX: usize = 25;
+/// Port mappings of an app.
+pub const PORTS_MAX: usize = 64;
+/// Bytes of all environment names and values of an app.
+pub const ENV_BYTES_MAX: usize = 128 * 1024;
+/// Labels of an app.
+pub const LABELS_MAX: usize = 64;
+/// Bytes of a label's key.
+pub const LABEL_KEY_BYTES_MAX: usize = 253;
+/// Bytes of a label's value.
+pub const LABEL_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of an app's dotted id, so that a task id stays below Mesos's 255 (R33).
+pub const DOTTED_ID_BYTES_MAX: usize = 200;
+/// Bytes of a status message that are kept.
+pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of an idempotency key.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
+/// Idempotency keys remembered.
+pub const IDEMPOTENCY_KEYS_MAX: usize = 10_000;
+/// How long an idempotency key is remembered.
+pub const IDEMPOTENCY_LIFETIME: Millis = Millis::from_secs(24 * 3600);
+/// Unknown tasks remembered.
+pub const QUARANTINE_MAX: usize = 10_000;
+/// Superseded tasks remembered.
+pub const FORMER_TASKS_MAX: usize = 100_000;
+/// How long a superseded task that never reports again is remembered.
+pub const FORMER_LIFETIME: Millis = Millis::from_secs(14 * 24 * 3600);
+/// Crash notes kept by a shell.
+pub const CRASH_NOTES_MAX: usize = 16;
+
+/// Bytes of one record.
+pub const RECORD_BYTES_MAX: usize = 384 * 1024;
+/// Changes in one batch.
+pub const BATCH_OPS_MAX: usize = 2048;
+/// Bytes of the changes in one batch; a single larger record travels alone.
+pub const BATCH_BYTES_MAX: usize = 256 * 1024;
+/// Batches handed to the journal and not yet durable.
+pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
+
+/// Placements decided in one step.
+pub const PLACEMENTS_PER_STEP: usize = 1024;
+/// Apps planned in one step.
+pub const PLANS_PER_STEP: usize = 64;
+/// Slots touched by the plan of one app in one step.
+pub const SLOTS_PER_PLAN: usize = 1024;
+/// Timers fired in one step.
+pub const TIMERS_PER_STEP: usize = 256;
+/// Agents that one placement looks at before it takes the best of them.
+pub const CANDIDATES_PER_PLACEMENT: usize = 16;
+/// Tasks in one RECONCILE (R43).
+pub const RECONCILE_TASKS_MAX: usize = 1000;
+/// Tasks in one ACCEPT.
+pub const LAUNCHES_PER_ACCEPT_MAX: usize = 512;
+
+/// How long an offer is held when work waits that it does not suit (R65).
+pub const OFFER_HOLD: Millis = Millis(2_000);
+/// Filter on declined offers while work waits.
+pub const REFUSE_BUSY: Millis = Millis(5_000);
+/// Filter on declined offers while none does; a REVIVE removes it (R60).
+pub const REFUSE_IDLE: Millis = Millis::from_secs(120);
+/// At most one REVIVE per this span (R61).
+pub const REVIVE_INTERVAL: Millis = Millis(2_000);
+/// SUPPRESS and REVIVE are levels: asserted again after this span, since either may get lost (R62).
+pub const REASSERT_INTERVAL: Millis = Millis::from_secs(30);
+/// First retry of a KILL; doubles up to the maximum (R85).
+pub const KILL_RETRY: Millis = Millis(5_000);
+/// Largest span between KILLs of one task.
+pub const KILL_RETRY_MAX: Millis = Millis::from_secs(120);
+/// A launched task that says nothing for this long is asked after by itself (R32).
+pub const STAGING_ASK: Millis = Millis::from_secs(60);
+/// A launched task that is still not running after this long is given up and killed (R86).
+pub const STAGING_DEADLINE: Millis = Millis::from_secs(30 * 60);
+/// An unreachable task gets a replacement after this span (R50).
+pub const UNREACHABLE_REPLACE: Millis = Millis::from_secs(60);
+/// Time between an explicit batch of reconciliation and the next (R43).
+pub const RECONCILE_SPACING: Millis = Millis(100);
+/// First repetition of an explicit reconciliation for tasks not answered; doubles up to the maximum (R41).
+pub const RECONCILE_RETRY: Millis = Millis(5_000);
+/// Largest span between repetitions.
+pub const RECONCILE_RETRY_MAX: Millis = Millis::from_secs(300);
+/// An implicit reconciliation runs this often (R43).
+pub const RECONCILE_IMPLICIT: Millis = Millis::from_secs(15 * 60);
+/// A task must run this long before its earlier failures are forgotten.
+pub const STEADY_AFTER: Millis = Millis::from_secs(60);
+
+/// How long Mesos keeps tasks of a manager that is away (R10).
+pub const FAILOVER_TIMEOUT: Millis = Millis::from_secs(4 * 7 * 24 * 3600);
+
+/// One record of RecordIO (R3).
+pub const MESOS_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Calls sent to a master and not yet answered (R18).
+pub const MESOS_CALLS_IN_FLIGHT_MAX: usize = 1024;
+/// Heartbeat intervals without any data after which a stream is dead (R6).
+pub const HEARTBEATS_MISSED_MAX: u64 = 5;
+/// Heartbeat interval assumed until the master tells its own.
+pub const HEARTBEAT_DEFAULT: Millis = Millis::from_secs(15);
+/// First pause before subscribing again; doubles, with full jitter (R7).
+pub const SUBSCRIBE_BACKOFF: Millis = Millis(250);
+/// Largest pause before subscribing again.
+pub const SUBSCRIBE_BACKOFF_MAX: Millis = Millis::from_secs(15);
+/// A connection that lasted this long resets the pause.
+pub const SUBSCRIBE_STABLE: Millis = Millis::from_secs(60);
+/// Redirects followed in a row (R4).
+pub const REDIRECTS_MAX: u32 = 3;

@@ -1,0 +1,2 @@
+//! The `swan` command.
+fn main() {}
