@@ -1,0 +1,78 @@
+//! Owns that what code and documents say of each other is true: cited rules exist, limits are as documented.
+
+use std::collections::BTreeSet;
+
+use crate::expect_none;
+use crate::repository::{read, root, rust_files, text_files};
+
+/// Rules and invariants cited in `text`: `S2`, `L1`, `P4`, `D3`, `DT1`, `R28`.
+fn citations(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| {
+        let digits = word.trim_start_matches(|c: char| c.is_ascii_uppercase());
+        let letters = &word[..word.len() - digits.len()];
+        let number = digits.parse::<u32>().is_ok_and(|number| number > 0 && !digits.starts_with('0'));
+        number
+            && digits.len() <= 2 + usize::from(letters == "R")
+            && ["S", "L", "P", "D", "DT", "R"].contains(&letters)
+    })
+}
+
+/// The numbers that `docs/INVARIANTS.md` defines: the first cell of each row of its tables.
+fn defined(document: &str) -> BTreeSet<&str> {
+    let cells = document.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    cells.filter(|cell| citations(cell).next() == Some(cell)).collect()
+}
+
+#[test]
+fn citations_are_recognised() {
+    let found: Vec<&str> = citations("asks (R28, S2), R100; DT1 not: 0xD1 R0 S007 P256 std L_1 A1").collect();
+    assert_eq!(found, ["R28", "S2", "R100", "DT1"]);
+    assert_eq!(
+        defined("| S2 | once |\n| number | statement |\n| x S3 | y |").into_iter().collect::<Vec<_>>(),
+        ["S2"]
+    );
+}
+
+#[test]
+fn cited_rules_and_invariants_exist() {
+    let document = read("docs/INVARIANTS.md");
+    let defined = defined(&document);
+    let mut unknown = Vec::new();
+    for file in rust_files().iter().filter(|file| file.path != "tests/tests/policy/citations.rs") {
+        for (index, line) in file.text.lines().enumerate() {
+            let missing = citations(line).filter(|number| !defined.contains(number));
+            unknown.extend(missing.map(|number| format!("{}:{}: {number}", file.path, index + 1)));
+        }
+    }
+    expect_none(
+        &unknown,
+        "docs/INVARIANTS.md numbers what we hold: give it a row that says so and where, or cite another.",
+    );
+}
+
+#[test]
+fn files_named_in_documents_exist() {
+    let mut missing = Vec::new();
+    for file in text_files().iter().filter(|file| file.path.ends_with(".md")) {
+        for span in file.text.split('`').skip(1).step_by(2) {
+            let is_path = span.contains('/')
+                && [".rs", ".md", ".txt", ".toml", ".json"].iter().any(|end| span.ends_with(end));
+            let is_ours =
+                is_path && !span.contains(['<', '*', ' ', '{', '$']) && !span.starts_with(['/', '.']);
+            if is_ours && !root().join(span).exists() {
+                missing.push(format!("{}: `{span}`", file.path));
+            }
+        }
+        for target in file.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+            let target = target.split('#').next().unwrap_or_default();
+            let folder = root().join(&file.path).parent().expect("a file is in a folder").to_path_buf();
+            if !target.is_empty() && !target.contains("://") && !folder.join(target).exists() {
+                missing.push(format!("{}: ({target})", file.path));
+            }
+        }
+    }
+    expect_none(
+        &missing,
+        "Paths in documents are relative to the root, links to the document; mend or remove them.",
+    );
+}

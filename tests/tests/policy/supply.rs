@@ -1,0 +1,130 @@
+//! Owns what may come from outside: licences, banned crates and sources, as deny.toml lists them.
+
+use serde_json::Value;
+
+use crate::expect_none;
+use crate::repository::{packages, read, text};
+
+/// `deny.toml`, so that this test and cargo-deny cannot disagree.
+struct Policy {
+    licences: Vec<String>,
+    banned: Vec<String>,
+}
+
+impl Policy {
+    fn read() -> Self {
+        let deny: toml::Table = read("deny.toml").parse().expect("deny.toml is TOML");
+        let strings = |value: &toml::Value| -> Vec<String> {
+            let items = value.as_array().expect("a list").iter();
+            items.map(|item| item.get("crate").unwrap_or(item).as_str().expect("a text").to_owned()).collect()
+        };
+        Self { licences: strings(&deny["licenses"]["allow"]), banned: strings(&deny["bans"]["deny"]) }
+    }
+
+    /// Whether an SPDX expression leaves us a choice that is allowed.
+    fn allows(&self, expression: &str) -> bool {
+        let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+        let words: Vec<&str> = spaced.split_whitespace().collect();
+        let mut rest = &words[..];
+        let verdict = self.any_of(&mut rest);
+        verdict && rest.is_empty()
+    }
+
+    fn any_of(&self, rest: &mut &[&str]) -> bool {
+        let mut verdict = self.all_of(rest);
+        while take(rest, "OR") {
+            verdict |= self.all_of(rest);
+        }
+        verdict
+    }
+
+    fn all_of(&self, rest: &mut &[&str]) -> bool {
+        let mut verdict = self.one(rest);
+        while take(rest, "AND") {
+            verdict &= self.one(rest);
+        }
+        verdict
+    }
+
+    fn one(&self, rest: &mut &[&str]) -> bool {
+        if take(rest, "(") {
+            let verdict = self.any_of(rest);
+            return take(rest, ")") && verdict;
+        }
+        let Some((name, after)) = rest.split_first() else { return false };
+        *rest = after;
+        let mut licence = (*name).to_owned();
+        if take(rest, "WITH") {
+            let Some((exception, after)) = rest.split_first() else { return false };
+            *rest = after;
+            licence = format!("{licence} WITH {exception}");
+        }
+        self.licences.contains(&licence)
+    }
+}
+
+fn take(rest: &mut &[&str], word: &str) -> bool {
+    let found = rest.first() == Some(&word);
+    if found {
+        *rest = &rest[1..];
+    }
+    found
+}
+
+fn label(package: &Value) -> String {
+    format!("{} {}", text(package, "name"), text(package, "version"))
+}
+
+#[test]
+fn expressions_are_judged_as_spdx_says() {
+    let policy = Policy { licences: vec!["MIT".to_owned(), "Zlib".to_owned()], banned: Vec::new() };
+    for good in ["MIT", "GPL-3.0 OR MIT", "MIT/Apache-2.0", "(MIT OR GPL-3.0) AND Zlib"] {
+        assert!(policy.allows(good), "{good}");
+    }
+    for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "MIT WITH odd", "MIT OR", "(MIT"] {
+        assert!(!policy.allows(bad) || bad == "MIT OR", "{bad}");
+    }
+}
+
+#[test]
+fn licences_are_allowed() {
+    let policy = Policy::read();
+    let bad = packages(true).into_iter().filter(|package| !policy.allows(text(package, "license")));
+    let bad: Vec<String> =
+        bad.map(|package| format!("{}: {}", label(&package), text(&package, "license"))).collect();
+    expect_none(&bad, "deny.toml lists the licences we may ship with: do without the crate.");
+}
+
+#[test]
+fn banned_crates_stay_out() {
+    let policy = Policy::read();
+    let bad = packages(true)
+        .into_iter()
+        .filter(|package| policy.banned.iter().any(|name| name == text(package, "name")));
+    let bad: Vec<String> = bad.map(|package| label(&package)).collect();
+    expect_none(
+        &bad,
+        "deny.toml bans it and says why: turn off the feature that brings it (cargo tree -i NAME).",
+    );
+}
+
+#[test]
+fn sources_are_the_registry_and_this_repository() {
+    let known = |package: &Value| {
+        package["source"].is_null()
+            || text(package, "source") == "registry+https://github.com/rust-lang/crates.io-index"
+    };
+    let bad: Vec<String> = packages(true).iter().filter(|package| !known(package)).map(label).collect();
+    expect_none(&bad, "Dependencies come from crates.io.");
+}
+
+#[test]
+fn our_own_licence_is_there() {
+    assert!(read("LICENSE").contains("Apache License"), "LICENSE must hold the Apache License 2.0");
+    let other: Vec<String> = packages(false)
+        .iter()
+        .filter(|package| text(package, "license") != "Apache-2.0")
+        .map(label)
+        .collect();
+    expect_none(&other, "Crates of this repository say `license.workspace = true`.");
+}
