@@ -76,3 +76,39 @@ fn files_named_in_documents_exist() {
         "Paths in documents are relative to the root, links to the document; mend or remove them.",
     );
 }
+
+/// `256 KiB`, `20,000` and `25` as numbers.
+fn documented(value: &str) -> Option<u64> {
+    let (number, unit) = value.split_once(' ').unwrap_or((value, ""));
+    let scale = match unit {
+        "" => 1,
+        "KiB" => 1024,
+        "MiB" => 1024 * 1024,
+        _ => return None,
+    };
+    number.replace(',', "").parse::<u64>().ok().map(|number| number * scale)
+}
+
+/// The value of `pub const NAME: T = 256 * 1024;` in `limits.rs`.
+fn limit(source: &str, name: &str) -> Option<u64> {
+    let line = source.lines().find(|line| line.starts_with(&format!("pub const {name}:")))?;
+    let expression = line.split_once('=')?.1.trim().trim_end_matches(';').replace('_', "");
+    expression.split('*').map(|factor| factor.trim().parse::<u64>().ok()).product()
+}
+
+#[test]
+fn documented_limits_are_the_limits() {
+    let source = read("core/src/limits.rs");
+    let document = read("docs/OPERATING.md");
+    let rows =
+        document.lines().filter_map(|line| line.strip_prefix("| `")?.strip_suffix(" |")?.split_once("` | "));
+    let rows: Vec<(&str, &str)> =
+        rows.filter(|(name, _)| name.chars().all(|c| c.is_ascii_uppercase() || c == '_')).collect();
+    assert!(rows.len() > 5, "docs/OPERATING.md must have its table of limits");
+    let wrong = rows
+        .iter()
+        .filter(|(name, value)| limit(&source, name).is_none() || limit(&source, name) != documented(value));
+    let wrong: Vec<String> =
+        wrong.map(|(name, value)| format!("{name}: {value}, but {:?}", limit(&source, name))).collect();
+    expect_none(&wrong, "Mend the table of limits in docs/OPERATING.md.");
+}
