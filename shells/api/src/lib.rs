@@ -1,1 +1,33 @@
-//! Under construction.
+//! Owns Swan's HTTP API: it turns HTTP into the scheduler's requests and its views into JSON, and decides nothing.
+
+mod apps;
+mod auth;
+mod body;
+mod calls;
+mod dto;
+mod events;
+mod feed;
+mod limits;
+mod manager;
+mod metrics;
+mod operations;
+mod problem;
+mod quota;
+mod reply;
+mod routes;
+mod server;
+mod service;
+mod tasks;
+mod timestamp;
+
+pub use auth::{TokenError, Tokens};
+pub use dto::{
+    AppDto, CreatedDto, EventDto, FrameworkDto, GapDto, HealthDto, LeaderDto, QuarantinedDto, ScaleDto,
+    TaskDto, VersionDto, WhoDto,
+};
+pub use feed::{Batch, EventFeed, Subscription};
+pub use manager::{Answer, Manager, Read, Reading, Stat, StatKind};
+pub use problem::{ProblemDto, ProblemItem};
+pub use routes::{ROUTES, Route, open_api};
+pub use server::serve;
+pub use service::Config;

@@ -1,0 +1,129 @@
+//! Owns the routes about the manager itself: liveness, software, leadership, Mesos, quarantine, the API's description.
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::calls::{Paging, Parameters};
+use crate::dto::{BuildDto, FrameworkDto, LeaderDto, QuarantinedDto};
+use crate::manager::Reading;
+use crate::problem::{Problem, ProblemDto};
+use crate::reply;
+use crate::service::Api;
+
+/// Answers as long as the process lives; the machine is not asked.
+#[utoipa::path(get, path = "/ping", tag = "operations", security(()),
+    responses((status = 200, description = "`pong`", body = String)))]
+pub(crate) async fn ping() -> Response {
+    reply::json(StatusCode::OK, &"pong")
+}
+
+/// Answers as long as the process lives; the machine is not asked.
+#[utoipa::path(get, path = "/v1/ping", tag = "operations", security(()),
+    responses((status = 200, description = "`pong`", body = String)))]
+pub(crate) async fn v1_ping() -> Response {
+    ping().await
+}
+
+/// Which software answers.
+#[utoipa::path(get, path = "/version", tag = "operations",
+    responses((status = 200, description = "The build", body = BuildDto)))]
+pub(crate) async fn version(State(api): State<Api>) -> Response {
+    let build = &api.config.build;
+    let dto = BuildDto {
+        version: build.version.clone(),
+        commit: build.commit.clone(),
+        os: std::env::consts::OS.to_owned(),
+        arch: std::env::consts::ARCH.to_owned(),
+    };
+    reply::json(StatusCode::OK, &dto)
+}
+
+/// Which software answers.
+#[utoipa::path(get, path = "/v1/version", tag = "operations",
+    responses((status = 200, description = "The build", body = BuildDto)))]
+pub(crate) async fn v1_version(state: State<Api>) -> Response {
+    version(state).await
+}
+
+/// Who leads.
+#[utoipa::path(get, path = "/v1/leader", tag = "operations",
+    responses(
+        (status = 200, description = "The leading manager", body = LeaderDto),
+        (status = 503, description = "None is known", body = ProblemDto, content_type = "application/problem+json")))]
+pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> {
+    let leader = api.config.advertise.clone();
+    api.show(
+        |reading: &dyn Reading| reading.manager().leading,
+        |leading| match leading {
+            true => Ok(reply::json(StatusCode::OK, &LeaderDto { leader })),
+            false => Err(Problem::unavailable("this manager does not lead, and knows none that does")),
+        },
+    )
+    .await
+}
+
+/// Who Swan is for Mesos.
+#[utoipa::path(get, path = "/v1/framework", tag = "operations",
+    responses(
+        (status = 200, description = "Framework and master", body = FrameworkDto),
+        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Problem> {
+    api.show(
+        |reading: &dyn Reading| reading.manager(),
+        |manager| {
+            let dto = FrameworkDto {
+                id: manager.framework_id,
+                master: manager.master,
+                connected: manager.connected,
+            };
+            Ok(reply::json(StatusCode::OK, &dto))
+        },
+    )
+    .await
+}
+
+/// Tasks of ours that no record knows. They are left alone.
+#[utoipa::path(get, path = "/v1/quarantine", tag = "operations",
+    params(
+        ("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000"),
+        ("after" = Option<String>, Query, description = "The task id after which the page begins")),
+    responses(
+        (status = 200, description = "A page of tasks", body = [QuarantinedDto]),
+        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+pub(crate) async fn quarantine(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    paging: Paging,
+) -> Result<Response, Problem> {
+    let Paging { limit, after } = paging;
+    let read = move |reading: &dyn Reading| reading.quarantined(after.as_deref(), limit);
+    api.show(read, |page| {
+        let items: Vec<QuarantinedDto> = page.items.into_iter().map(QuarantinedDto::from).collect();
+        Ok(reply::page(&headers, "/v1/quarantine", limit, &items, page.next.as_deref()))
+    })
+    .await
+}
+
+/// This description.
+#[utoipa::path(get, path = "/openapi.json", tag = "operations",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object)))]
+pub(crate) async fn open_api(State(api): State<Api>, parameters: Parameters) -> Result<Response, Problem> {
+    parameters.only(&[])?;
+    let content_type = [(header::CONTENT_TYPE, "application/json")];
+    Ok((content_type, api.open_api.clone()).into_response())
+}
+
+/// No such route.
+pub(crate) async fn no_route() -> Problem {
+    Problem::not_found("there is nothing at this path; /openapi.json names what there is")
+}
+
+/// The route has other methods; axum names them in `Allow`.
+pub(crate) async fn no_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method-not-allowed",
+        "this path does not take this method; the Allow header names those it takes",
+    )
+}

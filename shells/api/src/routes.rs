@@ -1,0 +1,87 @@
+//! Owns the table of routes: what is served, and what the OpenAPI document describes, both come from it.
+
+use axum::Router;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use utoipa::OpenApi;
+
+use crate::service::Api;
+use crate::{apps, events, metrics, operations, tasks};
+
+/// One route with one method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// In lower case.
+    pub method: &'static str,
+    /// Names in braces stand for any segment.
+    pub path: &'static str,
+    /// Needs no token.
+    pub open: bool,
+}
+
+macro_rules! routes {
+    ($($method:ident $path:literal $module:ident::$handler:ident $access:ident;)*) => {
+        /// Every route, one line for each method.
+        pub const ROUTES: &[Route] = &[
+            $(Route { method: stringify!($method), path: $path, open: routes!(@ $access) },)*
+        ];
+
+        fn served() -> Router<Api> {
+            let mut router = Router::new();
+            $({
+                let method: MethodRouter<Api> = $method($module::$handler);
+                router = router.route($path, method);
+            })*
+            router
+        }
+
+        #[derive(OpenApi)]
+        #[openapi(
+            paths($($module::$handler),*),
+            components(schemas(crate::dto::GapDto)),
+            info(title = "Swan", description = "An application scheduler for Apache Mesos"),
+        )]
+        struct Document;
+    };
+    (@ open) => { true };
+    (@ token) => { false };
+}
+
+routes! {
+    get    "/ping"                               operations::ping       open;
+    get    "/version"                            operations::version    token;
+    get    "/metrics"                            metrics::metrics       open;
+    get    "/openapi.json"                       operations::open_api   token;
+    get    "/v1/ping"                            operations::v1_ping    open;
+    get    "/v1/version"                         operations::v1_version token;
+    get    "/v1/leader"                          operations::leader     token;
+    get    "/v1/framework"                       operations::framework  token;
+    get    "/v1/quarantine"                      operations::quarantine token;
+    get    "/v1/events"                          events::follow         token;
+    get    "/v1/apps"                            apps::list             token;
+    post   "/v1/apps"                            apps::create           token;
+    get    "/v1/apps/{app}"                      apps::show             token;
+    put    "/v1/apps/{app}"                      apps::update           token;
+    delete "/v1/apps/{app}"                      apps::delete           token;
+    post   "/v1/apps/{app}/scale"                apps::scale            token;
+    post   "/v1/apps/{app}/release"              apps::release          token;
+    get    "/v1/apps/{app}/versions"             apps::versions         token;
+    get    "/v1/apps/{app}/versions/{version}"   apps::version          token;
+    get    "/v1/apps/{app}/tasks"                tasks::list            token;
+    delete "/v1/apps/{app}/tasks"                tasks::kill_all        token;
+    get    "/v1/apps/{app}/tasks/{task}"         tasks::show            token;
+    delete "/v1/apps/{app}/tasks/{task}"         tasks::kill            token;
+}
+
+/// The OpenAPI document.
+pub fn open_api() -> utoipa::openapi::OpenApi {
+    Document::openapi()
+}
+
+/// Whether a path needs no token.
+pub(crate) fn is_open(path: &str) -> bool {
+    ROUTES.iter().any(|route| route.open && route.path == path)
+}
+
+pub(crate) fn router(api: Api) -> Router {
+    served().fallback(operations::no_route).method_not_allowed_fallback(operations::no_method).with_state(api)
+}
