@@ -1,1 +1,23 @@
-//! Under construction.
+//! Owns the fuzz bodies: plain functions that take any bytes and panic only if a promise is broken.
+//!
+//! Each promises two things: no input panics, hangs or allocates without bound (S21), and what was accepted
+//! survives its own encoding. `fuzz/README.md` says how to run them and what to do with a crash.
+
+mod machine;
+mod text;
+
+pub use machine::inputs;
+pub use text::names;
+
+/// A body and the name of its corpus, `fuzz/corpora/NAME`, and of its target, `fuzz/fuzz_targets/NAME.rs`.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// What it is called everywhere.
+    pub name: &'static str,
+    /// Takes any bytes.
+    pub body: fn(&[u8]),
+}
+
+/// All bodies, in order of name.
+pub const TARGETS: &[Target] =
+    &[Target { name: "inputs", body: inputs }, Target { name: "names", body: names }];

@@ -75,10 +75,12 @@ pub(crate) fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("cargo prints UTF-8")
 }
 
-/// `cargo metadata` of the workspace's own crates, or with all that they need.
+/// `cargo metadata` of the workspace's own crates, or with all that they may ever need on Linux.
 pub(crate) fn packages(with_dependencies: bool) -> Vec<Value> {
     let mut arguments = vec!["metadata", "--format-version", "1", "--locked"];
-    if !with_dependencies {
+    if with_dependencies {
+        arguments.extend(["--all-features", "--filter-platform", "x86_64-unknown-linux-gnu"]);
+    } else {
         arguments.push("--no-deps");
     }
     let metadata: Value = serde_json::from_str(&cargo(&arguments)).expect("cargo metadata prints JSON");

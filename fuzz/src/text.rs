@@ -1,0 +1,23 @@
+//! Owns the bodies for text that people and clients write: names, ids, documents.
+
+use swan_core::id::{AppPath, TaskName};
+use swan_core::scheduler::event::EventId;
+
+/// App paths, task ids and event ids: what parses is printed so that it parses to the same.
+pub fn names(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    if let Ok(path) = AppPath::parse(text) {
+        assert_eq!(AppPath::parse(path.as_str()).as_ref(), Ok(&path));
+        assert_eq!(
+            path.dotted().as_str().len() + 1,
+            path.as_str().len(),
+            "the dotted form loses only the first slash"
+        );
+    }
+    if let Some(name) = TaskName::parse(text) {
+        assert_eq!(name.id().as_str(), text, "a task id has one spelling");
+    }
+    if let Some(id) = EventId::parse(text) {
+        assert_eq!(EventId::parse(&id.to_string()), Some(id));
+    }
+}
