@@ -5,9 +5,10 @@ extern crate alloc;
 extern crate std;
 
 pub mod id;
-pub mod mesos;
-pub mod rng;
+pub mod journal;
 pub mod limits;
+pub mod mesos;
 pub mod record;
+pub mod rng;
 pub mod scheduler;
 pub mod time;
