@@ -1,1 +1,3 @@
-//! Under construction.
+//! Speaks the Mesos v1 HTTP API: what its bytes mean, and a client that does what core's link machine says.
+
+pub mod wire;

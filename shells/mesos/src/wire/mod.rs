@@ -1,0 +1,13 @@
+//! Owns the bytes of the Mesos v1 scheduler API: protobuf, JSON and RecordIO, and what they mean in core's terms.
+
+mod convert;
+mod error;
+#[allow(missing_docs, clippy::all, clippy::use_self, clippy::too_many_lines)]
+mod generated;
+mod json;
+mod recordio;
+
+pub use convert::{call_from_wire, call_to_wire, event_from_wire, event_to_wire};
+pub use error::WireError;
+pub use generated::v1;
+pub use recordio::{RecordDecoder, RecordError, encode_record};
