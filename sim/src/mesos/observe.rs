@@ -1,0 +1,106 @@
+//! Owns the view from outside: what checkers may know of the true state of the cluster.
+
+use swan_core::mesos::{AgentId, FrameworkId, Offer, OfferId, TaskId, TaskState, TaskStatus};
+
+use super::Cluster;
+use super::state::Phase;
+
+/// A task as the master knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskSeen<'a> {
+    /// Its id.
+    pub id: &'a TaskId,
+    /// Where.
+    pub agent: &'a AgentId,
+    /// The newest state the master was told of.
+    pub state: TaskState,
+}
+
+/// An offer that a framework holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfferSeen<'a> {
+    /// Its id.
+    pub id: &'a OfferId,
+    /// Whose it is.
+    pub framework_id: &'a FrameworkId,
+    /// As it was sent.
+    pub offer: &'a Offer,
+}
+
+impl Cluster {
+    /// The id that prefixes all ids the master gives.
+    pub fn master_id(&self) -> &str {
+        &self.master_id
+    }
+
+    /// All agents ever seen, in order of their ids, and whether each is up and registered.
+    pub fn agents(&self) -> impl Iterator<Item = (&AgentId, bool)> {
+        self.agents.iter().map(|(id, agent)| (id, agent.reachable()))
+    }
+
+    /// Tasks with a container on this agent, wanted or not.
+    pub fn alive_on(&self, agent: &AgentId) -> impl Iterator<Item = (&FrameworkId, &TaskId)> {
+        let tasks = self.agents.get(agent).map(|agent| agent.tasks.iter());
+        tasks.into_iter().flatten().filter(|(_, task)| task.alive).map(|((framework, id), _)| (framework, id))
+    }
+
+    /// The framework's tasks with a container, on any agent.
+    pub fn alive_of(&self, framework: &FrameworkId) -> impl Iterator<Item = (&AgentId, &TaskId)> {
+        self.agents.iter().flat_map(move |(agent, it)| {
+            let alive = it.tasks.iter().filter(move |((owner, _), task)| task.alive && owner == framework);
+            alive.map(move |((_, id), _)| (agent, id))
+        })
+    }
+
+    /// Tasks on this agent that are launched and whose end no status tells yet, container or not.
+    pub fn pending_on(&self, agent: &AgentId) -> impl Iterator<Item = (&FrameworkId, &TaskId)> {
+        let tasks = self.agents.get(agent).map(|agent| agent.tasks.iter());
+        let open = tasks.into_iter().flatten().filter(|(_, task)| task.phase < Phase::Ended);
+        open.map(|((framework, id), _)| (framework, id))
+    }
+
+    /// What the master knows of the framework's tasks.
+    pub fn known_of(&self, framework: &FrameworkId) -> impl Iterator<Item = TaskSeen<'_>> {
+        let tasks = self.frameworks.get(framework).map(|framework| framework.tasks.iter());
+        tasks.into_iter().flatten().map(|(id, known)| TaskSeen {
+            id,
+            agent: &known.agent,
+            state: known.state,
+        })
+    }
+
+    /// Frameworks that are known and not torn down, and whether each is connected.
+    pub fn frameworks(&self) -> impl Iterator<Item = (&FrameworkId, bool)> {
+        self.frameworks.iter().map(|(id, framework)| (id, framework.stream.is_some()))
+    }
+
+    /// How often a task was started on an agent; more than once is a framework's error (S2).
+    pub fn launches(&self, framework: &FrameworkId, task: &TaskId) -> u32 {
+        self.launches.get(&(framework.clone(), task.clone())).copied().unwrap_or(0)
+    }
+
+    /// How often an executor was told to end a task.
+    pub fn kills(&self, framework: &FrameworkId, task: &TaskId) -> u32 {
+        self.kills.get(&(framework.clone(), task.clone())).copied().unwrap_or(0)
+    }
+
+    /// All tasks ever started, and how often.
+    pub fn all_launches(&self) -> impl Iterator<Item = (&FrameworkId, &TaskId, u32)> {
+        self.launches.iter().map(|((framework, task), times)| (framework, task, *times))
+    }
+
+    /// Offers that frameworks hold.
+    pub fn outstanding_offers(&self) -> impl Iterator<Item = OfferSeen<'_>> {
+        let seen = self.offers.iter();
+        seen.map(|(id, offer)| OfferSeen { id, framework_id: &offer.framework, offer: &offer.shown })
+    }
+
+    /// Updates made and not acknowledged, oldest first per task.
+    pub fn unacknowledged(&self) -> impl Iterator<Item = (&AgentId, &FrameworkId, &TaskStatus)> {
+        self.agents.iter().flat_map(|(agent, it)| {
+            it.tasks.iter().flat_map(move |((framework, _), task)| {
+                task.updates.iter().map(move |status| (agent, framework, status))
+            })
+        })
+    }
+}

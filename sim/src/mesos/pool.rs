@@ -1,0 +1,261 @@
+//! Owns the arithmetic of resources: sums, differences, containment, and their text in error messages.
+
+use serde::{Deserialize, Serialize};
+use swan_core::mesos::{Resource, ResourceValue};
+
+/// A sum of resources: entries of one kind are merged, empty ones left out, order of first mention kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Pool(Vec<Resource>);
+
+impl Pool {
+    pub(crate) fn of(resources: &[Resource]) -> Self {
+        let mut pool = Self::default();
+        pool.add(resources);
+        pool
+    }
+
+    pub(crate) fn resources(&self) -> &[Resource] {
+        &self.0
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn add(&mut self, resources: &[Resource]) {
+        for resource in resources {
+            match self.0.iter_mut().find(|mine| same_kind(mine, resource)) {
+                Some(mine) => mine.value = sum(&mine.value, &resource.value),
+                None => {
+                    let mut resource = resource.clone();
+                    resource.value = normal(resource.value);
+                    self.0.push(resource);
+                }
+            }
+        }
+        self.0.retain(|resource| !is_nothing(&resource.value));
+    }
+
+    /// Takes away what is there; what is not is ignored.
+    pub(crate) fn subtract(&mut self, resources: &[Resource]) {
+        for resource in resources {
+            if let Some(mine) = self.0.iter_mut().find(|mine| same_kind(mine, resource)) {
+                mine.value = difference(&mine.value, &resource.value);
+            }
+        }
+        self.0.retain(|resource| !is_nothing(&resource.value));
+    }
+
+    pub(crate) fn contains(&self, wanted: &Self) -> bool {
+        wanted.0.iter().all(|resource| {
+            self.0.iter().any(|mine| same_kind(mine, resource) && covers(&mine.value, &resource.value))
+        })
+    }
+
+    /// The same, allocated to `role`, or to nobody.
+    pub(crate) fn allocated(&self, role: Option<&str>) -> Self {
+        let mut pool = self.clone();
+        for resource in &mut pool.0 {
+            resource.allocation_role = role.map(Into::into);
+        }
+        pool
+    }
+
+    /// What may be offered to `role`: ranges first, then what is reserved for it, then what is not reserved.
+    pub(crate) fn offerable(&self, role: &str) -> Self {
+        let mut fitting: Vec<Resource> =
+            self.0.iter().filter(|resource| reserved_for(resource, role)).cloned().collect();
+        fitting.sort_by_key(|resource| match resource.value {
+            ResourceValue::Ranges(_) => 0,
+            _ if !resource.reservations.is_empty() => 1,
+            _ => 2,
+        });
+        Self(fitting)
+    }
+
+    /// Thousandths of a scalar, over all reservations.
+    pub(crate) fn scalar(&self, name: &str) -> i64 {
+        let of = |resource: &Resource| match resource.value {
+            ResourceValue::Scalar(milli) if resource.name == name => milli,
+            _ => 0,
+        };
+        self.0.iter().map(of).sum()
+    }
+
+    /// Enough for an offer: 0.01 cpus or 32 MiB.
+    pub(crate) fn is_allocatable(&self) -> bool {
+        self.scalar("cpus") >= 10 || self.scalar("mem") >= 32_000
+    }
+}
+
+fn reserved_for(resource: &Resource, role: &str) -> bool {
+    let inner = resource.reservations.last();
+    inner.is_none_or(|reservation| {
+        role == reservation.role
+            || role.strip_prefix(reservation.role.as_str()).is_some_and(|rest| rest.starts_with('/'))
+    })
+}
+
+fn same_kind(a: &Resource, b: &Resource) -> bool {
+    a.name == b.name
+        && a.allocation_role == b.allocation_role
+        && a.reservations == b.reservations
+        && a.revocable == b.revocable
+        && a.disk == b.disk
+        && core::mem::discriminant(&a.value) == core::mem::discriminant(&b.value)
+}
+
+fn is_nothing(value: &ResourceValue) -> bool {
+    match value {
+        ResourceValue::Scalar(milli) => *milli == 0,
+        ResourceValue::Ranges(ranges) => ranges.is_empty(),
+        ResourceValue::Set(items) => items.is_empty(),
+    }
+}
+
+fn normal(value: ResourceValue) -> ResourceValue {
+    match value {
+        ResourceValue::Ranges(ranges) => ResourceValue::Ranges(merged(ranges)),
+        other => other,
+    }
+}
+
+fn merged(mut ranges: Vec<(u64, u64)>) -> Vec<(u64, u64)> {
+    ranges.retain(|(begin, end)| begin <= end);
+    ranges.sort_unstable();
+    let mut out: Vec<(u64, u64)> = Vec::with_capacity(ranges.len());
+    for (begin, end) in ranges {
+        match out.last_mut() {
+            Some(last) if begin <= last.1.saturating_add(1) => last.1 = last.1.max(end),
+            _ => out.push((begin, end)),
+        }
+    }
+    out
+}
+
+fn sum(a: &ResourceValue, b: &ResourceValue) -> ResourceValue {
+    match (a, b) {
+        (ResourceValue::Scalar(a), ResourceValue::Scalar(b)) => ResourceValue::Scalar(a.saturating_add(*b)),
+        (ResourceValue::Ranges(a), ResourceValue::Ranges(b)) => {
+            ResourceValue::Ranges(merged(a.iter().chain(b).copied().collect()))
+        }
+        (ResourceValue::Set(a), ResourceValue::Set(b)) => {
+            let mut items = a.clone();
+            items.extend(b.iter().filter(|item| !a.contains(item)).cloned());
+            ResourceValue::Set(items)
+        }
+        _ => a.clone(),
+    }
+}
+
+fn difference(a: &ResourceValue, b: &ResourceValue) -> ResourceValue {
+    match (a, b) {
+        (ResourceValue::Scalar(a), ResourceValue::Scalar(b)) => ResourceValue::Scalar(a.saturating_sub(*b)),
+        (ResourceValue::Ranges(a), ResourceValue::Ranges(b)) => {
+            let mut left = a.clone();
+            for &(begin, end) in b {
+                left = left.iter().flat_map(|&range| cut(range, begin, end)).flatten().collect();
+            }
+            ResourceValue::Ranges(left)
+        }
+        (ResourceValue::Set(a), ResourceValue::Set(b)) => {
+            ResourceValue::Set(a.iter().filter(|item| !b.contains(item)).cloned().collect())
+        }
+        _ => a.clone(),
+    }
+}
+
+/// What remains of a range, left and right of a cut.
+fn cut(range: (u64, u64), begin: u64, end: u64) -> [Option<(u64, u64)>; 2] {
+    if end < range.0 || begin > range.1 {
+        return [Some(range), None];
+    }
+    let left = (begin > range.0).then(|| (range.0, begin - 1));
+    let right = (end < range.1).then(|| (end + 1, range.1));
+    [left, right]
+}
+
+fn covers(a: &ResourceValue, b: &ResourceValue) -> bool {
+    match (a, b) {
+        (ResourceValue::Scalar(a), ResourceValue::Scalar(b)) => a >= b,
+        (ResourceValue::Ranges(a), ResourceValue::Ranges(b)) => {
+            b.iter().all(|(begin, end)| a.iter().any(|(from, to)| from <= begin && end <= to))
+        }
+        (ResourceValue::Set(a), ResourceValue::Set(b)) => b.iter().all(|item| a.contains(item)),
+        _ => false,
+    }
+}
+
+impl core::fmt::Display for Pool {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let parts: Vec<String> = self.0.iter().map(text).collect();
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// A resource as a master's messages show it: `cpus(allocated: apps):0.1`.
+pub(crate) fn text(resource: &Resource) -> String {
+    let mut text = resource.name.clone();
+    if let Some(role) = &resource.allocation_role {
+        text += &format!("(allocated: {role})");
+    }
+    if !resource.reservations.is_empty() {
+        let layer = |layer: &swan_core::mesos::Reservation| {
+            let kind = if layer.dynamic { "DYNAMIC" } else { "STATIC" };
+            format!("({kind},{})", layer.role)
+        };
+        let layers: Vec<String> = resource.reservations.iter().map(layer).collect();
+        text += &format!("(reservations: [{}])", layers.join(","));
+    }
+    match &resource.value {
+        ResourceValue::Scalar(milli) => text + ":" + &decimal(*milli),
+        ResourceValue::Ranges(ranges) => {
+            let parts: Vec<String> = ranges.iter().map(|(begin, end)| format!("{begin}-{end}")).collect();
+            format!("{text}:[{}]", parts.join(", "))
+        }
+        ResourceValue::Set(items) => format!("{text}:{{{}}}", items.join(", ")),
+    }
+}
+
+fn decimal(milli: i64) -> String {
+    let sign = if milli < 0 { "-" } else { "" };
+    let (whole, rest) = (milli.unsigned_abs() / 1000, milli.unsigned_abs() % 1000);
+    if rest == 0 {
+        return format!("{sign}{whole}");
+    }
+    format!("{sign}{whole}.{rest:03}").trim_end_matches('0').into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn agent() -> Pool {
+        Pool::of(&[Resource::scalar("cpus", 4000), Resource::ranges("ports", vec![(31000, 31099)])])
+    }
+
+    #[test]
+    fn what_is_taken_can_be_given_back() {
+        let taken = [Resource::scalar("cpus", 100), Resource::ranges("ports", vec![(31002, 31002)])];
+        let mut pool = agent();
+        pool.subtract(&taken);
+        assert_eq!(pool.to_string(), "cpus:3.9; ports:[31000-31001, 31003-31099]");
+        assert!(!pool.contains(&Pool::of(&taken)));
+        pool.add(&taken);
+        assert_eq!(pool, agent());
+    }
+
+    #[test]
+    fn all_taken_is_nothing_left() {
+        let mut pool = agent();
+        pool.subtract(agent().resources());
+        assert!(pool.is_empty());
+    }
+
+    #[test]
+    fn another_role_is_another_kind() {
+        let offered = agent().allocated(Some("apps"));
+        assert!(!offered.contains(&Pool::of(&[Resource::scalar("cpus", 100).allocated_to("other")])));
+        assert!(offered.contains(&Pool::of(&[Resource::scalar("cpus", 100).allocated_to("apps")])));
+    }
+}
