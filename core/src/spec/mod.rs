@@ -1,0 +1,172 @@
+//! Owns AppSpec, the validated definition of an app: Marathon's app JSON comes in, the canonical form goes out.
+//!
+//! [`AppSpec::parse`] reads a document in one walk that collects every problem with its path; legacy forms are
+//! normalised on the way. [`AppSpec::canonical_json`] writes the one form that is stored and shown; reading it gives the
+//! same spec again, without a warning that was not there before.
+
+mod app;
+mod canonical;
+mod carried;
+mod container;
+mod health;
+mod json;
+mod labels;
+mod limits;
+mod network;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use serde::{Deserialize, Serialize};
+
+pub use container::{Fetch, HostVolume};
+pub use health::{Health, PortRef, Probe, Scheme};
+pub use network::{Network, Port, Protocol};
+
+use crate::id::AppPath;
+use crate::scheduler::api::Problem;
+use crate::time::Millis;
+use read::{At, Findings, Path};
+
+/// What an app's user wants, validated and free of legacy forms.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AppSpec {
+    /// The app's absolute path.
+    pub path: AppPath,
+    /// What runs in the container.
+    pub command: Command,
+    /// The user it runs as; `None` means the framework's.
+    pub user: Option<String>,
+    /// The Docker image.
+    pub image: String,
+    /// Pull the image at every start.
+    pub force_pull_image: bool,
+    /// Run with all of the host's privileges.
+    pub privileged: bool,
+    /// Options of `docker run`, without their dashes, in order.
+    pub parameters: Vec<(String, String)>,
+    /// Directories of the host.
+    pub volumes: Vec<HostVolume>,
+    /// What is fetched into the sandbox before the start.
+    pub fetch: Vec<Fetch>,
+    /// Thousandths of a CPU.
+    pub cpus: u64,
+    /// Thousandths of a MiB.
+    pub mem: u64,
+    /// Thousandths of a MiB.
+    pub disk: u64,
+    /// How many tasks are wanted.
+    pub instances: u32,
+    /// Environment variables; the values may be secret, so `Debug` does not show them.
+    pub env: BTreeMap<String, String>,
+    /// Free-form labels.
+    pub labels: BTreeMap<String, String>,
+    /// How containers meet the network.
+    pub network: Network,
+    /// The ports, in order.
+    pub ports: Vec<Port>,
+    /// Host network only: the ports must be exactly those given.
+    pub require_ports: bool,
+    /// How a running task is known to be well.
+    pub health: Option<Health>,
+    /// How long a task may take to end; `None` means the agent's default.
+    pub kill_grace: Option<Millis>,
+    /// How long to wait before a failed task is started again.
+    pub backoff: Backoff,
+    /// The Mesos role it is placed in; `None` means the manager's default.
+    pub role: Option<String>,
+    /// The roles whose resources it may take, `*` being unreserved ones; empty means the default. Sorted.
+    pub accepted_roles: Vec<String>,
+    /// What is kept and shown, but not acted on yet: Marathon's key and compact JSON.
+    pub carried: BTreeMap<String, String>,
+}
+
+/// What runs in the container.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Command {
+    /// The image's own entry point and command.
+    Image,
+    /// A line for `/bin/sh -c`.
+    Shell(String),
+    /// Arguments for the image's entry point.
+    Args(Vec<String>),
+}
+
+/// The pause before a failed task is started again: grows by a factor up to a maximum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backoff {
+    /// The first pause.
+    pub initial: Millis,
+    /// What each further pause is multiplied with, in thousandths; at least 1000.
+    pub factor_thousandths: u32,
+    /// The longest pause.
+    pub max: Millis,
+}
+
+/// A definition that was understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// What it says.
+    pub spec: AppSpec,
+    /// What is odd in it, such as unknown keys, or is kept without being acted on.
+    pub warnings: Vec<Problem>,
+}
+
+impl AppSpec {
+    /// Reads a document, Marathon's canonical or legacy app JSON; `Err` holds everything that is wrong with it.
+    pub fn parse(document: &[u8]) -> Result<Parsed, Vec<Problem>> {
+        let value =
+            json::parse(document).map_err(|message| vec![Problem { path: String::new(), message }])?;
+        let mut findings = Findings::default();
+        findings.refuse_repeated_keys(&Path::Root, &value);
+        let spec = app::read(&At { value: &value, path: Path::Root }, &mut findings);
+        let warnings = findings.into_warnings()?;
+        Ok(Parsed { spec: spec.expect("a document without problems gives a spec"), warnings })
+    }
+
+    /// The canonical form: Marathon's app JSON without legacy forms, compact, every default written out.
+    pub fn canonical_json(&self) -> String {
+        canonical::write(self)
+    }
+
+    /// Whether a change between the two leaves every running container as it should be, so that none is replaced:
+    /// number of instances, labels, policies, and whatever else a task does not get to see.
+    pub fn same_containers(&self, other: &Self) -> bool {
+        self.container_side() == other.container_side()
+    }
+
+    /// The spec with all that running containers do not depend on set to one value.
+    fn container_side(&self) -> Self {
+        let no_backoff = Backoff { initial: Millis(0), factor_thousandths: 1000, max: Millis(0) };
+        let mut side = Self {
+            instances: 0,
+            labels: BTreeMap::new(),
+            kill_grace: None,
+            backoff: no_backoff,
+            carried: BTreeMap::new(),
+            ..self.clone()
+        };
+        for port in &mut side.ports {
+            port.labels.clear();
+            if side.network == Network::Bridge {
+                port.service_port = 0;
+            }
+        }
+        side
+    }
+}
+
+/// Leaves out what may be secret.
+impl fmt::Debug for AppSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("AppSpec");
+        debug.field("path", &self.path).field("image", &self.image).field("instances", &self.instances);
+        debug.finish_non_exhaustive()
+    }
+}
