@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::mesos::{AgentId, TaskId, TaskInfo};
+use crate::spec::{Network, Port};
 
 /// One decided launch: what differs from task to task, beside what all tasks of a version share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +35,13 @@ pub struct LaunchTemplate {
     pub app: String,
     /// The version's id.
     pub version: String,
-    /// The task as Mesos gets it, but for ids, resources and whatever depends on ports.
+    /// The task as Mesos gets it, but for ids, resources and whatever depends on ports: no port mappings, no ports for
+    /// discovery. Its environment is what all tasks share; a variable that it has is the user's last word.
     pub task: TaskInfo,
+    /// How containers meet the network.
+    pub network: Network,
+    /// The ports, in the order of [`Launch::ports`].
+    pub ports: Vec<Port>,
+    /// The one of `ports` that the health check asks; `None` if it asks none, or one by number.
+    pub health_port: Option<usize>,
 }

@@ -104,6 +104,16 @@ impl Health {
     }
 }
 
+impl Probe {
+    /// The port that is asked, if any is.
+    pub(super) const fn port(&self) -> Option<PortRef> {
+        match self {
+            Self::Http { port, .. } | Self::Tcp { port } => Some(*port),
+            Self::Command(_) => None,
+        }
+    }
+}
+
 /// Reads `healthChecks`: none or one.
 pub(super) fn read(at: &At<'_>, findings: &mut Findings, ports: &[Port]) -> Option<Health> {
     let checks: Vec<At<'_>> = at.list(findings).collect();

@@ -14,6 +14,7 @@ mod labels;
 mod limits;
 mod network;
 mod read;
+mod template;
 #[cfg(test)]
 mod tests;
 
