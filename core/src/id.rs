@@ -163,7 +163,15 @@ mod tests {
         let name = TaskName { hex: 0x00ab_cdef_0123, slot: 7, app: "web.shop" };
         assert_eq!(name.id().as_str(), "00abcdef0123.7.web.shop");
         assert_eq!(TaskName::parse(name.id().as_str()), Some(name));
-        for bad in ["", "x", "00abcdef0123.7", "00abcdef0123.07.web", "00ABCDEF0123.7.web", "00abcdef0123.+7.web", "0.7.web"] {
+        for bad in [
+            "",
+            "x",
+            "00abcdef0123.7",
+            "00abcdef0123.07.web",
+            "00ABCDEF0123.7.web",
+            "00abcdef0123.+7.web",
+            "0.7.web",
+        ] {
             assert_eq!(TaskName::parse(bad), None, "{bad}");
         }
     }

@@ -60,6 +60,10 @@ pub const SLOTS_PER_PLAN: usize = 1024;
 pub const TIMERS_PER_STEP: usize = 256;
 /// Agents that one placement looks at before it takes the best of them.
 pub const CANDIDATES_PER_PLACEMENT: usize = 16;
+/// Agents that one placement looks at in search of one that fits.
+pub const SCANNED_PER_PLACEMENT: usize = 1024;
+/// Slots that one step of reconciliation looks at.
+pub const RECONCILE_SCAN: usize = 8192;
 /// Tasks in one RECONCILE (R43).
 pub const RECONCILE_TASKS_MAX: usize = 1000;
 /// Tasks in one ACCEPT.

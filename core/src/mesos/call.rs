@@ -13,28 +13,68 @@ use crate::time::Millis;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum Call {
-    Subscribe { framework_info: Box<FrameworkInfo>, suppressed_roles: Vec<String> },
+    Subscribe {
+        framework_info: Box<FrameworkInfo>,
+        suppressed_roles: Vec<String>,
+    },
     Teardown,
-    Accept { offer_ids: Vec<OfferId>, operations: Vec<Operation>, filters: Filters },
-    Decline { offer_ids: Vec<OfferId>, filters: Filters },
+    Accept {
+        offer_ids: Vec<OfferId>,
+        operations: Vec<Operation>,
+        filters: Filters,
+    },
+    Decline {
+        offer_ids: Vec<OfferId>,
+        filters: Filters,
+    },
     AcceptInverseOffers(InverseRespond),
     DeclineInverseOffers(InverseRespond),
     /// No role means all of the framework's.
-    Revive { roles: Vec<String> },
+    Revive {
+        roles: Vec<String>,
+    },
     /// No role means all of the framework's.
-    Suppress { roles: Vec<String> },
+    Suppress {
+        roles: Vec<String>,
+    },
     /// `grace` overrides the task's own kill policy.
-    Kill { task_id: TaskId, agent_id: Option<AgentId>, grace: Option<Millis> },
-    Shutdown { executor_id: ExecutorId, agent_id: AgentId },
-    Acknowledge { agent_id: AgentId, task_id: TaskId, uuid: Uuid },
+    Kill {
+        task_id: TaskId,
+        agent_id: Option<AgentId>,
+        grace: Option<Millis>,
+    },
+    Shutdown {
+        executor_id: ExecutorId,
+        agent_id: AgentId,
+    },
+    Acknowledge {
+        agent_id: AgentId,
+        task_id: TaskId,
+        uuid: Uuid,
+    },
     /// No task means an implicit reconciliation: tell all you know.
-    Reconcile { tasks: Vec<ReconcileTask> },
-    Message { agent_id: AgentId, executor_id: ExecutorId, data: Vec<u8> },
+    Reconcile {
+        tasks: Vec<ReconcileTask>,
+    },
+    Message {
+        agent_id: AgentId,
+        executor_id: ExecutorId,
+        data: Vec<u8>,
+    },
     /// Asks for resources; masters ignore it.
     Request,
-    UpdateFramework { framework_info: Box<FrameworkInfo>, suppressed_roles: Vec<String> },
-    ReconcileOperations { operation_ids: Vec<String> },
-    AcknowledgeOperationStatus { agent_id: Option<AgentId>, operation_id: String, uuid: Uuid },
+    UpdateFramework {
+        framework_info: Box<FrameworkInfo>,
+        suppressed_roles: Vec<String>,
+    },
+    ReconcileOperations {
+        operation_ids: Vec<String>,
+    },
+    AcknowledgeOperationStatus {
+        agent_id: Option<AgentId>,
+        operation_id: String,
+        uuid: Uuid,
+    },
 }
 
 /// One task of an explicit reconciliation; with the agent the answer is better (R44).
@@ -66,9 +106,21 @@ pub struct Filters {
 pub enum Operation {
     Launch(Vec<TaskInfo>),
     /// `executor` is kept as its wire bytes.
-    LaunchGroup { executor: Vec<u8>, tasks: Vec<TaskInfo> },
-    Reserve { id: Option<String>, resources: Vec<Resource> },
-    Unreserve { id: Option<String>, resources: Vec<Resource> },
+    LaunchGroup {
+        executor: Vec<u8>,
+        tasks: Vec<TaskInfo>,
+    },
+    Reserve {
+        id: Option<String>,
+        resources: Vec<Resource>,
+    },
+    Unreserve {
+        id: Option<String>,
+        resources: Vec<Resource>,
+    },
     /// Any other, by its wire number.
-    Other { id: Option<String>, number: i32 },
+    Other {
+        id: Option<String>,
+        number: i32,
+    },
 }

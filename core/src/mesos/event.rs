@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Address, AgentId, Attribute, DomainInfo, ExecutorId, FrameworkId, MasterInfo, OfferId, Resource, TaskStatus, Unavailability,
-    Uuid,
+    Address, AgentId, Attribute, DomainInfo, ExecutorId, FrameworkId, MasterInfo, OfferId, Resource,
+    TaskStatus, Unavailability, Uuid,
 };
 use crate::time::Millis;
 
@@ -23,9 +23,15 @@ pub enum Event {
     RescindInverseOffer(OfferId),
     Update(Box<TaskStatus>),
     UpdateOperationStatus(Box<OperationStatusUpdate>),
-    Message { agent_id: AgentId, executor_id: ExecutorId, data: Vec<u8> },
+    Message {
+        agent_id: AgentId,
+        executor_id: ExecutorId,
+        data: Vec<u8>,
+    },
     Failure(Box<Failure>),
-    Error { message: String },
+    Error {
+        message: String,
+    },
     Heartbeat,
     /// A type this build does not know, by its wire number.
     Other(i32),

@@ -256,8 +256,17 @@ pub struct HealthCheck {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum HealthProbe {
-    Http { scheme: Option<String>, port: u32, path: Option<String>, statuses: Vec<u32>, ipv6: bool },
-    Tcp { port: u32, ipv6: bool },
+    Http {
+        scheme: Option<String>,
+        port: u32,
+        path: Option<String>,
+        statuses: Vec<u32>,
+        ipv6: bool,
+    },
+    Tcp {
+        port: u32,
+        ipv6: bool,
+    },
     Command(CommandInfo),
     /// An unknown type, by number, or none at all.
     Other(Option<i32>),

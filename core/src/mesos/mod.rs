@@ -15,9 +15,9 @@ pub use event::{Event, Failure, InverseOffer, Offer, OperationStatusUpdate, Subs
 pub(crate) use ids::mesos_text_id;
 pub use ids::{AgentId, ExecutorId, FrameworkId, OfferId, Uuid};
 pub use info::{
-    Address, Attribute, AttributeValue, Capability, Check, CommandInfo, ContainerInfo, ContainerType, DiscoveryInfo, DockerInfo,
-    DockerNetwork, DomainInfo, FrameworkInfo, HealthCheck, HealthProbe, Labels, MasterInfo, NetworkInfo, PortMapping, TaskInfo,
-    Unavailability, UriInfo, Volume,
+    Address, Attribute, AttributeValue, Capability, Check, CommandInfo, ContainerInfo, ContainerType,
+    DiscoveryInfo, DockerInfo, DockerNetwork, DomainInfo, FrameworkInfo, HealthCheck, HealthProbe, Labels,
+    MasterInfo, NetworkInfo, PortMapping, TaskInfo, Unavailability, UriInfo, Volume,
 };
 pub use resource::{Reservation, Resource, ResourceValue};
 pub use status::{Reason, Source, TaskState, TaskStatus};

@@ -42,17 +42,37 @@ pub struct IdempotencyKey {
 #[allow(missing_docs)]
 pub enum ApiCall {
     /// `document` is the app's JSON as it came.
-    CreateApp { document: Vec<u8> },
+    CreateApp {
+        document: Vec<u8>,
+    },
     /// Replaces the definition; containers are replaced one by one if their configuration changed.
-    UpdateApp { app: DottedId, document: Vec<u8>, if_match: Option<u64> },
-    ScaleApp { app: DottedId, instances: u32, if_match: Option<u64> },
-    DeleteApp { app: DottedId, if_match: Option<u64> },
+    UpdateApp {
+        app: DottedId,
+        document: Vec<u8>,
+        if_match: Option<u64>,
+    },
+    ScaleApp {
+        app: DottedId,
+        instances: u32,
+        if_match: Option<u64>,
+    },
+    DeleteApp {
+        app: DottedId,
+        if_match: Option<u64>,
+    },
     /// Ends one task; its slot gets a new one.
-    KillTask { app: DottedId, task: TaskId },
+    KillTask {
+        app: DottedId,
+        task: TaskId,
+    },
     /// Ends all tasks of an app; their slots get new ones.
-    KillTasks { app: DottedId },
+    KillTasks {
+        app: DottedId,
+    },
     /// Lets the planner at an app again that was quarantined after crashes.
-    ReleaseApp { app: DottedId },
+    ReleaseApp {
+        app: DottedId,
+    },
 }
 
 /// The answer to a request that was taken.

@@ -35,16 +35,40 @@ pub enum Effect {
 #[allow(missing_docs)]
 pub enum MesosCall {
     /// Connect, and stay connected, as this framework. Its id is in `framework_info` once known.
-    Subscribe { framework_info: Box<FrameworkInfo>, suppressed_roles: Vec<String> },
+    Subscribe {
+        framework_info: Box<FrameworkInfo>,
+        suppressed_roles: Vec<String>,
+    },
     /// All launches are on the one agent of `offers`.
-    Accept { offers: Vec<OfferId>, launches: Vec<Launch>, refuse: Millis },
-    Decline { offers: Vec<OfferId>, refuse: Millis },
-    Kill { task: TaskId, agent: Option<AgentId>, grace: Option<Millis> },
-    Acknowledge { task: TaskId, agent: AgentId, uuid: Uuid },
+    Accept {
+        offers: Vec<OfferId>,
+        launches: Vec<Launch>,
+        refuse: Millis,
+    },
+    Decline {
+        offers: Vec<OfferId>,
+        refuse: Millis,
+    },
+    Kill {
+        task: TaskId,
+        agent: Option<AgentId>,
+        grace: Option<Millis>,
+    },
+    Acknowledge {
+        task: TaskId,
+        agent: AgentId,
+        uuid: Uuid,
+    },
     /// Empty means implicit.
-    Reconcile { tasks: Vec<(TaskId, Option<AgentId>)> },
-    Suppress { roles: Vec<String> },
-    Revive { roles: Vec<String> },
+    Reconcile {
+        tasks: Vec<(TaskId, Option<AgentId>)>,
+    },
+    Suppress {
+        roles: Vec<String>,
+    },
+    Revive {
+        roles: Vec<String>,
+    },
     /// Close the connection and stay away; tasks go on.
     Disconnect,
 }

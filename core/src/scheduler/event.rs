@@ -57,23 +57,62 @@ impl fmt::Display for EventId {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum EventKind {
-    AppCreated { version: String, instances: u32 },
-    AppUpdated { version: String },
-    AppScaled { from: u32, to: u32 },
+    AppCreated {
+        version: String,
+        instances: u32,
+    },
+    AppUpdated {
+        version: String,
+    },
+    AppScaled {
+        from: u32,
+        to: u32,
+    },
     AppDeleting,
     AppDeleted,
     /// A change under way has ended; `operation` is what `operationStatus` was, `error` is empty on success.
-    RolloutEnded { operation: String, error: String },
+    RolloutEnded {
+        operation: String,
+        error: String,
+    },
     /// A task has a new state; `state` is Mesos's name for it, or `TASK_PENDING`, `TASK_DRAINING`.
-    TaskChanged { task: TaskId, slot: u32, version: String, agent: String, host: String, state: String, message: String },
+    TaskChanged {
+        task: TaskId,
+        slot: u32,
+        version: String,
+        agent: String,
+        host: String,
+        state: String,
+        message: String,
+    },
     /// A task may get traffic.
-    TaskHealthy { task: TaskId, slot: u32, version: String, host: String, ports: alloc::vec::Vec<u16> },
+    TaskHealthy {
+        task: TaskId,
+        slot: u32,
+        version: String,
+        host: String,
+        ports: alloc::vec::Vec<u16>,
+    },
     /// A task must not get traffic any more.
-    TaskUnhealthy { task: TaskId, slot: u32, version: String, host: String, ports: alloc::vec::Vec<u16> },
+    TaskUnhealthy {
+        task: TaskId,
+        slot: u32,
+        version: String,
+        host: String,
+        ports: alloc::vec::Vec<u16>,
+    },
     /// A task of ours that no record knows was seen; it is left alone.
-    TaskQuarantined { task: TaskId, state: String },
-    FrameworkSubscribed { framework: String, master: String },
-    AppQuarantined { reason: String },
+    TaskQuarantined {
+        task: TaskId,
+        state: String,
+    },
+    FrameworkSubscribed {
+        framework: String,
+        master: String,
+    },
+    AppQuarantined {
+        reason: String,
+    },
     AppReleased,
 }
 

@@ -59,7 +59,7 @@ pub struct Lead {
 }
 
 /// What the operator configured for the scheduler.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Config {
     /// `FrameworkInfo.name`.
     pub framework_name: String,

@@ -1,0 +1,394 @@
+//! Owns apps, their versions and their slots, and keeps every count of them exact as they change.
+
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::agents::AgentIdx;
+use super::launch::LaunchTemplate;
+use super::offers::Need;
+use super::slot::{Shown, Slot, Tally};
+use crate::id::{AppPath, DottedId, TaskName};
+use crate::mesos::TaskId;
+use crate::spec::AppSpec;
+use crate::time::Timestamp;
+
+/// A small stand-in for an app. Never used again after the app is gone, so that late references find nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct AppIdx(pub(super) u32);
+
+/// The id of a version: grows within an app; roughly nanoseconds of wall time, as original Swan's.
+pub(super) type VersionId = u64;
+
+/// What is under way with an app.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Operation {
+    #[default]
+    Noop,
+    Creating,
+    ScalingUp,
+    ScalingDown,
+    Updating,
+    Deleting,
+}
+
+impl Operation {
+    /// Original Swan's `operationStatus`.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Noop => "noop",
+            Self::Creating => "creating",
+            Self::ScalingUp => "scaling_up",
+            Self::ScalingDown => "scaling_down",
+            Self::Updating => "updating",
+            Self::Deleting => "deleting",
+        }
+    }
+}
+
+/// One immutable revision of an app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Version {
+    /// The definition.
+    pub(super) spec: AppSpec,
+    /// What its tasks share.
+    pub(super) template: Arc<LaunchTemplate>,
+    /// What one of its tasks needs of an offer.
+    pub(super) need: Need,
+    /// The version whose configuration its tasks run: itself, or an older one from which it differs in nothing that
+    /// touches a container.
+    pub(super) runs: VersionId,
+    /// When it was made.
+    pub(super) created: Timestamp,
+}
+
+/// How many slots are in which condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    /// Tasks and waiting places by state.
+    pub(super) states: BTreeMap<Shown, u32>,
+    /// Running tasks whose last verdict was good.
+    pub(super) healthy: u32,
+    /// Running tasks whose last verdict was bad.
+    pub(super) unhealthy: u32,
+    /// Running tasks without a verdict.
+    pub(super) unset: u32,
+    /// Tasks that run well, are not being stopped, and run the wanted configuration.
+    pub(super) ready: u32,
+    /// Tasks by the version they run.
+    pub(super) versions: BTreeMap<VersionId, u32>,
+}
+
+/// An app.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct App {
+    pub(super) path: AppPath,
+    pub(super) dotted: DottedId,
+    pub(super) versions: BTreeMap<VersionId, Version>,
+    /// The version wanted.
+    pub(super) target: VersionId,
+    /// Instances wanted.
+    pub(super) instances: u32,
+    pub(super) operation: Operation,
+    /// Why the last operation failed.
+    pub(super) error: String,
+    pub(super) revision: u64,
+    /// Why the planner leaves it alone, if it does.
+    pub(super) quarantined: Option<String>,
+    pub(super) created: Timestamp,
+    pub(super) updated: Timestamp,
+    /// By number; a gap is an idle slot beyond `instances`.
+    slots: Vec<Slot>,
+    pub(super) counts: Counts,
+    /// Slots that wait for a place, by number.
+    pub(super) pending: VecDeque<u32>,
+    /// The app is in the ring of demand.
+    pub(super) in_ring: bool,
+    /// Its own tasks on each agent.
+    pub(super) on_agent: BTreeMap<AgentIdx, u16>,
+    /// Its record waits to be written.
+    pub(super) dirty: bool,
+    /// The planner shall look at it.
+    pub(super) plan_queued: bool,
+    /// The lowest surplus slot that was told to end; none since `instances` changed.
+    pub(super) ended_from: Option<u32>,
+}
+
+impl App {
+    /// A new app without slots.
+    pub(super) fn new(path: AppPath, at: Timestamp) -> Self {
+        Self {
+            dotted: path.dotted(),
+            path,
+            versions: BTreeMap::new(),
+            target: 0,
+            instances: 0,
+            operation: Operation::Noop,
+            error: String::new(),
+            revision: 0,
+            quarantined: None,
+            created: at,
+            updated: at,
+            slots: Vec::new(),
+            counts: Counts::default(),
+            pending: VecDeque::new(),
+            in_ring: false,
+            on_agent: BTreeMap::new(),
+            dirty: false,
+            plan_queued: false,
+            ended_from: None,
+        }
+    }
+
+    /// The wanted definition.
+    pub(super) fn wanted(&self) -> &Version {
+        self.versions.get(&self.target).expect("the wanted version is kept")
+    }
+
+    /// The version whose configuration wanted tasks run.
+    pub(super) fn wanted_runs(&self) -> VersionId {
+        self.versions.get(&self.target).map_or(self.target, |version| version.runs)
+    }
+
+    /// All slots, by number.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// One slot.
+    pub(super) fn slot(&self, number: u32) -> Option<&Slot> {
+        self.slots.get(number as usize)
+    }
+
+    /// Number of slots, as slot numbers are typed.
+    pub(super) fn slot_count(&self) -> u32 {
+        u32::try_from(self.slots.len()).expect("slots are limited")
+    }
+
+    /// Adds idle slots until `number` exists.
+    pub(super) fn grow_to(&mut self, number: u32) {
+        while self.slots.len() <= number as usize {
+            self.slots.push(Slot::default());
+            let tally = self.tally(self.slot_count() - 1);
+            self.counts.add(&tally);
+        }
+    }
+
+    /// Drops the last slot, which must be idle.
+    pub(super) fn pop_slot(&mut self) {
+        let tally = self.tally(self.slot_count() - 1);
+        let slot = self.slots.pop().expect("there is a slot to drop");
+        assert!(slot.task.is_none(), "a slot with a task is never dropped");
+        assert!(slot.timer.is_none(), "a dropped slot has no timer");
+        self.counts.remove(&tally);
+    }
+
+    /// Changes one slot; the only way to, so that counts follow.
+    pub(super) fn edit<R>(&mut self, number: u32, change: impl FnOnce(&mut Slot) -> R) -> R {
+        let before = self.tally(number);
+        let result = change(&mut self.slots[number as usize]);
+        let after = self.tally(number);
+        if before != after {
+            self.counts.remove(&before);
+            self.counts.add(&after);
+            self.move_agent(before.agent, after.agent);
+        }
+        result
+    }
+
+    /// The timer of a slot, which counts for nothing.
+    pub(super) fn slot_timer(&mut self, number: u32) -> &mut Option<crate::time::Instant> {
+        &mut self.slots[number as usize].timer
+    }
+
+    /// Notes whether the record just encoded for a slot exists.
+    pub(super) fn slot_written(&mut self, number: u32, exists: bool) {
+        let slot = &mut self.slots[number as usize];
+        slot.dirty = false;
+        slot.recorded = exists;
+    }
+
+    /// The id of a task in a slot.
+    pub(super) fn task_id(&self, slot: u32, hex: u64) -> TaskId {
+        TaskName { hex, slot, app: self.dotted.as_str() }.id()
+    }
+
+    /// Marks a slot's record as to be written; says what it was.
+    pub(super) fn mark_slot_dirty(&mut self, number: u32) -> bool {
+        core::mem::replace(&mut self.slots[number as usize].dirty, true)
+    }
+
+    /// Counts everything anew, after the wanted version or number changed.
+    pub(super) fn recount(&mut self) {
+        self.ended_from = None;
+        let mut counts = Counts::default();
+        for number in 0..self.slot_count() {
+            counts.add(&self.tally(number));
+        }
+        self.counts = counts;
+    }
+
+    /// Whether counts, and the tasks on each agent, equal a recount (S23).
+    pub(super) fn counts_are_exact(&self) -> bool {
+        let mut again = self.clone();
+        again.recount();
+        let mut on_agent: BTreeMap<AgentIdx, u16> = BTreeMap::new();
+        for task in self.slots.iter().filter_map(|slot| slot.task.as_ref()) {
+            *on_agent.entry(task.agent).or_default() += 1;
+        }
+        again.counts == self.counts && on_agent == self.on_agent
+    }
+
+    fn tally(&self, number: u32) -> Tally {
+        self.slots[number as usize].tally(self.wanted_runs(), number < self.instances)
+    }
+
+    fn move_agent(&mut self, from: Option<AgentIdx>, to: Option<AgentIdx>) {
+        if from == to {
+            return;
+        }
+        if let Some(agent) = from {
+            let count = self.on_agent.get_mut(&agent).expect("each task is counted at its agent");
+            *count -= 1;
+            if *count == 0 {
+                self.on_agent.remove(&agent);
+            }
+        }
+        if let Some(agent) = to {
+            *self.on_agent.entry(agent).or_default() += 1;
+        }
+    }
+}
+
+impl Counts {
+    fn add(&mut self, tally: &Tally) {
+        if let Some(state) = tally.state {
+            *self.states.entry(state).or_default() += 1;
+        }
+        if let Some(version) = tally.version {
+            *self.versions.entry(version).or_default() += 1;
+        }
+        *self.health_of(tally) += u32::from(tally.running);
+        self.ready += u32::from(tally.ready);
+    }
+
+    fn remove(&mut self, tally: &Tally) {
+        if let Some(state) = tally.state {
+            decrement(&mut self.states, state);
+        }
+        if let Some(version) = tally.version {
+            decrement(&mut self.versions, version);
+        }
+        *self.health_of(tally) -= u32::from(tally.running);
+        self.ready -= u32::from(tally.ready);
+    }
+
+    const fn health_of(&mut self, tally: &Tally) -> &mut u32 {
+        match tally.healthy {
+            Some(true) => &mut self.healthy,
+            Some(false) => &mut self.unhealthy,
+            None => &mut self.unset,
+        }
+    }
+}
+
+fn decrement<K: Ord>(map: &mut BTreeMap<K, u32>, key: K) {
+    let count = map.get_mut(&key).expect("what is counted was counted in");
+    *count -= 1;
+    if *count == 0 {
+        map.remove(&key);
+    }
+}
+
+/// All apps, by stand-in and by dotted id.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Apps {
+    list: Vec<Option<Box<App>>>,
+    by_dotted: BTreeMap<String, AppIdx>,
+    /// Apps whose dotted id begins with a number, by what follows it: such an id looks like a slot of another app.
+    numbered: BTreeMap<String, AppIdx>,
+}
+
+impl Apps {
+    /// Takes in a new app; its dotted id must be free.
+    pub(super) fn insert(&mut self, app: App) -> AppIdx {
+        let idx = AppIdx(u32::try_from(self.list.len()).expect("fewer apps than 2^32"));
+        if let Some(rest) = after_number(app.dotted.as_str()) {
+            self.numbered.insert(rest.to_string(), idx);
+        }
+        let displaced = self.by_dotted.insert(app.dotted.as_str().to_string(), idx);
+        assert!(displaced.is_none(), "dotted ids are unique");
+        self.list.push(Some(Box::new(app)));
+        idx
+    }
+
+    /// Forgets an app.
+    pub(super) fn remove(&mut self, idx: AppIdx) -> Box<App> {
+        let app = self.list[idx.0 as usize].take().expect("an app is removed once");
+        self.by_dotted.remove(app.dotted.as_str());
+        if let Some(rest) = after_number(app.dotted.as_str()) {
+            self.numbered.remove(rest);
+        }
+        app
+    }
+
+    /// The app, unless it is gone.
+    pub(super) fn get(&self, idx: AppIdx) -> Option<&App> {
+        self.list.get(idx.0 as usize)?.as_deref()
+    }
+
+    /// The app, unless it is gone.
+    pub(super) fn get_mut(&mut self, idx: AppIdx) -> Option<&mut App> {
+        self.list.get_mut(idx.0 as usize)?.as_deref_mut()
+    }
+
+    /// By dotted id, lower case.
+    pub(super) fn find(&self, dotted: &str) -> Option<AppIdx> {
+        self.by_dotted.get(dotted).copied()
+    }
+
+    /// The existing name that a new app's dotted id would be confused with: an app, or a slot of one.
+    pub(super) fn collision(&self, dotted: &str) -> Option<&App> {
+        let idx = self
+            .find(dotted)
+            .or_else(|| after_number(dotted).and_then(|rest| self.find(rest)))
+            .or_else(|| self.numbered.get(dotted).copied())?;
+        self.get(idx)
+    }
+
+    /// Apps after `after` in order of dotted id.
+    pub(super) fn after<'a>(&'a self, after: Option<&str>) -> impl Iterator<Item = (AppIdx, &'a App)> + 'a {
+        use core::ops::Bound;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        self.by_dotted
+            .range::<str, _>((from, Bound::Unbounded))
+            .map(|(_, &idx)| (idx, self.get(idx).expect("indexed apps exist")))
+    }
+
+    /// Apps from a dotted id on, in order.
+    pub(super) fn from<'a>(&'a self, from: &str) -> impl Iterator<Item = &'a App> + use<'a> {
+        use core::ops::Bound;
+        let range = self.by_dotted.range::<str, _>((Bound::Included(from), Bound::Unbounded));
+        range.map(|(_, &idx)| self.get(idx).expect("indexed apps exist"))
+    }
+
+    /// All stand-ins ever given, gone ones included.
+    pub(super) fn indexes(&self) -> impl Iterator<Item = AppIdx> + use<> {
+        (0..u32::try_from(self.list.len()).expect("fewer apps than 2^32")).map(AppIdx)
+    }
+
+    /// Number of apps.
+    pub(super) fn len(&self) -> usize {
+        self.by_dotted.len()
+    }
+}
+
+/// What follows a leading all-digit label.
+fn after_number(dotted: &str) -> Option<&str> {
+    let (first, rest) = dotted.split_once('.')?;
+    first.bytes().all(|b| b.is_ascii_digit()).then_some(rest)
+}

@@ -1,0 +1,247 @@
+//! Owns the encoding of records: prost messages whose field numbers never change meaning, and their keys.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use prost::Message;
+
+use crate::record::RecordKey;
+
+/// What kind of record a key is of: the key's first byte, which orders recovery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Framework = b'f',
+    App = b'a',
+    Version = b'v',
+    Slot = b's',
+    Former = b'o',
+    Quarantine = b'q',
+    Idempotency = b'i',
+}
+
+/// A key taken apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Key {
+    Framework,
+    App(String),
+    Version(String, u64),
+    Slot(String, u32),
+    Former(String),
+    Quarantine(String),
+    Idempotency(String),
+}
+
+impl Key {
+    /// `kind name` or `kind name \0 number`, the number big-endian so that byte order is its order.
+    pub(super) fn encode(&self) -> RecordKey {
+        let (kind, name, number): (Kind, &str, &[u8]) = match self {
+            Self::Framework => (Kind::Framework, "", &[]),
+            Self::App(app) => (Kind::App, app, &[]),
+            Self::Version(app, version) => (Kind::Version, app, &version.to_be_bytes()),
+            Self::Slot(app, slot) => (Kind::Slot, app, &slot.to_be_bytes()),
+            Self::Former(task) => (Kind::Former, task, &[]),
+            Self::Quarantine(task) => (Kind::Quarantine, task, &[]),
+            Self::Idempotency(key) => (Kind::Idempotency, key, &[]),
+        };
+        let mut bytes = Vec::with_capacity(2 + name.len() + number.len());
+        bytes.push(kind as u8);
+        bytes.extend_from_slice(name.as_bytes());
+        if !number.is_empty() {
+            bytes.push(0);
+            bytes.extend_from_slice(number);
+        }
+        RecordKey(bytes)
+    }
+
+    /// The reverse; `None` for a key this build does not know.
+    pub(super) fn decode(key: &RecordKey) -> Option<Self> {
+        let (&kind, rest) = key.0.split_first()?;
+        let text = |bytes: &[u8]| core::str::from_utf8(bytes).ok().map(ToString::to_string);
+        let numbered = |width: usize| {
+            let (head, number) = rest.split_at_checked(rest.len().checked_sub(width)?)?;
+            Some((text(head.strip_suffix(&[0])?)?, number))
+        };
+        Some(match kind {
+            b'f' if rest.is_empty() => Self::Framework,
+            b'a' => Self::App(text(rest)?),
+            b'v' => numbered(8)
+                .and_then(|(app, n)| Some(Self::Version(app, u64::from_be_bytes(n.try_into().ok()?))))?,
+            b's' => numbered(4)
+                .and_then(|(app, n)| Some(Self::Slot(app, u32::from_be_bytes(n.try_into().ok()?))))?,
+            b'o' => Self::Former(text(rest)?),
+            b'q' => Self::Quarantine(text(rest)?),
+            b'i' => Self::Idempotency(text(rest)?),
+            _ => return None,
+        })
+    }
+}
+
+/// The one framework record.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct FrameworkRecord {
+    #[prost(string, tag = "1")]
+    pub(super) framework_id: String,
+}
+
+/// An app without its versions and slots.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct AppRecord {
+    #[prost(string, tag = "1")]
+    pub(super) path: String,
+    #[prost(uint64, tag = "2")]
+    pub(super) target: u64,
+    #[prost(uint32, tag = "3")]
+    pub(super) instances: u32,
+    /// [`super::apps::Operation`] by name.
+    #[prost(string, tag = "4")]
+    pub(super) operation: String,
+    #[prost(string, tag = "5")]
+    pub(super) error: String,
+    #[prost(uint64, tag = "6")]
+    pub(super) revision: u64,
+    #[prost(string, optional, tag = "7")]
+    pub(super) quarantined: Option<String>,
+    #[prost(uint64, tag = "8")]
+    pub(super) created: u64,
+    #[prost(uint64, tag = "9")]
+    pub(super) updated: u64,
+}
+
+/// One version.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct VersionRecord {
+    /// Canonical JSON.
+    #[prost(string, tag = "1")]
+    pub(super) spec: String,
+    #[prost(uint64, tag = "2")]
+    pub(super) runs: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) created: u64,
+}
+
+/// One slot that has a task or a history; others need no record.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct SlotRecord {
+    #[prost(message, optional, tag = "1")]
+    pub(super) task: Option<TaskRecord>,
+    #[prost(uint32, tag = "2")]
+    pub(super) failures: u32,
+    #[prost(uint64, tag = "3")]
+    pub(super) not_before: u64,
+    #[prost(message, optional, tag = "4")]
+    pub(super) last_failure: Option<FailureRecord>,
+}
+
+/// A slot's task.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct TaskRecord {
+    #[prost(uint64, tag = "1")]
+    pub(super) hex: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) version: u64,
+    #[prost(string, tag = "3")]
+    pub(super) agent_id: String,
+    #[prost(string, tag = "4")]
+    pub(super) host: String,
+    /// `mesos.v1.TaskState`.
+    #[prost(int32, tag = "5")]
+    pub(super) state: i32,
+    #[prost(bool, optional, tag = "6")]
+    pub(super) healthy: Option<bool>,
+    #[prost(uint32, repeated, tag = "7")]
+    pub(super) ports: Vec<u32>,
+    #[prost(string, optional, tag = "8")]
+    pub(super) ip: Option<String>,
+    #[prost(string, optional, tag = "9")]
+    pub(super) container: Option<String>,
+    /// [`super::slot::StopReason`] by number; 0 if it is not being ended.
+    #[prost(uint32, tag = "10")]
+    pub(super) stop: u32,
+    #[prost(uint64, tag = "11")]
+    pub(super) drain_until: u64,
+    #[prost(uint64, tag = "12")]
+    pub(super) created: u64,
+    #[prost(uint64, tag = "13")]
+    pub(super) updated: u64,
+    #[prost(uint64, tag = "14")]
+    pub(super) since: u64,
+}
+
+/// The last failure in a slot.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct FailureRecord {
+    #[prost(int32, tag = "1")]
+    pub(super) state: i32,
+    #[prost(string, tag = "2")]
+    pub(super) message: String,
+    #[prost(string, tag = "3")]
+    pub(super) host: String,
+    #[prost(uint64, tag = "4")]
+    pub(super) at: u64,
+}
+
+/// A task that was replaced while nobody could reach it; killed should it return.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct FormerRecord {
+    #[prost(string, tag = "1")]
+    pub(super) agent_id: String,
+    #[prost(uint64, tag = "2")]
+    pub(super) since: u64,
+}
+
+/// A task of ours that no record knew.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct QuarantineRecord {
+    #[prost(string, tag = "1")]
+    pub(super) agent_id: String,
+    #[prost(int32, tag = "2")]
+    pub(super) state: i32,
+    #[prost(uint64, tag = "3")]
+    pub(super) first_seen: u64,
+}
+
+/// The answer that an idempotency key got.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct IdempotencyRecord {
+    #[prost(fixed64, tag = "1")]
+    pub(super) fingerprint: u64,
+    /// Cluster time.
+    #[prost(uint64, tag = "2")]
+    pub(super) at: u64,
+    /// 1 created, 2 accepted, 3 unchanged.
+    #[prost(uint32, tag = "3")]
+    pub(super) reply: u32,
+    #[prost(string, tag = "4")]
+    pub(super) app: String,
+    #[prost(uint64, tag = "5")]
+    pub(super) revision: u64,
+    #[prost(string, tag = "6")]
+    pub(super) version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_round_trip_and_order_by_number() {
+        let keys = [
+            Key::Framework,
+            Key::App("web.shop".into()),
+            Key::Version("web.shop".into(), 7),
+            Key::Slot("web.shop".into(), 258),
+            Key::Former("t".into()),
+            Key::Quarantine("weird\u{0}id".into()),
+            Key::Idempotency("who/key".into()),
+        ];
+        for key in keys {
+            assert_eq!(Key::decode(&key.encode()), Some(key));
+        }
+        let slot = |n| Key::Slot("a".into(), n).encode();
+        assert!(slot(255) < slot(256) && slot(256) < slot(65_536));
+        for junk in [&b""[..], b"x", b"s", b"sab", b"v\x00", b"a\xff"] {
+            assert_eq!(Key::decode(&RecordKey(junk.to_vec())), None);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Owns the beginning and the end of leadership: from a followed state to an acting one, the same way after a start, a
+//! takeover and a crash.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::apps::AppIdx;
+use super::effect::MesosCall;
+use super::event::EventKind;
+use super::input::{CrashNote, DeposeReason, Lead};
+use super::slot::{Slot, Task};
+use super::{Role, Scheduler};
+use crate::limits::{FAILOVER_TIMEOUT, FORMER_LIFETIME, STAGING_ASK, STEADY_AFTER, UNREACHABLE_REPLACE};
+use crate::mesos::{Capability, FrameworkInfo, TaskId, TaskState};
+use crate::rng::Rng;
+use crate::time::{ClusterTime, Instant, Millis};
+
+/// Cluster time as a function of the monotonic clock of this leadership.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClusterClock {
+    base: ClusterTime,
+    since: Instant,
+}
+
+impl ClusterClock {
+    /// Cluster time at `now`.
+    pub(super) fn read(self, now: Instant) -> ClusterTime {
+        self.base + now.since(self.since)
+    }
+}
+
+impl Scheduler {
+    /// Everything durable was followed: act from now on.
+    pub(super) fn lead(&mut self, lead: &Lead) {
+        assert_eq!(self.role, Role::Standby, "only a standby becomes leader");
+        assert!(self.stats.odd_records == 0, "a leader has understood every record");
+        self.role = Role::Leader;
+        self.rng = Rng::new(lead.seed);
+        self.clock = ClusterClock { base: lead.cluster_time, since: self.now.mono };
+        self.ledger.begin(lead.epoch, lead.seq);
+        self.stats.orphan_records = self.orphans.len() as u64;
+        for idx in self.apps.indexes().collect::<Vec<_>>() {
+            self.resume_app(idx);
+        }
+        let tasks: Vec<TaskId> = self.former.keys().cloned().collect();
+        for task in tasks {
+            let age = self.clock.read(self.now.mono).since(self.former[&task].since);
+            let left = Millis(FORMER_LIFETIME.0.saturating_sub(age.0));
+            self.arm_former(&task, Some(self.now.mono + left));
+        }
+        self.arm_keys();
+        self.quarantine_crashing(&lead.crash_notes);
+        self.subscribe();
+    }
+
+    /// Sets an app going that was only followed so far.
+    fn resume_app(&mut self, idx: AppIdx) {
+        let Some(app) = self.apps.get_mut(idx) else { return };
+        assert!(app.versions.contains_key(&app.target), "the wanted version was followed with its app");
+        for slot in 0..app.slot_count() {
+            let version = app.slot(slot).and_then(|s| s.task.as_ref()).map(|task| task.version);
+            let checked =
+                version.and_then(|id| app.versions.get(&id)).is_some_and(|v| v.spec.health.is_some());
+            app.edit(slot, |s| {
+                if let Some(task) = &mut s.task {
+                    task.checked = checked;
+                }
+            });
+        }
+        app.recount();
+        self.wake_slots(idx);
+        self.queue_plan(idx);
+    }
+
+    /// Arms the timer that each slot's state asks for, and lets those wait that need a task.
+    pub(super) fn wake_slots(&mut self, idx: AppIdx) {
+        let clock = self.clock.read(self.now.mono);
+        let slots = self.apps.get(idx).map_or(0, |app| app.slot_count());
+        for slot in 0..slots {
+            let app = self.apps.get(idx).expect("counted just now");
+            let place = app.slot(slot).expect("counted just now");
+            let due = due_of(place, clock).map(|wait| self.now.mono + wait);
+            let waits = place.task.is_none() && due.is_none() && slot < app.instances;
+            self.arm_slot(idx, slot, due);
+            if waits {
+                self.enqueue(idx, slot);
+            }
+        }
+        self.queue_plan(idx);
+    }
+
+    /// Leaves an app alone whose steps ended two processes at the same assertion.
+    fn quarantine_crashing(&mut self, notes: &[CrashNote]) {
+        for (at, note) in notes.iter().enumerate() {
+            let Some(entity) = &note.breadcrumb.entity else { continue };
+            let before = notes[..at]
+                .iter()
+                .filter(|n| n.assertion == note.assertion && n.breadcrumb.entity.as_ref() == Some(entity));
+            if before.count() != 1 {
+                continue;
+            }
+            let Some(idx) = self.apps.find(entity) else { continue };
+            let reason = format!("steps for it ended two processes at {}", note.assertion);
+            let app = self.apps.get_mut(idx).expect("found just now");
+            if app.quarantined.is_none() {
+                app.quarantined = Some(reason.clone());
+                self.note_app(idx);
+                self.publish(Some(idx), None, EventKind::AppQuarantined { reason });
+            }
+        }
+    }
+
+    /// Tells the link to connect as this framework.
+    fn subscribe(&mut self) {
+        let config = &self.config;
+        let framework_info = FrameworkInfo {
+            id: self.framework.id.clone(),
+            user: config.user.clone(),
+            name: config.framework_name.clone(),
+            roles: config.roles.clone(),
+            role: None,
+            principal: config.principal.clone(),
+            failover_timeout: Some(FAILOVER_TIMEOUT),
+            checkpoint: Some(true),
+            hostname: Some(config.hostname.clone()),
+            webui_url: config.webui_url.clone(),
+            capabilities: [
+                Capability::MULTI_ROLE,
+                Capability::PARTITION_AWARE,
+                Capability::TASK_KILLING_STATE,
+            ]
+            .into(),
+            labels: Vec::new(),
+        };
+        let call =
+            MesosCall::Subscribe { framework_info: framework_info.into(), suppressed_roles: Vec::new() };
+        self.call(call);
+    }
+
+    /// Acts no more; whatever is in flight is the next leader's.
+    pub(super) fn depose(&mut self, why: DeposeReason) {
+        self.role = Role::Deposed(why);
+    }
+}
+
+/// How long until a slot needs to be looked at; `None` if only news can change it.
+fn due_of(slot: &Slot, clock: ClusterTime) -> Option<Millis> {
+    let left = |since: ClusterTime, span: Millis| Some(Millis(span.0.saturating_sub(clock.since(since).0)));
+    match &slot.task {
+        None if slot.not_before > clock => Some(slot.not_before.since(clock)),
+        None => None,
+        Some(Task { stop: Some(_), .. }) => Some(Millis(0)),
+        Some(task) => match task.state {
+            TaskState::Unreachable => left(task.since, UNREACHABLE_REPLACE),
+            TaskState::Staging | TaskState::Starting => Some(STAGING_ASK),
+            TaskState::Running if slot.failures > 0 => left(task.since, STEADY_AFTER),
+            _ => None,
+        },
+    }
+}

@@ -1,0 +1,207 @@
+//! Owns the one planner: brings an app from what is to what is wanted, a bounded piece at a time.
+//!
+//! Create, scale, update and delete differ only in what they want; each is over when the counts say so. Whatever is
+//! left over for a later step keeps the app in the dirty set.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use super::Scheduler;
+use super::apps::{App, AppIdx, Operation, Version};
+use super::codec::Key;
+use super::event::EventKind;
+use super::ledger::Change;
+use super::offers::Need;
+use super::slot::StopReason;
+use crate::limits::{PLANS_PER_STEP, SLOTS_PER_PLAN};
+use crate::spec::{AppSpec, Network};
+use crate::time::Timestamp;
+
+impl Scheduler {
+    /// The planner shall look at the app.
+    pub(super) fn queue_plan(&mut self, idx: AppIdx) {
+        if let Some(app) = self.apps.get_mut(idx)
+            && !app.plan_queued
+        {
+            app.plan_queued = true;
+            self.dirty_apps.push_back(idx);
+        }
+    }
+
+    /// Plans apps of the dirty set.
+    pub(super) fn plan(&mut self) {
+        for _ in 0..PLANS_PER_STEP {
+            let Some(idx) = self.dirty_apps.pop_front() else { return };
+            let Some(app) = self.apps.get_mut(idx) else { continue };
+            app.plan_queued = false;
+            if app.quarantined.is_some() {
+                continue;
+            }
+            self.breadcrumb.entity = Some(app.dotted.as_str().into());
+            self.plan_app(idx);
+        }
+    }
+
+    fn plan_app(&mut self, idx: AppIdx) {
+        let more = self.grow(idx) | self.shrink(idx) | self.replace_outdated(idx);
+        if more {
+            self.queue_plan(idx);
+            return;
+        }
+        self.finish_operation(idx);
+    }
+
+    /// Adds missing slots; true if some are left to add.
+    fn grow(&mut self, idx: AppIdx) -> bool {
+        let Some(app) = self.apps.get_mut(idx) else { return false };
+        let from = app.slot_count();
+        if from >= app.instances {
+            return false;
+        }
+        let upto = app.instances.min(from + SLOTS_PER_PLAN as u32);
+        app.grow_to(upto - 1);
+        for slot in from..upto {
+            self.enqueue(idx, slot);
+        }
+        upto < self.apps.get(idx).map_or(0, |app| app.instances)
+    }
+
+    /// Ends what is too much, highest number first, and drops idle slots; true if some is left to look at.
+    fn shrink(&mut self, idx: AppIdx) -> bool {
+        let mut budget = SLOTS_PER_PLAN;
+        while let Some(last) = self.last_surplus(idx)
+            && budget > 0
+        {
+            budget -= 1;
+            self.drop_slot(idx, last);
+        }
+        while let Some(slot) = self.next_to_end(idx)
+            && budget > 0
+        {
+            budget -= 1;
+            let app = self.apps.get_mut(idx).expect("asked just now");
+            app.ended_from = Some(slot);
+            let deleting = app.operation == Operation::Deleting;
+            self.stop_task(idx, slot, if deleting { StopReason::Delete } else { StopReason::Scale });
+        }
+        budget == 0
+    }
+
+    /// The last slot, if it is surplus and idle.
+    fn last_surplus(&self, idx: AppIdx) -> Option<u32> {
+        let app = self.apps.get(idx)?;
+        let last = app.slot_count().checked_sub(1).filter(|&last| last >= app.instances)?;
+        app.slot(last)?.task.is_none().then_some(last)
+    }
+
+    /// The next surplus slot, downwards, that was not told to end yet.
+    fn next_to_end(&self, idx: AppIdx) -> Option<u32> {
+        let app = self.apps.get(idx)?;
+        let above = app.ended_from.unwrap_or(u32::MAX).min(app.slot_count());
+        above.checked_sub(1).filter(|&slot| slot >= app.instances)
+    }
+
+    /// Drops an idle slot at the end.
+    fn drop_slot(&mut self, idx: AppIdx, slot: u32) {
+        self.arm_slot(idx, slot, None);
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let has_record = app.slot(slot).is_some_and(|s| s.recorded || s.dirty);
+        let queued = app.slot(slot).is_some_and(|s| s.queued);
+        if queued {
+            match app.pending.back() {
+                Some(&last) if last == slot => drop(app.pending.pop_back()),
+                _ => app.pending.retain(|&waiting| waiting != slot),
+            }
+            self.demand.waiting -= 1;
+        }
+        app.pop_slot();
+        if has_record {
+            let key = Key::Slot(app.dotted.as_str().into(), slot).encode();
+            self.ledger.note(Change::Gone(key));
+        }
+    }
+
+    /// Replaces tasks of another configuration, one at a time, once all others serve.
+    fn replace_outdated(&mut self, idx: AppIdx) -> bool {
+        let Some(app) = self.apps.get_mut(idx) else { return false };
+        if app.operation != Operation::Updating {
+            return false;
+        }
+        let runs = app.wanted_runs();
+        let outdated = app
+            .slots()
+            .iter()
+            .take(app.instances as usize)
+            .position(|slot| slot.task.as_ref().is_some_and(|task| task.version != runs));
+        let Some(slot) = outdated else { return false };
+        let slot = u32::try_from(slot).expect("slots are limited");
+        let others_serve =
+            app.slots().iter().take(app.instances as usize).enumerate().all(|(number, other)| {
+                number == slot as usize || other.task.as_ref().is_some_and(super::slot::Task::serves)
+            });
+        if others_serve
+            && app.slot(slot).and_then(|s| s.task.as_ref()).is_some_and(|task| task.stop.is_none())
+        {
+            self.stop_task(idx, slot, StopReason::Replace);
+        }
+        false
+    }
+
+    /// Ends the operation once everything is as wanted.
+    fn finish_operation(&mut self, idx: AppIdx) {
+        let Some(app) = self.apps.get_mut(idx) else { return };
+        if app.slot_count() != app.instances || app.operation == Operation::Noop {
+            return;
+        }
+        if app.operation == Operation::Deleting {
+            self.forget_app(idx);
+            return;
+        }
+        if app.counts.ready != app.instances {
+            return;
+        }
+        let operation = String::from(app.operation.name());
+        app.operation = Operation::Noop;
+        app.revision += 1;
+        app.updated = self.now.wall;
+        self.note_app(idx);
+        self.publish(Some(idx), None, EventKind::RolloutEnded { operation, error: String::new() });
+    }
+
+    fn forget_app(&mut self, idx: AppIdx) {
+        self.publish(Some(idx), None, EventKind::AppDeleted);
+        let app = self.apps.remove(idx);
+        assert!(app.slots().is_empty(), "an app is forgotten after its last slot");
+        let name = || String::from(app.dotted.as_str());
+        for &version in app.versions.keys() {
+            self.ledger.note(Change::Gone(Key::Version(name(), version).encode()));
+        }
+        self.ledger.note(Change::Gone(Key::App(name()).encode()));
+    }
+
+    /// Notes that an app's record waits to be written.
+    pub(super) fn note_app(&mut self, idx: AppIdx) {
+        let app = self.apps.get_mut(idx).expect("only living apps change");
+        if !core::mem::replace(&mut app.dirty, true) {
+            self.ledger.note(Change::App(idx));
+        }
+    }
+}
+
+/// A version from its definition, before it is part of an app.
+pub(super) fn version_of(app: &App, id: u64, spec: AppSpec, runs: u64, created: Timestamp) -> Version {
+    // Tasks bear the version whose configuration they run, so that a change that touches no container shows in none.
+    let template = Arc::new(spec.template(&app.dotted, &alloc::format!("{id}")));
+    Version { need: need(&spec), template, runs, created, spec }
+}
+
+fn need(spec: &AppSpec) -> Need {
+    let milli = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let fixed = |port: u16| if spec.network == Network::Host && !spec.require_ports { 0 } else { port };
+    Need {
+        cpus: milli(spec.cpus),
+        mem: milli(spec.mem),
+        disk: milli(spec.disk),
+        ports: spec.ports.iter().map(|port| fixed(port.host_port)).collect(),
+    }
+}

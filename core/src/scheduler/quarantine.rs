@@ -1,0 +1,67 @@
+//! Owns tasks of ours that no record knows: left alone, shown, never killed by themselves (R45).
+
+use alloc::string::{String, ToString};
+
+use serde::{Deserialize, Serialize};
+
+use super::Scheduler;
+use super::codec::Key;
+use super::event::EventKind;
+use super::ledger::Change;
+use crate::limits::QUARANTINE_MAX;
+use crate::mesos::{AgentId, TaskId, TaskState, TaskStatus};
+use crate::time::Timestamp;
+
+/// One unknown task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Quarantined {
+    pub(super) agent: Option<AgentId>,
+    pub(super) state: TaskState,
+    pub(super) first_seen: Timestamp,
+    pub(super) heard: u32,
+}
+
+impl Scheduler {
+    /// An update about a task that neither a slot nor the superseded tasks know.
+    pub(super) fn on_unknown_update(&mut self, status: &TaskStatus) {
+        self.stats.unknown_updates += 1;
+        let id = &status.task_id;
+        let over = status.state.is_terminal() || status.state == TaskState::Unknown;
+        if over {
+            // The end of a task that ended before, or of one in quarantine.
+            self.forget_quarantined(id);
+            return;
+        }
+        let generation = self.reconcile.generation;
+        if let Some(known) = self.quarantine.get_mut(id) {
+            known.heard = generation;
+            if known.state == status.state {
+                return;
+            }
+            known.state = status.state;
+        } else {
+            if self.quarantine.len() >= QUARANTINE_MAX {
+                self.stats.quarantine_dropped += 1;
+                return;
+            }
+            let entry = Quarantined {
+                agent: status.agent_id.clone(),
+                state: status.state,
+                first_seen: self.now.wall,
+                heard: generation,
+            };
+            self.quarantine.insert(id.clone(), entry);
+            let state = status.state.name().unwrap_or("TASK_UNKNOWN").to_string();
+            self.ledger.note(Change::Quarantine(id.clone()));
+            self.publish(None, None, EventKind::TaskQuarantined { task: id.clone(), state });
+            return;
+        }
+        self.ledger.note(Change::Quarantine(id.clone()));
+    }
+
+    fn forget_quarantined(&mut self, id: &TaskId) {
+        if self.quarantine.remove(id).is_some() {
+            self.ledger.note(Change::Gone(Key::Quarantine(String::from(id.as_str())).encode()));
+        }
+    }
+}

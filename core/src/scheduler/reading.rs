@@ -1,0 +1,354 @@
+//! Owns reading: pages of views, and of records for snapshots; nothing here changes anything.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::apps::{App, Operation};
+use super::codec::Key;
+use super::slot::{Slot, Task};
+use super::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
+use super::{Role, Scheduler, Stats};
+use crate::id::DottedId;
+use crate::mesos::TaskId;
+use crate::record::RecordKey;
+
+/// Read access to a machine between two steps.
+#[derive(Clone, Copy)]
+pub struct View<'a> {
+    machine: &'a Scheduler,
+}
+
+impl fmt::Debug for View<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("View")
+    }
+}
+
+impl<'a> View<'a> {
+    pub(super) const fn new(machine: &'a Scheduler) -> Self {
+        Self { machine }
+    }
+
+    /// One app.
+    pub fn app(&self, id: &DottedId) -> Option<AppView> {
+        self.find(id).map(app_view)
+    }
+
+    /// Apps in order of dotted id, after one of them.
+    pub fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView> {
+        let mut items: Vec<AppView> =
+            self.machine.apps.after(after).take(limit + 1).map(|(_, app)| app_view(app)).collect();
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| more).map(|last| last.id.to_string());
+        Page { items, next }
+    }
+
+    /// The slots of an app that have or wait for a task, in order, after one of them.
+    pub fn tasks(&self, id: &DottedId, after_slot: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
+        let app = self.find(id)?;
+        let from = after_slot.map_or(0, |after| after.saturating_add(1));
+        let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n));
+        let items: Vec<TaskView> = slots.by_ref().take(limit).map(|n| self.task_view(app, n)).collect();
+        let next = if slots.next().is_some() { items.last().map(|last| last.slot.to_string()) } else { None };
+        Some(Page { items, next })
+    }
+
+    /// One task, by its id or its slot's name.
+    pub fn task(&self, id: &DottedId, task: &str) -> Option<TaskView> {
+        let app = self.find(id)?;
+        let name = crate::id::TaskName::parse(task);
+        let by_slot = task.strip_suffix(app.dotted.as_str()).and_then(|rest| rest.strip_suffix('.'));
+        let number = name.map(|n| n.slot).or_else(|| by_slot?.parse().ok())?;
+        if number >= app.slot_count() || !shown(app, number) {
+            return None;
+        }
+        let view = self.task_view(app, number);
+        (name.is_none() || view.id.as_ref().is_some_and(|id| id.as_str() == task)).then_some(view)
+    }
+
+    /// All versions of an app, newest first.
+    pub fn versions(&self, id: &DottedId) -> Option<Vec<VersionView>> {
+        let app = self.find(id)?;
+        Some(app.versions.keys().rev().filter_map(|&version| version_view(app, version)).collect())
+    }
+
+    /// One version.
+    pub fn version(&self, id: &DottedId, version: &str) -> Option<VersionView> {
+        version_view(self.find(id)?, version.parse().ok()?)
+    }
+
+    /// The manager's standing.
+    pub fn manager(&self) -> ManagerView {
+        let machine = self.machine;
+        ManagerView {
+            leading: machine.role == Role::Leader,
+            connected: machine.link.connected,
+            stalled: machine.ledger.stalled,
+            framework_id: machine.framework.id.as_ref().map_or_else(String::new, ToString::to_string),
+            master: machine.link.master.clone(),
+        }
+    }
+
+    /// Unknown tasks in order of id, after one of them.
+    pub fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView> {
+        use core::ops::Bound;
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let mut rest = self.machine.quarantine.range::<str, _>((from, Bound::Unbounded));
+        let view = |(task, entry): (&TaskId, &super::quarantine::Quarantined)| QuarantinedView {
+            task: task.clone(),
+            agent: entry.agent.as_ref().map_or_else(String::new, ToString::to_string),
+            state: entry.state.name().unwrap_or("TASK_UNKNOWN"),
+            first_seen: entry.first_seen,
+        };
+        let items: Vec<QuarantinedView> = rest.by_ref().take(limit).map(view).collect();
+        let next = if rest.next().is_some() { items.last().map(|last| last.task.to_string()) } else { None };
+        Page { items, next }
+    }
+
+    /// Counters.
+    pub const fn stats(&self) -> &'a Stats {
+        &self.machine.stats
+    }
+
+    /// Sizes that go up and down: name, help text and value.
+    pub fn gauges(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        let machine = self.machine;
+        [
+            ("apps", "Apps.", machine.apps.len() as u64),
+            ("agents", "Agents with tasks or offers.", machine.agents.len() as u64),
+            ("offers_held", "Offers held.", machine.offers.len() as u64),
+            ("slots_waiting", "Slots that wait for an offer.", machine.demand.waiting),
+            ("tasks_superseded", "Superseded tasks remembered.", machine.former.len() as u64),
+            ("tasks_quarantined", "Unknown tasks remembered.", machine.quarantine.len() as u64),
+            ("batches_in_flight", "Batches not durable yet.", machine.ledger.in_flight() as u64),
+            ("leading", "1 if this manager leads.", u64::from(machine.role == Role::Leader)),
+            ("connected", "1 if a subscription stands.", u64::from(machine.link.connected)),
+            ("store_stalled", "1 if the store takes no writes.", u64::from(machine.ledger.stalled)),
+        ]
+        .into_iter()
+    }
+
+    /// What is not as wanted, in words; `None` once everything is.
+    pub fn pending(&self) -> Option<String> {
+        let machine = self.machine;
+        if machine.role != Role::Leader {
+            return Some("this manager does not lead".into());
+        }
+        if !machine.link.connected {
+            return Some("Mesos is not connected".into());
+        }
+        for (_, app) in machine.apps.after(None) {
+            if app.operation != Operation::Noop {
+                return Some(format!("app {} is {}", app.path, app.operation.name()));
+            }
+            if app.counts.ready != app.instances || app.slot_count() != app.instances {
+                return Some(format!(
+                    "app {} has {} of {} tasks ready",
+                    app.path, app.counts.ready, app.instances
+                ));
+            }
+        }
+        if machine.former.values().any(|former| former.alive) {
+            return Some("a superseded task is still being killed".into());
+        }
+        machine.has_work().then(|| "work is left for the next step".into())
+    }
+
+    /// Whether every count equals a recount (S23).
+    pub fn counts_are_exact(&self) -> bool {
+        let machine = self.machine;
+        let waiting: u64 = machine.apps.after(None).map(|(_, app)| app.pending.len() as u64).sum();
+        machine.apps.after(None).all(|(_, app)| app.counts_are_exact()) && waiting == machine.demand.waiting
+    }
+
+    fn find(&self, id: &DottedId) -> Option<&'a App> {
+        let idx = self.machine.apps.find(id.as_str())?;
+        self.machine.apps.get(idx)
+    }
+
+    fn task_view(&self, app: &App, number: u32) -> TaskView {
+        let slot = app.slot(number).expect("counted by the caller");
+        let mut view = waiting_view(app, slot, number);
+        if let Some(task) = &slot.task {
+            let agent = self.machine.agents.get(task.agent);
+            view.id = Some(app.task_id(number, task.hex));
+            view.status = task.shown_state().name();
+            view.host = agent.host.to_string();
+            view.agent_id = agent.id.to_string();
+            fill(&mut view, task);
+        }
+        view
+    }
+}
+
+fn fill(view: &mut TaskView, task: &Task) {
+    view.healthy = task.healthy;
+    view.ip = task.ip.as_deref().map_or_else(|| view.host.clone(), Into::into);
+    view.ports = task.ports.to_vec();
+    view.version = task.version.to_string();
+    view.container_name = task.container.as_deref().map_or_else(String::new, |id| format!("mesos-{id}"));
+    view.created = task.created;
+    view.updated = task.updated;
+}
+
+fn shown(app: &App, number: u32) -> bool {
+    number < app.instances || app.slot(number).is_some_and(|slot| slot.task.is_some())
+}
+
+fn waiting_view(app: &App, slot: &Slot, number: u32) -> TaskView {
+    let failure = slot.last_failure.as_deref();
+    TaskView {
+        id: None,
+        slot_name: format!("{number}.{}", app.dotted),
+        slot: number,
+        status: "TASK_PENDING",
+        healthy: None,
+        ip: String::new(),
+        host: String::new(),
+        agent_id: String::new(),
+        ports: Vec::new(),
+        version: app.wanted_runs().to_string(),
+        weight: 100,
+        retries: u32::from(slot.failures),
+        error_message: failure.map_or_else(String::new, |note| {
+            format!("{} on {}: {}", note.state.name().unwrap_or("TASK_UNKNOWN"), note.host, note.message)
+        }),
+        container_name: String::new(),
+        created: app.created,
+        updated: failure.map_or(app.updated, |note| note.at),
+    }
+}
+
+fn app_view(app: &App) -> AppView {
+    let spec = app.versions.get(&app.target).map(|version| &version.spec);
+    let segments: Vec<&str> = app.path.as_str().split('/').skip(1).collect();
+    let from_end = |n: usize| segments.len().checked_sub(n + 1).map_or("", |at| segments[at]).to_string();
+    let states = app.counts.states.iter().map(|(&state, &n)| (state.name(), n)).collect::<Vec<_>>();
+    let current: Vec<String> = app.counts.versions.keys().map(ToString::to_string).collect();
+    AppView {
+        id: app.dotted.clone(),
+        path: app.path.clone(),
+        name: from_end(0),
+        run_as: from_end(if segments.len() > 3 { 2 } else { 1 }),
+        cluster: if segments.len() > 2 { segments[0].to_string() } else { String::new() },
+        operation_status: app.operation.name(),
+        progress: (app.operation != Operation::Noop).then_some((app.counts.ready, app.instances)),
+        error_message: app.quarantined.clone().unwrap_or_else(|| app.error.clone()),
+        instances: app.instances,
+        task_count: states.iter().map(|&(_, n)| n).sum(),
+        tasks_status: states,
+        health: (app.counts.healthy, app.counts.unhealthy, app.counts.unset),
+        current_versions: if current.is_empty() { [app.target.to_string()].into() } else { current },
+        version_count: u32::try_from(app.versions.len()).expect("versions are limited"),
+        spec: spec.map_or_else(String::new, crate::spec::AppSpec::canonical_json),
+        revision: app.revision,
+        quarantined: app.quarantined.is_some(),
+        created: app.created,
+        updated: app.updated,
+        labels: spec
+            .map_or_else(Vec::new, |s| s.labels.iter().map(|(k, v)| (k.clone(), v.clone())).collect()),
+    }
+}
+
+fn version_view(app: &App, id: u64) -> Option<VersionView> {
+    let version = app.versions.get(&id)?;
+    Some(VersionView { id: id.to_string(), spec: version.spec.canonical_json(), created: version.created })
+}
+
+/// Records with their encodings, and the first key that did not fit.
+pub type RecordPage = (Vec<(RecordKey, Vec<u8>)>, Option<RecordKey>);
+
+/// Goes through all records in the order of their keys.
+pub(super) struct RecordCursor<'a> {
+    machine: &'a Scheduler,
+    from: RecordKey,
+    to: Option<RecordKey>,
+}
+
+impl<'a> RecordCursor<'a> {
+    /// Begins at the first key not before `from`; ends before `to`.
+    pub(super) fn new(machine: &'a Scheduler, from: &RecordKey, to: Option<&RecordKey>) -> Self {
+        Self { machine, from: from.clone(), to: to.cloned() }
+    }
+
+    /// At least one record if there is one, then up to about `bytes_max`.
+    pub(super) fn page(&self, bytes_max: usize) -> RecordPage {
+        let mut items: Vec<(RecordKey, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        for key in self.keys() {
+            let raw = key.encode();
+            if self.to.as_ref().is_some_and(|to| raw >= *to) {
+                break;
+            }
+            let Some(value) = self.machine.record(&key) else { continue };
+            bytes += raw.0.len() + value.len();
+            if bytes > bytes_max && !items.is_empty() {
+                return (items, Some(raw));
+            }
+            items.push((raw, value));
+        }
+        (items, None)
+    }
+
+    /// Keys not before `from`, of all kinds, in byte order of their kinds.
+    fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        let machine = self.machine;
+        let apps = self.apps(b'a').map(|app| Key::App(app.dotted.as_str().into()));
+        let framework = core::iter::once(Key::Framework);
+        let keys = self
+            .names(b'i')
+            .flat_map(|from| machine.keys.from(from))
+            .map(|key| Key::Idempotency(key.to_string()));
+        let former = self
+            .names(b'o')
+            .flat_map(|from| from_name(&machine.former, from))
+            .map(|t| Key::Former(t.to_string()));
+        let unknown = self.names(b'q').flat_map(|from| from_name(&machine.quarantine, from));
+        let unknown = unknown.map(|task| Key::Quarantine(task.to_string()));
+        let slots = self.apps(b's').flat_map(|app| {
+            let first = self.number_in(app).unwrap_or(0);
+            (u32::try_from(first).unwrap_or(u32::MAX)..app.slot_count())
+                .map(|n| Key::Slot(app.dotted.as_str().into(), n))
+        });
+        let versions = self.apps(b'v').flat_map(|app| {
+            let first = self.number_in(app).unwrap_or(0);
+            app.versions.range(first..).map(|(&v, _)| Key::Version(app.dotted.as_str().into(), v))
+        });
+        let all = apps.chain(framework).chain(keys).chain(former).chain(unknown).chain(slots).chain(versions);
+        all.filter(|key| key.encode() >= self.from)
+    }
+
+    /// Where a kind begins: nothing if all its keys are before `from`, else the first name that may not be.
+    fn names(&self, kind: u8) -> core::option::IntoIter<&str> {
+        let (at, rest) = self.from.0.split_first().map_or((0, &[][..]), |(&at, rest)| (at, rest));
+        let name = rest.split(|&b| b == 0 && (kind == b's' || kind == b'v')).next().unwrap_or(&[]);
+        match kind.cmp(&at) {
+            core::cmp::Ordering::Less => None,
+            core::cmp::Ordering::Equal => Some(core::str::from_utf8(name).unwrap_or("")),
+            core::cmp::Ordering::Greater => Some(""),
+        }
+        .into_iter()
+    }
+
+    fn apps(&self, kind: u8) -> impl Iterator<Item = &'a App> + '_ {
+        self.names(kind).flat_map(|from| self.machine.apps.from(from))
+    }
+
+    /// The number in `from`, if it is of this app.
+    fn number_in(&self, app: &App) -> Option<u64> {
+        let number =
+            self.from.0.get(1..)?.strip_prefix(app.dotted.as_str().as_bytes())?.strip_prefix(&[0])?;
+        Some(number.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
+    }
+}
+
+fn from_name<'a, V>(
+    map: &'a alloc::collections::BTreeMap<TaskId, V>,
+    from: &str,
+) -> impl Iterator<Item = &'a TaskId> + use<'a, V> {
+    use core::ops::Bound;
+    map.range::<str, _>((Bound::Included(from), Bound::Unbounded)).map(|(task, _)| task)
+}

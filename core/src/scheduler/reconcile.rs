@@ -1,0 +1,147 @@
+//! Owns reconciliation: after each connection every task is asked after by name until something was heard of it, then
+//! Mesos is asked what else it knows (R40–R44). Silence is no answer (R42).
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::Scheduler;
+use super::apps::AppIdx;
+use super::effect::MesosCall;
+use super::timers::TimerKey;
+use crate::limits::{
+    RECONCILE_IMPLICIT, RECONCILE_RETRY, RECONCILE_RETRY_MAX, RECONCILE_SCAN, RECONCILE_SPACING,
+    RECONCILE_TASKS_MAX,
+};
+use crate::mesos::{AgentId, TaskId};
+use crate::time::{Instant, Millis};
+
+/// Where reconciliation stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reconcile {
+    /// Counts connections; a task was heard of if it bears the current one.
+    pub(super) generation: u32,
+    stage: Stage,
+    /// Tasks asked after in this pass.
+    asked: u64,
+    pause: Millis,
+    timer: Option<Instant>,
+}
+
+/// What the next step of reconciliation does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Stage {
+    /// Nothing to ask.
+    #[default]
+    Idle,
+    /// Slots from this one on.
+    Slots(AppIdx, u32),
+    /// Superseded and quarantined tasks.
+    Others,
+    /// Wait, then ask again after whatever was not heard of, or implicitly.
+    Pause,
+}
+
+impl Scheduler {
+    /// A new connection: everything is asked after anew.
+    pub(super) fn restart_reconciliation(&mut self) {
+        self.reconcile.generation = self.reconcile.generation.wrapping_add(1);
+        self.reconcile.pause = RECONCILE_RETRY;
+        self.reconcile.asked = 0;
+        self.reconcile.stage = Stage::Slots(AppIdx(0), 0);
+        self.arm_reconcile(Some(self.now.mono));
+    }
+
+    /// No connection: nothing to ask.
+    pub(super) fn stop_reconciliation(&mut self) {
+        self.reconcile.stage = Stage::Idle;
+        self.arm_reconcile(None);
+    }
+
+    /// The timer of reconciliation: one bounded piece.
+    pub(super) fn reconcile_due(&mut self) {
+        self.reconcile.timer = None;
+        match self.reconcile.stage {
+            Stage::Idle => {}
+            Stage::Slots(app, slot) => self.ask_slots(app, slot),
+            Stage::Others => self.ask_others(),
+            Stage::Pause => {
+                self.reconcile.asked = 0;
+                self.reconcile.stage = Stage::Slots(AppIdx(0), 0);
+                self.arm_reconcile(Some(self.now.mono));
+            }
+        }
+    }
+
+    fn ask_slots(&mut self, mut idx: AppIdx, mut slot: u32) {
+        let mut tasks: Vec<(TaskId, Option<AgentId>)> = Vec::new();
+        let mut scanned = 0;
+        let end = self.apps.indexes().count() as u32;
+        while idx.0 < end && tasks.len() < RECONCILE_TASKS_MAX && scanned < RECONCILE_SCAN {
+            scanned += 1;
+            let app = self.apps.get(idx).filter(|app| slot < app.slot_count());
+            let Some(app) = app else {
+                (idx, slot) = (AppIdx(idx.0 + 1), 0);
+                continue;
+            };
+            let place = app.slot(slot).expect("counted just now");
+            if place.heard != self.reconcile.generation
+                && let Some(task) = place.task.as_ref().filter(|task| task.sent)
+            {
+                tasks.push((app.task_id(slot, task.hex), Some(self.agents.get(task.agent).id.clone())));
+            }
+            slot += 1;
+        }
+        self.reconcile.stage = if idx.0 >= end { Stage::Others } else { Stage::Slots(idx, slot) };
+        self.ask(tasks);
+    }
+
+    fn ask_others(&mut self) {
+        let generation = self.reconcile.generation;
+        let former = self.former.iter().filter(|(_, f)| f.heard != generation);
+        let former = former.map(|(id, f)| (id.clone(), Some(f.agent.clone())));
+        let unknown = self.quarantine.iter().filter(|(_, q)| q.heard != generation);
+        let unknown = unknown.map(|(id, q)| (id.clone(), q.agent.clone()));
+        let tasks = former.chain(unknown).take(RECONCILE_TASKS_MAX).collect();
+        self.reconcile.stage = Stage::Pause;
+        self.ask(tasks);
+        if self.reconcile.asked == 0 {
+            // All that is known was heard of; what is not known can only be asked for implicitly.
+            self.call(MesosCall::Reconcile { tasks: Vec::new() });
+            self.reconcile.generation = self.reconcile.generation.wrapping_add(1);
+            self.reconcile.pause = RECONCILE_RETRY;
+            self.arm_reconcile(Some(self.now.mono + RECONCILE_IMPLICIT));
+        } else {
+            let jitter = self.rng.below(self.reconcile.pause.0 / 4 + 1);
+            self.arm_reconcile(Some(self.now.mono + self.reconcile.pause + Millis(jitter)));
+            self.reconcile.pause = self.reconcile.pause.times(2).min(RECONCILE_RETRY_MAX);
+        }
+    }
+
+    fn ask(&mut self, tasks: Vec<(TaskId, Option<AgentId>)>) {
+        let spacing = if tasks.is_empty() { Millis(0) } else { RECONCILE_SPACING };
+        if !tasks.is_empty() {
+            self.reconcile.asked += tasks.len() as u64;
+            self.stats.reconciled_tasks += tasks.len() as u64;
+            self.call(MesosCall::Reconcile { tasks });
+        }
+        self.arm_reconcile(Some(self.now.mono + spacing));
+    }
+
+    /// Asks after one task that says nothing (R32).
+    pub(super) fn ask_after(&mut self, idx: AppIdx, slot: u32) {
+        let app = self.apps.get(idx).expect("only tasks of living apps are asked after");
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()).filter(|task| task.sent) else {
+            return;
+        };
+        if self.link.connected {
+            let tasks =
+                alloc::vec![(app.task_id(slot, task.hex), Some(self.agents.get(task.agent).id.clone()))];
+            self.call(MesosCall::Reconcile { tasks });
+        }
+    }
+
+    fn arm_reconcile(&mut self, at: Option<Instant>) {
+        self.timers.arm(TimerKey::Reconcile, &mut self.reconcile.timer, at);
+    }
+}

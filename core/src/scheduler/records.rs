@@ -1,0 +1,379 @@
+//! Owns the way between live state and records: writing the next batch, and taking in durable ones.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use prost::Message;
+
+use super::Scheduler;
+use super::apps::{App, AppIdx, Operation};
+use super::codec::{
+    AppRecord, FailureRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
+    SlotRecord, TaskRecord, VersionRecord,
+};
+use super::effect::Effect;
+use super::ledger::Change;
+use super::planner::version_of;
+use super::quarantine::Quarantined;
+use super::slot::{FailureNote, Slot, Stop, StopReason, Task};
+use super::stop::Former;
+use crate::id::AppPath;
+use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX};
+use crate::mesos::{AgentId, FrameworkId, TaskId, TaskState};
+use crate::record::{Op, RecordKey};
+use crate::spec::AppSpec;
+use crate::time::{ClusterTime, Timestamp};
+
+impl Scheduler {
+    /// Hands over batches while there is room and something to write.
+    pub(super) fn hand_over(&mut self) {
+        while self.ledger.has_changes() && self.ledger.has_room() {
+            self.seal_offers();
+            let seq = self.ledger.open_batch();
+            let mut ops: Vec<Op> = Vec::new();
+            let mut bytes = 0;
+            while ops.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX && self.ledger.has_changes() {
+                let Some(change) = self.ledger.take_change() else { break };
+                if let Some(op) = self.encode(&change) {
+                    bytes += op.key.0.len() + op.value.as_ref().map_or(0, Vec::len);
+                    ops.push(op);
+                }
+            }
+            self.ledger.close_batch();
+            self.stats.batches += 1;
+            self.stats.records += ops.len() as u64;
+            self.out.push(Effect::Store { seq, ops });
+        }
+    }
+
+    /// The newest content of a changed record; `None` if its owner is gone, whose own change tells so.
+    fn encode(&mut self, change: &Change) -> Option<Op> {
+        let put = |key: Key, value: Vec<u8>| Some(Op { key: key.encode(), value: Some(value) });
+        match change {
+            Change::Gone(key) => Some(Op { key: key.clone(), value: None }),
+            Change::Framework => put(Key::Framework, self.encode_framework()),
+            Change::App(idx) => {
+                let app = self.apps.get_mut(*idx)?;
+                app.dirty = false;
+                put(Key::App(app.dotted.as_str().into()), encode_app(app))
+            }
+            Change::Version(idx, version) => {
+                let app = self.apps.get(*idx)?;
+                put(Key::Version(app.dotted.as_str().into(), *version), encode_version(app, *version)?)
+            }
+            Change::Slot(idx, slot) => {
+                let value = self.encode_slot(self.apps.get(*idx)?.slot(*slot)?);
+                let app = self.apps.get_mut(*idx)?;
+                app.slot_written(*slot, value.is_some());
+                Some(Op { key: Key::Slot(app.dotted.as_str().into(), *slot).encode(), value })
+            }
+            Change::Former(task) => {
+                let former = self.former.get(task)?;
+                let record = FormerRecord { agent_id: former.agent.to_string(), since: former.since.0 };
+                put(Key::Former(task.to_string()), record.encode_to_vec())
+            }
+            Change::Quarantine(task) => {
+                let entry = self.quarantine.get(task)?;
+                put(Key::Quarantine(task.to_string()), encode_quarantined(entry))
+            }
+            Change::Idempotency(key) => {
+                put(Key::Idempotency(key.to_string()), self.keys.get(key)?.record().encode_to_vec())
+            }
+        }
+    }
+
+    fn encode_framework(&self) -> Vec<u8> {
+        let framework_id = self.framework.id.as_ref().map_or_else(String::new, ToString::to_string);
+        FrameworkRecord { framework_id }.encode_to_vec()
+    }
+
+    /// A slot's record; `None` for one without task or history.
+    fn encode_slot(&self, slot: &Slot) -> Option<Vec<u8>> {
+        if slot.task.is_none() && slot.failures == 0 && slot.last_failure.is_none() && slot.not_before.0 == 0
+        {
+            return None;
+        }
+        let record = SlotRecord {
+            task: slot.task.as_ref().map(|task| self.task_record(task)),
+            failures: u32::from(slot.failures),
+            not_before: slot.not_before.0,
+            last_failure: slot.last_failure.as_ref().map(|note| FailureRecord {
+                state: note.state.number(),
+                message: note.message.clone(),
+                host: note.host.clone(),
+                at: note.at.0,
+            }),
+        };
+        Some(record.encode_to_vec())
+    }
+
+    fn task_record(&self, task: &Task) -> TaskRecord {
+        let agent = self.agents.get(task.agent);
+        TaskRecord {
+            hex: task.hex,
+            version: task.version,
+            agent_id: agent.id.to_string(),
+            host: agent.host.to_string(),
+            state: task.state.number(),
+            healthy: task.healthy,
+            ports: task.ports.iter().map(|&port| u32::from(port)).collect(),
+            ip: task.ip.as_deref().map(Into::into),
+            container: task.container.as_deref().map(Into::into),
+            stop: task.stop.map_or(0, |stop| stop.why as u32),
+            drain_until: task.stop.map_or(0, |stop| stop.drain_until.0),
+            created: task.created.0,
+            updated: task.updated.0,
+            since: task.since.0,
+        }
+    }
+
+    /// Takes in one durable change. What cannot be read is counted; recovery refuses to lead over it.
+    pub(super) fn follow(&mut self, op: &Op) {
+        let Some(key) = Key::decode(&op.key) else {
+            self.stats.odd_records += 1;
+            return;
+        };
+        let followed = match &op.value {
+            None => self.follow_delete(&key, &op.key),
+            Some(value) => self.follow_put(key, &op.key, value),
+        };
+        if followed.is_none() {
+            self.stats.odd_records += 1;
+        }
+    }
+
+    fn follow_put(&mut self, key: Key, raw: &RecordKey, value: &[u8]) -> Option<()> {
+        match key {
+            Key::Framework => {
+                let record = FrameworkRecord::decode(value).ok()?;
+                self.framework.id =
+                    (!record.framework_id.is_empty()).then(|| FrameworkId::new(record.framework_id));
+            }
+            Key::App(dotted) => self.follow_app(&dotted, AppRecord::decode(value).ok()?)?,
+            Key::Version(dotted, id) => match self.apps.find(&dotted) {
+                Some(idx) => self.follow_version(idx, id, &VersionRecord::decode(value).ok()?)?,
+                None => drop(self.orphans.insert(raw.clone(), value.into())),
+            },
+            Key::Slot(dotted, slot) => match self.apps.find(&dotted) {
+                Some(idx) => self.follow_slot(idx, slot, SlotRecord::decode(value).ok()?)?,
+                None => drop(self.orphans.insert(raw.clone(), value.into())),
+            },
+            Key::Former(task) => {
+                let record = FormerRecord::decode(value).ok()?;
+                let agent = AgentId::new(record.agent_id);
+                let since = ClusterTime(record.since);
+                let former = Former { agent, since, alive: false, kills: 0, timer: None, heard: 0 };
+                self.former.insert(TaskId::new(task), former);
+            }
+            Key::Quarantine(task) => {
+                let record = QuarantineRecord::decode(value).ok()?;
+                let agent = (!record.agent_id.is_empty()).then(|| AgentId::new(record.agent_id));
+                let (state, first_seen) =
+                    (TaskState::from_number(record.state), Timestamp(record.first_seen));
+                self.quarantine.insert(TaskId::new(task), Quarantined { agent, state, first_seen, heard: 0 });
+            }
+            Key::Idempotency(key) => self.keys.restore(key.into(), IdempotencyRecord::decode(value).ok()?),
+        }
+        Some(())
+    }
+
+    fn follow_app(&mut self, dotted: &str, record: AppRecord) -> Option<()> {
+        let path = AppPath::parse(&record.path).ok().filter(|path| path.dotted().as_str() == dotted)?;
+        let idx = match self.apps.find(dotted) {
+            Some(idx) => idx,
+            None => self.apps.insert(App::new(path, Timestamp(record.created))),
+        };
+        let app = self.apps.get_mut(idx)?;
+        app.target = record.target;
+        app.instances = record.instances;
+        app.operation = operation_named(&record.operation)?;
+        app.error = record.error;
+        app.revision = record.revision;
+        app.quarantined = record.quarantined;
+        app.updated = Timestamp(record.updated);
+        app.recount();
+        self.adopt_orphans(dotted)
+    }
+
+    /// Takes in versions and slots that came before their app did.
+    fn adopt_orphans(&mut self, dotted: &str) -> Option<()> {
+        if self.orphans.is_empty() {
+            return Some(());
+        }
+        for (low, high) in [
+            (Key::Version(dotted.into(), 0).encode(), Key::Version(dotted.into(), u64::MAX).encode()),
+            (Key::Slot(dotted.into(), 0).encode(), Key::Slot(dotted.into(), u32::MAX).encode()),
+        ] {
+            let keys: Vec<RecordKey> = self.orphans.range(low..=high).map(|(key, _)| key.clone()).collect();
+            for raw in keys {
+                let value = self.orphans.remove(&raw)?;
+                self.follow_put(Key::decode(&raw)?, &raw, &value)?;
+            }
+        }
+        Some(())
+    }
+
+    fn follow_version(&mut self, idx: AppIdx, id: u64, record: &VersionRecord) -> Option<()> {
+        let spec = AppSpec::parse(record.spec.as_bytes()).ok()?.spec;
+        let app = self.apps.get_mut(idx)?;
+        let version = version_of(app, id, spec, record.runs, Timestamp(record.created));
+        app.versions.insert(id, version);
+        if id == app.target {
+            app.recount();
+        }
+        Some(())
+    }
+
+    fn follow_slot(&mut self, idx: AppIdx, slot: u32, record: SlotRecord) -> Option<()> {
+        if slot >= crate::limits::INSTANCES_MAX {
+            return None;
+        }
+        let task = match record.task {
+            Some(task) => Some(self.read_task(idx, task)?),
+            None => None,
+        };
+        let app = self.apps.get_mut(idx)?;
+        app.grow_to(slot);
+        let before = app.edit(slot, |s| {
+            s.failures = u16::try_from(record.failures).unwrap_or(u16::MAX);
+            s.not_before = ClusterTime(record.not_before);
+            s.last_failure = record.last_failure.map(|note| {
+                let (state, at) = (TaskState::from_number(note.state), Timestamp(note.at));
+                Box::new(FailureNote { state, message: note.message, host: note.host, at })
+            });
+            s.recorded = true;
+            core::mem::replace(&mut s.task, task)
+        });
+        if let Some(before) = before {
+            self.agents.release(before.agent);
+        }
+        Some(())
+    }
+
+    fn read_task(&mut self, idx: AppIdx, record: TaskRecord) -> Option<Task> {
+        let state = TaskState::from_number(record.state);
+        if state.is_terminal() || matches!(state, TaskState::Other(_)) {
+            return None;
+        }
+        let ports =
+            record.ports.iter().map(|&port| u16::try_from(port).ok()).collect::<Option<Box<[u16]>>>()?;
+        let stop = match record.stop {
+            0 => None,
+            number => Some(Stop {
+                why: StopReason::from_number(number)?,
+                drain_until: ClusterTime(record.drain_until),
+                kills: 0,
+            }),
+        };
+        let version = self.apps.get(idx)?.versions.get(&record.version);
+        Some(Task {
+            hex: record.hex,
+            version: record.version,
+            agent: self.agents.acquire(&AgentId::new(record.agent_id), &record.host),
+            state,
+            sent: true,
+            checked: version.is_some_and(|version| version.spec.health.is_some()),
+            healthy: record.healthy,
+            ports,
+            ip: record.ip.map(Into::into),
+            container: record.container.map(Into::into),
+            stop,
+            created: Timestamp(record.created),
+            updated: Timestamp(record.updated),
+            since: ClusterTime(record.since),
+        })
+    }
+
+    fn follow_delete(&mut self, key: &Key, raw: &RecordKey) -> Option<()> {
+        match key {
+            Key::Framework => self.framework.id = None,
+            Key::App(dotted) => {
+                if let Some(idx) = self.apps.find(dotted) {
+                    let app = self.apps.remove(idx);
+                    for task in app.slots().iter().filter_map(|slot| slot.task.as_ref()) {
+                        self.agents.release(task.agent);
+                    }
+                }
+            }
+            Key::Version(dotted, id) => {
+                if let Some(app) = self.apps.find(dotted).and_then(|idx| self.apps.get_mut(idx)) {
+                    app.versions.remove(id);
+                    app.recount();
+                }
+            }
+            Key::Slot(dotted, slot) => {
+                if let Some(app) = self.apps.find(dotted).and_then(|idx| self.apps.get_mut(idx))
+                    && app.slot(*slot).is_some()
+                {
+                    let task = app.edit(*slot, |s| core::mem::take(s).task);
+                    if let Some(task) = task {
+                        self.agents.release(task.agent);
+                    }
+                }
+            }
+            Key::Former(task) => drop(self.former.remove(task.as_str())),
+            Key::Quarantine(task) => drop(self.quarantine.remove(task.as_str())),
+            Key::Idempotency(key) => self.keys.forget(key),
+        }
+        self.orphans.remove(raw);
+        Some(())
+    }
+}
+
+fn operation_named(name: &str) -> Option<Operation> {
+    use Operation as O;
+    [O::Noop, O::Creating, O::ScalingUp, O::ScalingDown, O::Updating, O::Deleting]
+        .into_iter()
+        .find(|o| o.name() == name)
+}
+
+fn encode_app(app: &App) -> Vec<u8> {
+    AppRecord {
+        path: app.path.as_str().into(),
+        target: app.target,
+        instances: app.instances,
+        operation: app.operation.name().into(),
+        error: app.error.clone(),
+        revision: app.revision,
+        quarantined: app.quarantined.clone(),
+        created: app.created.0,
+        updated: app.updated.0,
+    }
+    .encode_to_vec()
+}
+
+fn encode_version(app: &App, id: u64) -> Option<Vec<u8>> {
+    let version = app.versions.get(&id)?;
+    Some(
+        VersionRecord { spec: version.spec.canonical_json(), runs: version.runs, created: version.created.0 }
+            .encode_to_vec(),
+    )
+}
+
+fn encode_quarantined(entry: &Quarantined) -> Vec<u8> {
+    let agent_id = entry.agent.as_ref().map_or_else(String::new, ToString::to_string);
+    QuarantineRecord { agent_id, state: entry.state.number(), first_seen: entry.first_seen.0 }.encode_to_vec()
+}
+
+/// The records of each kind, encoded one at a time, for snapshots and digests.
+impl Scheduler {
+    /// The encoded record behind a key, if there is one.
+    pub(super) fn record(&self, key: &Key) -> Option<Vec<u8>> {
+        match key {
+            Key::Framework => self.framework.id.is_some().then(|| self.encode_framework()),
+            Key::App(dotted) => Some(encode_app(self.apps.get(self.apps.find(dotted)?)?)),
+            Key::Version(dotted, id) => encode_version(self.apps.get(self.apps.find(dotted)?)?, *id),
+            Key::Slot(dotted, slot) => self.encode_slot(self.apps.get(self.apps.find(dotted)?)?.slot(*slot)?),
+            Key::Former(task) => {
+                let former = self.former.get(task.as_str())?;
+                Some(
+                    FormerRecord { agent_id: former.agent.to_string(), since: former.since.0 }
+                        .encode_to_vec(),
+                )
+            }
+            Key::Quarantine(task) => Some(encode_quarantined(self.quarantine.get(task.as_str())?)),
+            Key::Idempotency(key) => Some(self.keys.get(key)?.record().encode_to_vec()),
+        }
+    }
+}

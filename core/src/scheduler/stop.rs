@@ -1,0 +1,183 @@
+//! Owns the end of tasks: every planned stop drains, is recorded, then killed, again and again until Mesos says it is
+//! over; and the superseded tasks that are killed should they return.
+
+use alloc::format;
+use alloc::string::String;
+
+use serde::{Deserialize, Serialize};
+
+use super::Scheduler;
+use super::apps::AppIdx;
+use super::effect::MesosCall;
+use super::event::EventKind;
+use super::ledger::{Change, Gated};
+use super::slot::{Stop, StopReason};
+use super::timers::TimerKey;
+use crate::limits::{FORMER_LIFETIME, FORMER_TASKS_MAX, KILL_RETRY, KILL_RETRY_MAX};
+use crate::mesos::{AgentId, TaskId};
+use crate::time::{ClusterTime, Instant, Millis};
+
+/// A task that was replaced while nobody could reach it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Former {
+    pub(super) agent: AgentId,
+    pub(super) since: ClusterTime,
+    /// Seen alive again by this process, so that it is being killed.
+    pub(super) alive: bool,
+    pub(super) kills: u8,
+    pub(super) timer: Option<Instant>,
+    pub(super) heard: u32,
+}
+
+impl Scheduler {
+    /// Begins to end a task; a reason given earlier stays.
+    pub(super) fn stop_task(&mut self, idx: AppIdx, slot: u32, why: StopReason) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("only tasks of living apps are ended");
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
+        if task.stop.is_some() {
+            return;
+        }
+        let served = task.serves();
+        if served {
+            self.withdraw(idx, slot);
+        }
+        // Gateways confirm the withdrawal once there are any; until then there is nothing to wait for.
+        let drain_until = clock;
+        let app = self.apps.get_mut(idx).expect("checked above");
+        app.edit(slot, |s| {
+            let task = s.task.as_mut().expect("checked above");
+            task.stop = Some(Stop { why, drain_until, kills: 0 });
+            task.updated = self.now.wall;
+        });
+        self.note_slot(idx, slot);
+        self.publish_task(idx, slot, String::new());
+        self.arm_slot(idx, slot, Some(self.now.mono));
+    }
+
+    /// Sends the next KILL of a task that is being ended, once its record is durable, and arms the one after (R85).
+    pub(super) fn kill_stopping(&mut self, idx: AppIdx, slot: u32) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("only timers of living apps fire");
+        let Some((hex, stop)) =
+            app.slot(slot).and_then(|s| s.task.as_ref()).and_then(|t| Some((t.hex, t.stop?)))
+        else {
+            return;
+        };
+        if stop.drain_until > clock {
+            let wait = stop.drain_until.since(clock);
+            self.arm_slot(idx, slot, Some(self.now.mono + wait));
+            return;
+        }
+        app.edit(slot, |s| {
+            let stop = s.task.as_mut().and_then(|task| task.stop.as_mut()).expect("checked above");
+            stop.kills = stop.kills.saturating_add(1);
+        });
+        self.arm_slot(idx, slot, Some(self.now.mono + kill_pause(stop.kills)));
+        self.gate(Gated::Kill { app: idx, slot, hex });
+    }
+
+    /// Releases a KILL, if the task still is what it was for.
+    pub(super) fn release_kill(&mut self, idx: AppIdx, slot: u32, hex: u64) {
+        let Some(app) = self.apps.get(idx) else { return };
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()).filter(|t| t.hex == hex) else {
+            return;
+        };
+        if task.stop.is_none() || !self.link.connected || !task.sent {
+            return;
+        }
+        let call = MesosCall::Kill {
+            task: app.task_id(slot, hex),
+            agent: Some(self.agents.get(task.agent).id.clone()),
+            grace: app.versions.get(&task.version).and_then(|version| version.spec.kill_grace),
+        };
+        self.stats.kills += 1;
+        self.call(call);
+    }
+
+    /// Remembers a task that leaves its slot while it may still run somewhere (R50, R53).
+    pub(super) fn supersede(&mut self, task: TaskId, agent: AgentId) {
+        if self.former.len() >= FORMER_TASKS_MAX {
+            self.stats.former_dropped += 1;
+            return;
+        }
+        let since = self.clock.read(self.now.mono);
+        let former =
+            Former { agent, since, alive: false, kills: 0, timer: None, heard: self.reconcile.generation };
+        self.former.insert(task.clone(), former);
+        self.ledger.note(Change::Former(task.clone()));
+        self.arm_former(&task, Some(self.now.mono + FORMER_LIFETIME));
+    }
+
+    /// A superseded task is alive: kill it.
+    pub(super) fn kill_former(&mut self, task: &TaskId) {
+        let Some(former) = self.former.get_mut(task) else { return };
+        former.alive = true;
+        let pause = kill_pause(former.kills);
+        former.kills = former.kills.saturating_add(1);
+        self.arm_former(task, Some(self.now.mono + pause));
+        self.gate(Gated::KillFormer(task.clone()));
+    }
+
+    /// Releases the KILL of a superseded task.
+    pub(super) fn release_kill_former(&mut self, task: TaskId) {
+        let Some(agent) = self.former.get(&task).map(|former| former.agent.clone()) else { return };
+        if self.link.connected {
+            self.stats.kills += 1;
+            self.call(MesosCall::Kill { task, agent: Some(agent), grace: None });
+        }
+    }
+
+    /// The timer of a superseded task: kill again, or forget it after its lifetime.
+    pub(super) fn former_due(&mut self, task: &TaskId) {
+        let Some(former) = self.former.get_mut(task) else { return };
+        former.timer = None;
+        if former.alive {
+            self.kill_former(task);
+        } else {
+            self.forget_former(task);
+        }
+    }
+
+    /// Forgets a superseded task: it is over, or too old to return.
+    pub(super) fn forget_former(&mut self, task: &TaskId) {
+        self.arm_former(task, None);
+        if self.former.remove(task).is_some() {
+            self.ledger.note(Change::Gone(super::codec::Key::Former(task.as_str().into()).encode()));
+        }
+    }
+
+    pub(super) fn arm_former(&mut self, task: &TaskId, at: Option<Instant>) {
+        if let Some(former) = self.former.get_mut(task) {
+            self.timers.arm(TimerKey::Former(task.clone()), &mut former.timer, at);
+        }
+    }
+
+    /// Arms, moves or disarms a slot's timer.
+    pub(super) fn arm_slot(&mut self, idx: AppIdx, slot: u32, at: Option<Instant>) {
+        let app = self.apps.get_mut(idx).expect("only slots of living apps have timers");
+        self.timers.arm(TimerKey::Slot(idx, slot), app.slot_timer(slot), at);
+    }
+
+    /// Tells the world of a task's new state.
+    pub(super) fn publish_task(&mut self, idx: AppIdx, slot: u32, message: String) {
+        let Some(app) = self.apps.get(idx) else { return };
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
+        let agent = self.agents.get(task.agent);
+        let kind = EventKind::TaskChanged {
+            task: app.task_id(slot, task.hex),
+            slot,
+            version: format!("{}", task.version),
+            agent: String::from(agent.id.as_str()),
+            host: String::from(&*agent.host),
+            state: String::from(task.shown_state().name()),
+            message,
+        };
+        self.publish(Some(idx), None, kind);
+    }
+}
+
+/// The pause after the `n`th KILL.
+fn kill_pause(n: u8) -> Millis {
+    KILL_RETRY.times(1 << n.min(10)).min(KILL_RETRY_MAX)
+}
