@@ -6,6 +6,7 @@ extern crate std;
 
 pub mod id;
 pub mod journal;
+pub mod lease;
 pub mod limits;
 pub mod mesos;
 mod number;

@@ -296,7 +296,14 @@ impl Journal {
                 out.push(JournalEffect::Trouble(alloc::format!("the journal cannot be taken over: {why}")));
                 return self.lane.later(now, op);
             }
-            StoreResult::Conflict | StoreResult::Unknown(_) => {
+            StoreResult::Conflict => {
+                self.phase = Phase::Claiming(Claim::ReadEpoch);
+                return self.lane.later(now, StoreOp::ReadEpoch);
+            }
+            StoreResult::Unknown(why) => {
+                out.push(JournalEffect::Trouble(alloc::format!(
+                    "the journal may not have been taken over: {why}"
+                )));
                 self.phase = Phase::Claiming(Claim::ReadEpoch);
                 return self.lane.later(now, StoreOp::ReadEpoch);
             }

@@ -390,7 +390,14 @@ impl Snapshotter {
                 }
                 return Ok(());
             }
-            StoreResult::Conflict | StoreResult::Unknown(_) => {
+            StoreResult::Unknown(why) => {
+                out.push(JournalEffect::Trouble(alloc::format!(
+                    "a snapshot may not have been stored: {why}"
+                )));
+                self.read_back(now, op, lane);
+                return Ok(());
+            }
+            StoreResult::Conflict => {
                 self.read_back(now, op, lane);
                 return Ok(());
             }
