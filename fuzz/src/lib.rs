@@ -3,9 +3,11 @@
 //! Each promises two things: no input panics, hangs or allocates without bound (S21), and what was accepted
 //! survives its own encoding. `fuzz/README.md` says how to run them and what to do with a crash.
 
+mod journal;
 mod machine;
 mod text;
 
+pub use journal::{journal_frames, journal_recovery};
 pub use machine::inputs;
 pub use text::names;
 
@@ -19,5 +21,9 @@ pub struct Target {
 }
 
 /// All bodies, in order of name.
-pub const TARGETS: &[Target] =
-    &[Target { name: "inputs", body: inputs }, Target { name: "names", body: names }];
+pub const TARGETS: &[Target] = &[
+    Target { name: "inputs", body: inputs },
+    Target { name: "journal_frames", body: journal_frames },
+    Target { name: "journal_recovery", body: journal_recovery },
+    Target { name: "names", body: names },
+];

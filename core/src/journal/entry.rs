@@ -9,6 +9,8 @@ use super::op::{Blob, ChunkName};
 use crate::record::{Epoch, Op, RecordKey, Seq};
 use crate::time::ClusterTime;
 
+/// No cluster counts this far: a larger number is damage that happened before the checksum was made.
+pub(super) const NUMBER_MAX: u64 = 1 << 62;
 /// Bytes that framing adds to an entry at most, beside its operations.
 const ENTRY_OVERHEAD: usize = 128;
 /// Bytes that an operation takes at most, beside key and value.
@@ -107,6 +109,7 @@ impl Entry {
         if header.number != index || message.last_seq < message.first_seq {
             return Err(FrameError::Damaged(Damage::Order));
         }
+        check_numbers(&[message.epoch, message.last_seq, message.cluster_time])?;
         Ok(Self {
             epoch: Epoch(message.epoch),
             first: Seq(message.first_seq),
@@ -115,6 +118,11 @@ impl Entry {
             ops: message.ops.into_iter().map(|op| Op { key: RecordKey(op.key), value: op.value }).collect(),
         })
     }
+}
+
+fn check_numbers(numbers: &[u64]) -> Result<(), FrameError> {
+    let sound = numbers.iter().all(|&number| number <= NUMBER_MAX);
+    if sound { Ok(()) } else { Err(FrameError::Damaged(Damage::Content)) }
 }
 
 /// An upper bound of the bytes that `ops` take in an entry.
@@ -221,6 +229,16 @@ impl Manifest {
         if !chunks.windows(2).all(|pair| pair[0].from < pair[1].from) {
             return Err(FrameError::Damaged(Damage::Content));
         }
+        check_numbers(&[
+            header.number,
+            message.replay_from,
+            message.epoch,
+            message.seq,
+            message.cluster_time,
+        ])?;
+        if chunks.iter().any(|at| at.bytes > u64::from(u32::MAX) || at.name.number > NUMBER_MAX) {
+            return Err(FrameError::Damaged(Damage::Content));
+        }
         Ok(Self {
             number: header.number,
             replay_from: message.replay_from,
@@ -230,5 +248,26 @@ impl Manifest {
             chunks,
             previous_crc: message.previous_crc,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_that_nobody_counted_to_are_damage() {
+        let entry = |last| Entry {
+            epoch: Epoch(1),
+            first: Seq(1),
+            last: Seq(last),
+            cluster_time: ClusterTime(0),
+            ops: Vec::new(),
+        };
+        assert!(Entry::decode(1, entry(NUMBER_MAX).encode(1).as_slice()).is_ok());
+        let damage = Err(FrameError::Damaged(Damage::Content));
+        assert_eq!(Entry::decode(1, entry(NUMBER_MAX + 1).encode(1).as_slice()), damage);
+        let manifest = Manifest { replay_from: u64::MAX, ..Manifest::default() };
+        assert_eq!(Manifest::decode(manifest.encode().as_slice()), Err(FrameError::Damaged(Damage::Content)));
     }
 }

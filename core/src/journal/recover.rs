@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::append::Appender;
 use super::effect::{JournalEffect, Place, Refusal};
-use super::entry::{Entry, Manifest, decode_chunk};
+use super::entry::{Entry, Manifest, NUMBER_MAX, decode_chunk};
 use super::frame::{Damage, FrameError};
 use super::limits;
 use super::op::{Blob, LogPart, Payload, StoreOp, StoreResult};
@@ -310,7 +310,7 @@ impl Journal {
         };
         self.lane.succeeded();
         let done = match (claim, op, payload) {
-            (Claim::ReadEpoch, _, Payload::Epoch(expected)) => {
+            (Claim::ReadEpoch, _, Payload::Epoch(expected)) if expected.0 <= NUMBER_MAX => {
                 let epoch = Epoch(expected.max(self.tail.epoch).0 + 1);
                 self.claim_on(Claim::Set, StoreOp::ClaimEpoch { expected, epoch }, out)
             }
