@@ -1,2 +1,39 @@
-//! The `swan` command.
-fn main() {}
+//! Owns the command `swan`: what it is told, and who does it.
+
+mod arguments;
+mod cli;
+mod configuration;
+mod dev;
+mod failure;
+mod manager;
+
+use std::process::ExitCode;
+
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, FromArgMatches};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let result = configuration::layered(Arguments::command(), &arguments).and_then(|command| {
+        let matches = command.get_matches_from(&arguments);
+        let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        run(arguments.command)
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Dev(arguments) => dev::run(*arguments),
+        Command::Manager(arguments) => manager::run(*arguments),
+        Command::App(arguments) => cli::app(arguments),
+        Command::Task(arguments) => cli::task(arguments),
+        Command::Events(arguments) => cli::events(arguments),
+        Command::Version(arguments) => cli::version(arguments),
+        Command::Completions { shell } => cli::completions(shell),
+    }
+}

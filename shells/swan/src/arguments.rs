@@ -1,0 +1,226 @@
+//! Owns the command line: every command, flag, variable and default.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use swan_api::Tokens;
+
+use crate::cli::{AppArgs, EventsArgs, TaskArgs, VersionArgs};
+use crate::failure::Failure;
+
+/// An application scheduler for Apache Mesos.
+///
+/// Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 not found, 4 no manager answers, 5 busy: a change is
+/// under way or the app has changed, 6 not authorized.
+#[derive(Debug, Parser)]
+#[command(name = "swan", version, propagate_version = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    /// A TOML file with a table for each command; a flag or SWAN_* variable goes before it.
+    #[arg(long, global = true, env = "SWAN_CONFIG", value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the whole product in one process, on an embedded Mesos cluster.
+    Dev(Box<DevArgs>),
+    /// Run a manager against a Mesos cluster.
+    Manager(Box<ManagerArgs>),
+    /// Create, look at and change apps.
+    App(AppArgs),
+    /// Look at and end tasks.
+    Task(TaskArgs),
+    /// Follow what happens.
+    Events(EventsArgs),
+    /// Print versions of this program and of the manager.
+    Version(VersionArgs),
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Where the API is served, and to whom.
+#[derive(Debug, Args)]
+pub(crate) struct ServingArgs {
+    /// Where the API listens.
+    #[arg(long, env = "SWAN_LISTEN", default_value = "127.0.0.1:9999", value_name = "ADDR")]
+    pub(crate) listen: SocketAddr,
+
+    /// A file with a line 'name:token' for each caller; without it everyone may call.
+    #[arg(long, env = "SWAN_TOKEN_FILE", value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+
+    /// Let everyone call who can reach an address beyond loopback.
+    #[arg(long, env = "SWAN_INSECURE")]
+    pub(crate) insecure: bool,
+}
+
+impl ServingArgs {
+    /// Whom to let in. Refuses to open the API to a network without tokens, unless told to.
+    pub(crate) fn tokens(&self) -> Result<Option<Tokens>, Failure> {
+        let Some(path) = &self.token_file else {
+            if self.listen.ip().to_canonical().is_loopback() || self.insecure {
+                return Ok(None);
+            }
+            return Err(Failure::usage(format!(
+                "--listen {} is reachable by others: give --token-file FILE, or --insecure to let everyone call",
+                self.listen
+            )));
+        };
+        let name = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failure::usage(format!("--token-file {name} cannot be read: {error}")))?;
+        let tokens =
+            Tokens::parse(&text).map_err(|error| Failure::usage(format!("--token-file {name}: {error}")))?;
+        Ok(Some(tokens))
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
+
+    /// Where the embedded Mesos master listens; port 0 takes any free one.
+    #[arg(long, env = "SWAN_MESOS_LISTEN", default_value = "127.0.0.1:0", value_name = "ADDR")]
+    pub(crate) mesos_listen: SocketAddr,
+
+    /// How many agents to emulate, on 127.0.0.2 and up.
+    #[arg(long, env = "SWAN_AGENTS", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=200))]
+    pub(crate) agents: u8,
+
+    /// What tasks are: Docker containers, or small built-in HTTP servers.
+    #[arg(long, env = "SWAN_EXECUTOR", default_value = "auto", value_enum)]
+    pub(crate) executor: Executor,
+
+    /// Where everything is kept [default: swan/dev in $XDG_STATE_HOME or ~/.local/state].
+    #[arg(long, env = "SWAN_DATA_DIR", value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// What a task of the embedded cluster is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Executor {
+    /// Docker where an engine answers, else built-in.
+    Auto,
+    /// A real container.
+    Docker,
+    /// A small HTTP server in this process.
+    Builtin,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManagerArgs {
+    #[command(flatten)]
+    pub(crate) serving: ServingArgs,
+
+    /// The Mesos masters.
+    #[arg(long, env = "SWAN_MESOS", required = true, value_delimiter = ',', value_name = "URL", value_parser = master)]
+    pub(crate) mesos: Vec<String>,
+
+    /// Where Swan's memory is kept.
+    #[arg(long, env = "SWAN_JOURNAL", value_name = "file:DIR", value_parser = journal)]
+    pub(crate) journal: Journal,
+
+    /// Where others reach the API [default: --listen].
+    #[arg(long, env = "SWAN_ADVERTISE", value_name = "HOST:PORT")]
+    pub(crate) advertise: Option<String>,
+
+    /// The framework's name in Mesos.
+    #[arg(long, env = "SWAN_FRAMEWORK_NAME", default_value = "swan", value_name = "NAME")]
+    pub(crate) framework_name: String,
+
+    /// Roles in Mesos; may be given more than once.
+    #[arg(long, env = "SWAN_ROLE", default_value = "*", value_delimiter = ',', value_name = "ROLE")]
+    pub(crate) role: Vec<String>,
+
+    /// Who Swan is to a Mesos that asks.
+    #[arg(long, env = "SWAN_PRINCIPAL", value_name = "NAME", requires = "secret_file")]
+    pub(crate) principal: Option<String>,
+
+    /// The principal's secret; what stands in the file, without a final line break.
+    #[arg(long, env = "SWAN_SECRET_FILE", value_name = "FILE", requires = "principal")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// Where a manager keeps its memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// In files of this directory.
+    File(PathBuf),
+}
+
+fn journal(text: &str) -> Result<Journal, String> {
+    match text.strip_prefix("file:") {
+        Some(directory) if !directory.is_empty() => Ok(Journal::File(directory.into())),
+        _ => Err("must be 'file:DIR'".to_owned()),
+    }
+}
+
+fn master(text: &str) -> Result<String, String> {
+    let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+    let address =
+        rest.map(|rest| rest.trim_end_matches('/')).filter(|address| !address.contains(['/', '@', '?', '#']));
+    let parts = address.and_then(|address| address.rsplit_once(':'));
+    match parts {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0) => {
+            Ok(text.trim_end_matches('/').to_owned())
+        }
+        _ => Err("must be 'http://HOST:PORT' or 'https://HOST:PORT'".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split_whitespace())
+    }
+
+    #[test]
+    fn the_tree_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_manager_needs_masters_and_a_journal() {
+        let line = "swan manager --mesos http://a:5050,https://b:5050/ --journal file:/var/lib/swan";
+        let Command::Manager(manager) = parse(line).expect("good").command else { panic!("not a manager") };
+        assert_eq!(manager.mesos, ["http://a:5050", "https://b:5050"]);
+        assert_eq!(manager.journal, Journal::File("/var/lib/swan".into()));
+        assert_eq!(manager.role, ["*"]);
+        for bad in [
+            "swan manager",
+            "swan manager --mesos http://a:5050",
+            "swan manager --mesos a:5050 --journal file:x",
+            "swan manager --mesos http://a --journal file:x",
+            "swan manager --mesos http://u:p@a:1/x --journal file:x",
+            "swan manager --mesos http://a:5050 --journal zk:x",
+            "swan manager --mesos http://a:5050 --journal file:x --principal p",
+        ] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn beyond_loopback_tokens_are_needed() {
+        let serving = |line: &str| match parse(line).expect("good").command {
+            Command::Dev(dev) => dev.serving.tokens().map(|tokens| tokens.is_some()),
+            _ => panic!("not dev"),
+        };
+        assert!(serving("swan dev").is_ok_and(|tokens| !tokens));
+        assert!(serving("swan dev --listen [::ffff:127.0.0.1]:0").is_ok());
+        assert!(serving("swan dev --listen 0.0.0.0:9999").is_err());
+        assert!(serving("swan dev --listen 0.0.0.0:9999 --insecure").is_ok());
+        assert!(serving("swan dev --token-file /does/not/exist").is_err());
+    }
+}

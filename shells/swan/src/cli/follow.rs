@@ -1,0 +1,128 @@
+//! Owns `swan events`: a stream that goes on where it broke off.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use swan_api::{EventDto, GapDto};
+
+use super::client::{Client, segment};
+use super::output::{self, plain};
+use super::sse::{Message, Parser};
+use crate::failure::{Exit, Failure};
+
+/// First pause before coming back; doubles up to the maximum.
+const PAUSE: Duration = Duration::from_millis(500);
+/// Largest pause before coming back.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+/// A stream that is silent for longer than some keepalives is dead.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+/// Follows until it is interrupted, or refused.
+pub(crate) async fn run(
+    client: &Client,
+    apps: &[String],
+    kinds: &[String],
+    after: Option<String>,
+) -> Result<(), Failure> {
+    let path = path(apps, kinds);
+    let mut parser = Parser::after(after);
+    let mut pause = PAUSE;
+    let mut reached = false;
+    loop {
+        match once(client, &path, &mut parser, &mut reached).await {
+            Ok(()) => pause = PAUSE,
+            // Who was never there is likely misspelt; who was there comes back.
+            Err(failure) if failure.exit() == Exit::Unreachable && reached => {
+                eprintln!("swan: {failure}; trying again");
+            }
+            Err(failure) => return Err(failure),
+        }
+        tokio::time::sleep(pause).await;
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
+/// One connection; `Ok` when it has brought something and ended.
+async fn once(client: &Client, path: &str, parser: &mut Parser, reached: &mut bool) -> Result<(), Failure> {
+    let after = parser.last_id().map(str::to_owned);
+    *parser = Parser::after(after.clone());
+    let mut stream = client.stream(path, after.as_deref()).await?;
+    *reached = true;
+    while let Ok(Ok(Some(bytes))) = tokio::time::timeout(SILENCE_MAX, stream.chunk()).await {
+        let Some(messages) = parser.push(&bytes) else {
+            return Err(Failure::failed("the stream has a line that is too long"));
+        };
+        for message in messages {
+            show(client, &message)?;
+        }
+    }
+    Ok(())
+}
+
+fn path(apps: &[String], kinds: &[String]) -> String {
+    let apps = apps.iter().map(|app| format!("app={}", segment(app)));
+    let kinds = kinds.iter().map(|kind| format!("type={}", segment(kind)));
+    let query: Vec<_> = apps.chain(kinds).collect();
+    if query.is_empty() { "/v1/events".to_owned() } else { format!("/v1/events?{}", query.join("&")) }
+}
+
+fn show(client: &Client, message: &Message) -> Result<(), Failure> {
+    let Ok(document) = serde_json::from_str::<Value>(&message.data) else { return Ok(()) };
+    if client.json {
+        return output::text(&format!("{document}\n"));
+    }
+    if message.kind == "gap" {
+        let gap: GapDto = client.typed(&document)?;
+        return output::text(&format!("-- events may be missing here ({}) --\n", plain(&gap.reason)));
+    }
+    output::text(&line(&client.typed(&document)?))
+}
+
+fn line(event: &EventDto) -> String {
+    let scale = match (event.previous_instances, event.instances) {
+        (Some(from), Some(to)) => Some(format!("{from} -> {to}")),
+        (_, to) => to.map(|to| format!("instances={to}")),
+    };
+    let who = event.who.as_ref().map(|who| format!("by {} from {}", who.name, who.address));
+    let parts = [
+        event.task_id.clone().or_else(|| event.app_id.clone()),
+        event.status.clone(),
+        event.operation.clone(),
+        scale,
+        event.host.clone(),
+        event.framework_id.clone(),
+        event.master.clone(),
+        event.message.clone(),
+        who,
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    format!("{}  {:<20}  {}\n", plain(&event.at), plain(&event.kind), plain(&parts.join("  ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line() {
+        let event = EventDto {
+            at: "2026-01-01T00:00:00.000Z".to_owned(),
+            kind: "task_changed".to_owned(),
+            task_id: Some("0a1b2c3d4e5f.0.web".to_owned()),
+            status: Some("TASK_FAILED".to_owned()),
+            message: Some("exit\n1".to_owned()),
+            ..EventDto::default()
+        };
+        let said = "2026-01-01T00:00:00.000Z  task_changed          0a1b2c3d4e5f.0.web  TASK_FAILED  exit\u{fffd}1\n";
+        assert_eq!(line(&event), said);
+    }
+
+    #[test]
+    fn filters_are_in_the_query() {
+        assert_eq!(path(&[], &[]), "/v1/events");
+        assert_eq!(
+            path(&["/shop/web".into()], &["a".into(), "b c".into()]),
+            "/v1/events?app=web.shop&type=a&type=b%20c"
+        );
+    }
+}

@@ -1,0 +1,96 @@
+//! Owns `swan task`.
+
+use reqwest::Method;
+use serde_json::json;
+use swan_api::TaskDto;
+
+use super::TaskCommand;
+use super::client::{Client, segment};
+use super::output;
+use crate::failure::{Exit, Failure};
+
+/// Does one command.
+pub(crate) async fn run(client: &Client, command: TaskCommand) -> Result<(), Failure> {
+    match command {
+        TaskCommand::List { app } => {
+            let listing = client.listing(&format!("/v1/apps/{}/tasks", segment(&app))).await?;
+            if client.json {
+                output::json(&listing)
+            } else {
+                output::text(&table(&client.typed::<Vec<_>>(&listing)?))
+            }
+        }
+        TaskCommand::Kill { all_of: Some(app), .. } => {
+            client.send(Method::DELETE, &format!("/v1/apps/{}/tasks", segment(&app)), None).await?;
+            ended(client, &format!("all tasks of {app}"))
+        }
+        TaskCommand::Kill { tasks, all_of: None } => {
+            for task in &tasks {
+                let Some(app) = app_of(task) else {
+                    let message = format!(
+                        "'{task}' is neither a task such as '0a1b2c3d4e5f.0.web.shop' nor a place such as '0.web.shop'"
+                    );
+                    return Err(Failure::new(Exit::Usage, message));
+                };
+                client
+                    .send(Method::DELETE, &format!("/v1/apps/{}/tasks/{}", segment(app), segment(task)), None)
+                    .await?;
+                ended(client, task)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+fn ended(client: &Client, what: &str) -> Result<(), Failure> {
+    if client.json {
+        output::text(&format!("{}\n", json!({"killing": what})))
+    } else {
+        output::text(&format!("killing {what}\n"))
+    }
+}
+
+/// The app that a task's id or a slot's name belongs to.
+fn app_of(task: &str) -> Option<&str> {
+    if let Some(name) = swan_core::id::TaskName::parse(task) {
+        return Some(name.app);
+    }
+    let (slot, app) = task.split_once('.')?;
+    (slot.parse::<u32>().is_ok() && !app.is_empty()).then_some(app)
+}
+
+/// Tasks for people.
+pub(crate) fn table(tasks: &[TaskDto]) -> String {
+    let rows: Vec<Vec<String>> = tasks.iter().map(row).collect();
+    output::table(&["SLOT", "TASK", "STATUS", "HEALTH", "WHERE", "VERSION", "RETRIES", "LAST FAILURE"], &rows)
+}
+
+fn row(task: &TaskDto) -> Vec<String> {
+    let ports: Vec<String> = task.ports.iter().map(u16::to_string).collect();
+    let place = if ports.is_empty() { task.ip.clone() } else { format!("{}:{}", task.ip, ports.join(",")) };
+    vec![
+        task.slot.to_string(),
+        if task.id.is_empty() { "-".to_owned() } else { task.id.clone() },
+        task.status.clone(),
+        task.healthy.clone(),
+        if place.is_empty() { "-".to_owned() } else { place },
+        task.version.clone(),
+        task.retries.to_string(),
+        task.errmsg.clone(),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tasks_and_places_name_their_app() {
+        assert_eq!(app_of("0a1b2c3d4e5f.0.web.shop"), Some("web.shop"));
+        assert_eq!(app_of("0.web.shop"), Some("web.shop"));
+        assert_eq!(app_of("0.5.web"), Some("5.web"));
+        for bad in ["", "web", "web.shop", "0.", "-1.web"] {
+            assert_eq!(app_of(bad), None, "{bad}");
+        }
+    }
+}
