@@ -3,7 +3,7 @@
 use prost::Message as _;
 use swan_core::mesos as core;
 
-use super::common::{
+use super::info::{
     agent_id, executor_id, framework_id, framework_info, maybe, offer_ids, task_id, to_agent_id,
     to_executor_id, to_framework_id, to_framework_info, to_offer_ids, to_task_id, uuid,
 };

@@ -2,7 +2,7 @@
 
 use swan_core::mesos as core;
 
-use super::common::{
+use super::info::{
     agent_id, domain, executor_id, framework_id, master_info, maybe, offer_id, to_agent_id, to_domain,
     to_executor_id, to_framework_id, to_master_info, to_offer_id, to_unavailability, to_url, unavailability,
     url_address,

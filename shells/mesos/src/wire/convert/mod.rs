@@ -1,8 +1,8 @@
 //! Owns the meaning of wire messages: each to core's type and back.
 
 mod call;
-mod common;
 mod event;
+mod info;
 mod number;
 mod probe;
 mod resource;

@@ -3,7 +3,7 @@
 use prost::Message;
 use swan_core::mesos as core;
 
-use super::common::{labels, to_labels};
+use super::info::{labels, to_labels};
 use super::number::{from_thousandths, thousandths};
 use crate::wire::error::{WireError, each, need};
 use crate::wire::v1;

@@ -2,7 +2,7 @@
 
 use swan_core::mesos as core;
 
-use super::common::{agent_id, executor_id, maybe, task_id, to_agent_id, to_executor_id, to_task_id, uuid};
+use super::info::{agent_id, executor_id, maybe, task_id, to_agent_id, to_executor_id, to_task_id, uuid};
 use super::number::{moment, time, to_moment, to_time};
 use crate::wire::error::{WireError, need};
 use crate::wire::v1;

@@ -3,7 +3,7 @@
 use prost::Message;
 use swan_core::mesos as core;
 
-use super::common::{agent_id, labels, task_id, to_agent_id, to_labels, to_task_id};
+use super::info::{agent_id, labels, task_id, to_agent_id, to_labels, to_task_id};
 use super::number::{duration, from_thousandths, thousandths, to_duration};
 use super::probe::{check, health_check, to_check, to_health_check};
 use super::resource::{resources, to_resources};
