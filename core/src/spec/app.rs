@@ -77,7 +77,12 @@ fn read_path(app: &mut Fields<'_>, findings: &mut Findings) -> Option<AppPath> {
         findings.problem(&Path::Key(app.path(), "id"), message);
         return None;
     };
-    let path = match AppPath::parse(at.text(findings)?) {
+    let text = at.text(findings)?;
+    if text.len() > limits::ID_BYTES_MAX {
+        at.refuse(findings, format_args!("must have at most {} bytes", limits::DOTTED_ID_BYTES_MAX));
+        return None;
+    }
+    let path = match AppPath::parse(text) {
         Ok(path) => path,
         Err(must) => {
             at.refuse(findings, must);

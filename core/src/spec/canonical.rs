@@ -1,9 +1,10 @@
 //! Owns the canonical form: the one way a spec is written.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::json::{self, Value};
+use super::json::{Value, quoted};
 use super::{AppSpec, Command, Fetch, Health, HostVolume, Network, Port, PortRef, Probe};
 use crate::number::Number;
 use crate::time::Millis;
@@ -17,7 +18,7 @@ pub(super) fn write(spec: &AppSpec) -> String {
     };
     let host = spec.network == Network::Host;
     let mode = if host { "host" } else { "container/bridge" };
-    let mut value = Value::object([
+    let value = Value::object([
         ("id", Some(spec.path.as_str().into())),
         ("cmd", line),
         ("args", args),
@@ -41,15 +42,12 @@ pub(super) fn write(spec: &AppSpec) -> String {
         ("role", spec.role.as_deref().map(Value::from)),
         ("acceptedResourceRoles", unless_empty(list(&spec.accepted_roles, |role| role.as_str().into()))),
     ]);
-    if let Value::Object(entries) = &mut value {
-        for (key, text) in &spec.carried {
-            entries.push((
-                key.clone(),
-                json::parse(text.as_bytes()).expect("what is carried was written as JSON"),
-            ));
-        }
+    let mut text = value.to_string();
+    for (key, carried) in &spec.carried {
+        text.pop();
+        text.push_str(&format!(",{}:{carried}}}", quoted(key)));
     }
-    value.to_string()
+    text
 }
 
 fn container(spec: &AppSpec) -> Value {

@@ -19,10 +19,13 @@ const CARRIED: [&str; 8] = [
 ];
 
 /// Refused if they say anything: to ignore them would do something else than what was asked for.
-const REFUSED: [(&str, &str); 6] = [
+const REFUSED: [(&str, &str); 9] = [
     ("constraints", "is not supported yet; must be left out or empty"),
     ("resourceLimits", "is not supported yet; must be left out"),
     ("check", "is not supported; must be left out, and healthChecks used instead"),
+    ("apps", "makes this a group; must be given one by one, each as a document of its own"),
+    ("groups", "makes this a group; must be replaced by its apps, each as a document of its own"),
+    ("containers", "makes this a pod, which is not supported; must be an app with one container"),
     ("residency", "is not supported, as persistent volumes are not; must be left out"),
     ("linuxInfo", "is not supported: it belongs to Mesos containers; must be left out"),
     ("legacySharedCgroups", "is not supported: it belongs to Mesos containers; must be left out"),

@@ -168,8 +168,9 @@ fn read_one(at: &At<'_>, findings: &mut Findings, ports: &[Port]) -> Option<Heal
     };
     let (grace, interval) = (seconds("gracePeriodSeconds", 300, 0), seconds("intervalSeconds", 60, 1));
     let (timeout, delay) = (seconds("timeoutSeconds", 20, 0), seconds("delaySeconds", delay_default, 0));
-    let max =
-        fields.get("maxConsecutiveFailures").and_then(|at| at.whole(findings, 0..=u64::from(FAILURES_MAX)));
+    let max = fields
+        .get("maxConsecutiveFailures")
+        .and_then(|at| at.whole(findings, 0..=limits::HEALTH_FAILURES_MAX));
     let ipv6 =
         fields.get("ipProtocol").and_then(|at| at.choice(findings, &[("IPv4", false), ("IPv6", true)]));
     let ipv6 = ipv6.unwrap_or(false) && kind != Kind::Command;
@@ -179,8 +180,6 @@ fn read_one(at: &At<'_>, findings: &mut Findings, ports: &[Port]) -> Option<Heal
     let max_consecutive_failures = max.and_then(|max| u32::try_from(max).ok()).unwrap_or(3);
     Some(Health { probe: probe?, mesos, ipv6, grace, interval, timeout, delay, max_consecutive_failures })
 }
-
-const FAILURES_MAX: u32 = 1_000_000;
 
 fn read_probe(fields: &mut Fields<'_>, findings: &mut Findings, kind: Kind, ports: &[Port]) -> Option<Probe> {
     let (path, port, index) = (fields.get("path"), fields.get("port"), fields.get("portIndex"));

@@ -14,3 +14,7 @@ pub(super) const BACKOFF_FACTOR_THOUSANDTHS_MAX: u64 = 1_000_000;
 pub(super) const IMAGE_BYTES_MAX: usize = 512;
 /// Characters of a URI to fetch.
 pub(super) const URI_CHARS_MAX: usize = 1024;
+/// Bytes of an app's path as it is written, before `..` and the like are resolved.
+pub(super) const ID_BYTES_MAX: usize = 1024;
+/// Failures in a row that a health check may forgive.
+pub(super) const HEALTH_FAILURES_MAX: u64 = 1_000_000;

@@ -13,12 +13,15 @@ mod json;
 mod labels;
 mod limits;
 mod network;
+#[cfg(test)]
+mod properties;
 mod read;
 mod template;
 #[cfg(test)]
 mod tests;
 
 use alloc::collections::BTreeMap;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -127,6 +130,15 @@ impl AppSpec {
         let mut findings = Findings::default();
         findings.refuse_repeated_keys(&Path::Root, &value);
         let spec = app::read(&At { value: &value, path: Path::Root }, &mut findings);
+        if let Some(spec) = &spec {
+            let (bytes, max) = (spec.canonical_json().len(), limits::SPEC_BYTES_MAX);
+            if bytes > max {
+                findings.problem(
+                    &Path::Root,
+                    format!("has {bytes} bytes in canonical form; must have at most {max}"),
+                );
+            }
+        }
         let warnings = findings.into_warnings()?;
         Ok(Parsed { spec: spec.expect("a document without problems gives a spec"), warnings })
     }
@@ -153,6 +165,9 @@ impl AppSpec {
             carried: BTreeMap::new(),
             ..self.clone()
         };
+        if let Some(health) = &mut side.health {
+            health.mesos = false;
+        }
         for port in &mut side.ports {
             port.labels.clear();
             if side.network == Network::Bridge {

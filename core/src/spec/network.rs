@@ -86,12 +86,8 @@ pub(super) struct ContainerSide {
     pub(super) legacy_mappings: bool,
 }
 
-const MODES: &[(&str, Option<Network>)] = &[
-    ("container/bridge", Some(Network::Bridge)),
-    ("bridge", Some(Network::Bridge)),
-    ("host", Some(Network::Host)),
-    ("container", None),
-];
+const MODES: &[(&str, Option<Network>)] =
+    &[("container/bridge", Some(Network::Bridge)), ("host", Some(Network::Host)), ("container", None)];
 const DOCKER_NETWORKS: &[(&str, Option<Network>)] =
     &[("BRIDGE", Some(Network::Bridge)), ("HOST", Some(Network::Host)), ("USER", None), ("NONE", None)];
 const PROTOCOLS: &[(&str, Protocol)] = &[
@@ -110,7 +106,7 @@ const MAPPINGS_ON_HOST: &str = "are for bridge networks; must be given with \"ne
 
 /// Reads `networks`, `portDefinitions`, `ports`, `requirePorts`, and settles them with what `container` says.
 pub(super) fn read(app: &mut Fields<'_>, findings: &mut Findings, container: ContainerSide) -> Networking {
-    let networks = app.get("networks");
+    let networks = app.get("networks").filter(|at| !at.value.is_empty());
     let given = networks.as_ref().and_then(|at| read_networks(at, findings));
     if let Some(networks) = networks.filter(|_| container.legacy.is_some()) {
         let message =
@@ -156,15 +152,15 @@ fn read_networks(at: &At<'_>, findings: &mut Findings) -> Option<Network> {
         let mode = fields.get("mode").map_or(Some(None), |mode| mode.choice(findings, MODES));
         if mode == Some(None) {
             findings.problem(&network.path, format!("is a container network; {ONLY_BRIDGE_AND_HOST}"));
+            continue;
         }
-        fields.refuse(findings, "name", "must not be given: bridge and host networks have no name");
-        fields.refuse(findings, "labels", "must not be given: only container networks take labels");
+        fields.refuse(findings, "name", "must be left out: bridge and host networks have no name");
+        fields.refuse(findings, "labels", "must be left out: only container networks take labels");
         fields.finish(findings);
         modes.push(mode.flatten());
     }
     match modes[..] {
         [mode] => mode,
-        // An empty list means the default, as no list does.
         [] => None,
         _ => {
             at.refuse(findings, "must have one element: either one bridge or one host network");

@@ -103,6 +103,8 @@ impl Findings {
 fn note(list: &mut Vec<Problem>, path: &Path<'_>, message: String) {
     if list.len() < limits::PROBLEMS_MAX {
         list.push(Problem { path: path.to_string(), message });
+    } else if list.len() == limits::PROBLEMS_MAX {
+        list.push(Problem { path: String::new(), message: "has more like these".into() });
     }
 }
 
