@@ -24,6 +24,22 @@ pub const LABEL_KEY_BYTES_MAX: usize = 253;
 pub const LABEL_VALUE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an app's dotted id, so that a task id stays below Mesos's 255 (R33).
 pub const DOTTED_ID_BYTES_MAX: usize = 200;
+/// Problems, and warnings, told of one document.
+pub const PROBLEMS_MAX: usize = 100;
+/// CPUs, MiB of memory and MiB of disk of one task, each in thousandths.
+pub const RESOURCE_THOUSANDTHS_MAX: u64 = 1_000_000_000_000;
+/// Any span in an app's definition, in seconds: ten years.
+pub const SECONDS_MAX: u64 = 10 * 365 * 24 * 3600;
+/// The factor by which a pause after failures grows, in thousandths.
+pub const BACKOFF_FACTOR_THOUSANDTHS_MAX: u64 = 1_000_000;
+/// Bytes of an image's name.
+pub const IMAGE_BYTES_MAX: usize = 512;
+/// Characters of a URI to fetch.
+pub const URI_CHARS_MAX: usize = 1024;
+/// Bytes of an app's path as it is written, before `..` and the like are resolved.
+pub const ID_BYTES_MAX: usize = 1024;
+/// Failures in a row that a health check may forgive.
+pub const HEALTH_FAILURES_MAX: u64 = 1_000_000;
 /// Bytes of a status message that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an idempotency key.

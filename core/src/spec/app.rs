@@ -4,11 +4,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::container;
-use super::limits;
 use super::network::{self, Networking};
 use super::read::{At, Fields, Findings, Path};
 use super::{AppSpec, Backoff, Command, carried, health, labels};
 use crate::id::AppPath;
+use crate::limits;
 use crate::time::Millis;
 
 /// Reads a whole document; `None` only if a problem was noted.

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::limits;
 use super::network::{ContainerSide, read_legacy, read_mappings};
 use super::read::{At, Fields, Findings, Path};
+use crate::limits;
 
 /// A directory of the host in the container.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::json::Value;
-use super::limits;
 use super::network::Port;
 use super::read::{At, Fields, Findings};
+use crate::limits;
 use crate::time::Millis;
 
 /// How a running task is known to be well.

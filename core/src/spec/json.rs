@@ -8,7 +8,7 @@ use core::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::limits;
+use crate::limits;
 use crate::number::{Number, visit_numbers};
 
 /// One JSON value.

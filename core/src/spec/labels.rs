@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::string::String;
 
 use super::json::Value;
-use super::limits;
 use super::read::{At, Findings};
+use crate::limits;
 
 /// An object of texts, within the limits for labels.
 pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> BTreeMap<String, String> {

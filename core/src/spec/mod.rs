@@ -11,7 +11,6 @@ mod container;
 mod health;
 mod json;
 mod labels;
-mod limits;
 mod network;
 #[cfg(test)]
 mod properties;
@@ -34,6 +33,7 @@ pub use health::{Health, PortRef, Probe, Scheme};
 pub use network::{Network, Port, Protocol};
 
 use crate::id::AppPath;
+use crate::limits;
 use crate::scheduler::api::Problem;
 use crate::time::Millis;
 use read::{At, Findings, Path};

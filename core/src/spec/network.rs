@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::json::Value;
 use super::labels;
-use super::limits;
 use super::read::{At, Fields, Findings, Path};
+use crate::limits;
 
 /// How containers meet the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

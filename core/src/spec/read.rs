@@ -7,7 +7,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::json::{Value, quoted};
-use super::limits;
+use crate::limits;
 use crate::number::Number;
 use crate::scheduler::api::Problem;
 use crate::time::Millis;
