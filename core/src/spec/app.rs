@@ -1,5 +1,6 @@
 //! Owns the walk through an app's document.
 
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -28,7 +29,11 @@ pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> Option<AppSpec> {
         && count > 1
         && labels.get("MARATHON_SINGLE_INSTANCE_APP").is_some_and(|value| value == "true")
     {
-        instances.refuse(findings, "must be 0 or 1: the label MARATHON_SINGLE_INSTANCE_APP says so");
+        // Only a warning: a scale that asks nobody must not make a stored definition unreadable.
+        let message = format!(
+            "is {count}; the label MARATHON_SINGLE_INSTANCE_APP says 0 or 1, which is not enforced yet"
+        );
+        findings.warn(&instances.path, message);
     }
     let mut resource = |key, low, default: u64| {
         let given =

@@ -21,7 +21,7 @@ mod tests;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
@@ -131,7 +131,7 @@ impl AppSpec {
         findings.refuse_repeated_keys(&Path::Root, &value);
         let spec = app::read(&At { value: &value, path: Path::Root }, &mut findings);
         if let Some(spec) = &spec {
-            let (bytes, max) = (spec.canonical_json().len(), limits::SPEC_BYTES_MAX);
+            let (bytes, max) = (spec.canonical_bytes_max(), limits::SPEC_BYTES_MAX);
             if bytes > max {
                 findings.problem(
                     &Path::Root,
@@ -146,6 +146,12 @@ impl AppSpec {
     /// The canonical form: Marathon's app JSON without legacy forms, compact, every default written out.
     pub fn canonical_json(&self) -> String {
         canonical::write(self)
+    }
+
+    /// Bytes of the canonical form with any number of instances: what can be stored can be scaled.
+    fn canonical_bytes_max(&self) -> usize {
+        let digits = |instances: u32| instances.to_string().len();
+        self.canonical_json().len() + digits(limits::INSTANCES_MAX) - digits(self.instances)
     }
 
     /// Whether a change between the two leaves every running container as it should be, so that none is replaced:

@@ -212,7 +212,6 @@ const BAD_ADDITIONS: &[(&str, &str, &str)] = &[
     (r#""instances":-1"#, "instances", "is -1; must be a whole number from 0 to 50000"),
     (r#""instances":2147483648"#, "instances", "is 2147483648; must"),
     (r#""instances":1e9"#, "instances", "is 1000000000; must"),
-    (r#""instances":2,"labels":{"MARATHON_SINGLE_INSTANCE_APP":"true"}"#, "instances", "must be 0 or 1"),
     (r#""cmd":"""#, "cmd", "must not be empty"),
     (r#""cmd":5"#, "cmd", "is 5; must be text, in quotes"),
     (r#""cmd":"a\u0000b""#, "cmd", "NUL"),
@@ -426,4 +425,24 @@ fn changes_that_running_tasks_do_not_see_replace_no_container() {
 fn debug_shows_no_environment() {
     let spec = parse(&web(r#""env":{"PASSWORD":"hunter2"}"#)).spec;
     assert!(!format!("{spec:?}").contains("hunter2"));
+}
+
+#[test]
+fn an_app_of_a_single_instance_is_warned_of_more() {
+    let warnings = parse(&web(r#""instances":2,"labels":{"MARATHON_SINGLE_INSTANCE_APP":"true"}"#)).warnings;
+    assert_eq!(warnings[0].path, "instances");
+    assert!(warnings[0].message.contains("says 0 or 1"));
+}
+
+/// A definition at the very limit can still be read after it was scaled, or a stored one would be lost.
+#[test]
+fn whatever_fits_can_be_scaled() {
+    let of = |bytes: usize| web(&format!(r#""cmd":"{}""#, "x".repeat(bytes)));
+    let shortest = parse(&of(1)).spec.canonical_json().len();
+    let room = limits::SPEC_BYTES_MAX - shortest - 4;
+    let mut spec = parse(&of(1 + room)).spec;
+    spec.instances = limits::INSTANCES_MAX;
+    assert_eq!(spec.canonical_json().len(), limits::SPEC_BYTES_MAX);
+    parse(&spec.canonical_json());
+    assert!(problems(&of(2 + room))[0].contains("in canonical form"));
 }
