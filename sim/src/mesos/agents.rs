@@ -218,6 +218,9 @@ impl Cluster {
         agent.connected = false;
         agent.ping_deadline = None;
         agent.draining = None;
+        for framework in self.frameworks.values_mut() {
+            framework.filters.retain(|filter| filter.agent != *id);
+        }
         let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
         for framework in &frameworks {
             let state = self.seen_by(framework, state);
@@ -277,6 +280,7 @@ impl Cluster {
                 self.settle_missing(id, out);
                 self.repeat_kills(id, out);
                 self.resend_updates_on(id, out);
+                self.drain_tasks(id, out);
             }
             Standing::Unreachable(_) => {
                 agent.standing = Standing::Registered;
@@ -446,16 +450,21 @@ impl Cluster {
             return (404, "Agent not found".into());
         };
         agent.draining = Some(Drain { max_grace });
-        let reachable = agent.reachable();
-        let keys: Vec<TaskKey> = agent.tasks.keys().cloned().collect();
         self.rescind_where(|offer| offer.agent == *id, out);
-        for key in keys.iter().filter(|_| reachable) {
-            let own =
-                self.task(id, key).and_then(|task| task.info.kill_grace).unwrap_or(self.options.kill_grace);
-            let grace = max_grace.map_or(own, |most| own.min(most));
-            self.kill_on_agent(id, key, Some(grace), out);
-        }
+        self.drain_tasks(id, out);
         (200, String::new())
+    }
+
+    /// The agent, if it is to be drained and hears of it, ends its tasks.
+    fn drain_tasks(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
+        let Some(agent) = self.agents.get(id).filter(|agent| agent.reachable()) else { return };
+        let Some(Drain { max_grace }) = agent.draining else { return };
+        let keys: Vec<TaskKey> = agent.tasks.keys().cloned().collect();
+        for key in keys {
+            let own = self.task(id, &key).and_then(|task| task.info.kill_grace);
+            let own = own.unwrap_or(self.options.kill_grace);
+            self.kill_on_agent(id, &key, Some(max_grace.map_or(own, |most| own.min(most))), out);
+        }
     }
 
     fn set_active(&mut self, id: &AgentId, active: bool, out: &mut Vec<ClusterOutput>) -> (u16, String) {
