@@ -7,8 +7,8 @@ use swan_core::scheduler::api::{ApiCall, ApiReply};
 
 use crate::calls::{Change, Paging, Parameters, Target};
 use crate::dto::{AppDto, CreatedDto, ScaleDto, VersionDto};
-use crate::manager::Reading;
 use crate::problem::{Problem, ProblemDto};
+use crate::reading::Reading;
 use crate::reply;
 use crate::service::Api;
 
@@ -26,10 +26,11 @@ pub(crate) async fn list(
     headers: HeaderMap,
     paging: Paging,
 ) -> Result<Response, Problem> {
-    let Paging { limit, after } = paging;
-    let read =
-        move |reading: &dyn Reading| reading.apps(after.map(|id| id.to_ascii_lowercase()).as_deref(), limit);
-    api.show(read, |page| {
+    let limit = paging.limit;
+    let paging = Paging { after: paging.after.map(|id| id.to_ascii_lowercase()), ..paging };
+    let read = |reading: &dyn Reading, after: Option<&str>, limit| Some(reading.apps(after, limit));
+    api.show_page(paging, read, |page| {
+        let page = page.expect("there is always a list of apps");
         let items: Vec<AppDto> = page.items.into_iter().map(AppDto::from).collect();
         Ok(reply::page(&headers, "/v1/apps", limit, &items, page.next.as_deref()))
     })

@@ -13,6 +13,7 @@ mod metrics;
 mod operations;
 mod problem;
 mod quota;
+mod reading;
 mod reply;
 mod routes;
 mod server;
@@ -26,8 +27,9 @@ pub use dto::{
     TaskDto, VersionDto, WhoDto,
 };
 pub use feed::{Batch, EventFeed, Subscription};
-pub use manager::{Answer, Manager, Read, Reading, Stat, StatKind};
+pub use manager::{Answer, Manager, Read};
 pub use problem::{ProblemDto, ProblemItem};
+pub use reading::{Reading, Stat, StatKind};
 pub use routes::{ROUTES, Route, open_api};
 pub use server::serve;
 pub use service::Config;

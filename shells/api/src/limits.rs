@@ -32,6 +32,8 @@ pub(crate) const API_TOKEN_BYTES_MIN: usize = 16;
 pub(crate) const PAGE_ITEMS_MAX: usize = 1000;
 /// Items of a page if the caller names no number.
 pub(crate) const PAGE_ITEMS_DEFAULT: usize = 500;
+/// Items of a listing that the machine copies at once; a page may take several such reads.
+pub(crate) const READ_ITEMS_MAX: usize = 100;
 /// Events kept for those who come back.
 pub(crate) const EVENT_RING_MAX: usize = 4096;
 /// Events written to a stream at once.

@@ -6,10 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use swan_core::scheduler::view::ManagerView;
 
-use crate::manager::{Reading, Stat, StatKind};
 use crate::problem::Problem;
+use crate::reading::{Reading, Stat, StatKind};
 use crate::service::Api;
 
 /// Answers given, by class of status.
@@ -29,29 +28,28 @@ impl RequestCounts {
 #[utoipa::path(get, path = "/metrics", tag = "operations", security(()),
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
-    let read = |reading: &dyn Reading| (reading.stats(), reading.manager());
     let shown = api.clone();
-    api.show(read, move |(stats, manager)| {
+    api.show(Reading::stats, move |stats| {
         let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        Ok((content_type, write_all(&shown, &stats, &manager)).into_response())
+        Ok((content_type, write_all(&shown, &stats)).into_response())
     })
     .await
 }
 
-fn write_all(api: &Api, stats: &[Stat], manager: &ManagerView) -> String {
+fn write_all(api: &Api, stats: &[Stat]) -> String {
     let mut text = String::new();
     for stat in stats {
         write_one(&mut text, stat);
     }
-    let gauge = |name, help, value| Stat { name, help, kind: StatKind::Gauge, value };
-    for stat in [
-        gauge("leading", "Whether this manager leads.", manager.leading.into()),
-        gauge("mesos_connected", "Whether a subscription with Mesos stands.", manager.connected.into()),
-        gauge("store_stalled", "Whether writes to the store hang or fail.", manager.stalled.into()),
-        gauge("api_event_streams", "Event streams open now.", api.streams.count() as u64),
-    ] {
-        write_one(&mut text, &stat);
-    }
+    write_one(
+        &mut text,
+        &Stat {
+            name: "api_event_streams",
+            help: "Event streams open now.",
+            kind: StatKind::Gauge,
+            value: api.streams.count() as u64,
+        },
+    );
     text.push_str("# HELP swan_api_responses_total Answers given by the API.\n# TYPE swan_api_responses_total counter\n");
     for (class, counter) in (1..).zip(&api.counts.0) {
         let value = counter.load(Ordering::Relaxed);

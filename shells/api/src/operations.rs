@@ -6,8 +6,8 @@ use axum::response::{IntoResponse, Response};
 
 use crate::calls::{Paging, Parameters};
 use crate::dto::{BuildDto, FrameworkDto, LeaderDto, QuarantinedDto};
-use crate::manager::Reading;
 use crate::problem::{Problem, ProblemDto};
+use crate::reading::Reading;
 use crate::reply;
 use crate::service::Api;
 
@@ -96,9 +96,10 @@ pub(crate) async fn quarantine(
     headers: HeaderMap,
     paging: Paging,
 ) -> Result<Response, Problem> {
-    let Paging { limit, after } = paging;
-    let read = move |reading: &dyn Reading| reading.quarantined(after.as_deref(), limit);
-    api.show(read, |page| {
+    let limit = paging.limit;
+    let read = |reading: &dyn Reading, after: Option<&str>, limit| Some(reading.quarantined(after, limit));
+    api.show_page(paging, read, |page| {
+        let page = page.expect("there is always a list of quarantined tasks");
         let items: Vec<QuarantinedDto> = page.items.into_iter().map(QuarantinedDto::from).collect();
         Ok(reply::page(&headers, "/v1/quarantine", limit, &items, page.next.as_deref()))
     })

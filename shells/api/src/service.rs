@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::limits::{
     EVENT_STREAMS_MAX, EVENT_STREAMS_PER_IDENTITY_MAX, HTTP_ANSWER_TIMEOUT, HTTP_URL_BYTES_MAX,
+    READ_ITEMS_MAX,
 };
 use axum::Router;
 use axum::body::Body;
@@ -15,11 +16,12 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use swan_core::scheduler::api::{ApiCall, ApiReply, Caller};
 use swan_core::scheduler::input::Build;
+use swan_core::scheduler::view::Page;
 use tokio::sync::oneshot;
 
 use crate::auth::Tokens;
-use crate::calls::Change;
-use crate::manager::{Manager, Reading};
+use crate::calls::{Change, Paging};
+use crate::manager::Manager;
 use crate::metrics::RequestCounts;
 use crate::problem::Problem;
 use crate::quota::Quota;
@@ -69,18 +71,44 @@ impl Api {
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
         write: impl FnOnce(T) -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
+        let (copied, stalled) = self.read(read).await?;
+        Ok(marked(write(copied)?, stalled))
+    }
+
+    /// Copies a page out of the machine, in small pieces between which it goes on with its work. `None` if what is
+    /// listed does not exist, or no longer.
+    pub(crate) async fn show_page<T: Send + 'static>(
+        &self,
+        paging: Paging,
+        read: impl Fn(&dyn Reading, Option<&str>, usize) -> Option<Page<T>> + Send + Clone + 'static,
+        write: impl FnOnce(Option<Page<T>>) -> Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
+        let mut page = Page { items: Vec::new(), next: paging.after };
+        loop {
+            let (read, from) = (read.clone(), page.next.take());
+            let limit = (paging.limit - page.items.len()).min(READ_ITEMS_MAX);
+            let piece = self.read(move |reading| read(reading, from.as_deref(), limit)).await?;
+            let (Some(piece), stalled) = piece else { return write(None) };
+            page.items.extend(piece.items);
+            page.next = piece.next;
+            if page.next.is_none() || page.items.len() >= paging.limit {
+                return Ok(marked(write(Some(page))?, stalled));
+            }
+        }
+    }
+
+    /// Runs `read` on the machine's thread; beside what it copied, whether the store is stalled.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
+    ) -> Result<(T, bool), Problem> {
         let (sender, receiver) = oneshot::channel();
         self.manager.read(Box::new(move |reading| {
             let copied = (read(reading), reading.manager().stalled);
             // Nobody waits any more if the client has gone.
             drop(sender.send(copied));
         }));
-        let (copied, stalled) = answer(receiver).await?;
-        let mut response = write(copied)?;
-        if stalled {
-            response.headers_mut().insert("swan-store", HeaderValue::from_static("stalled"));
-        }
-        Ok(response)
+        answer(receiver).await
     }
 
     /// Asks the machine for a change.
@@ -89,6 +117,13 @@ impl Api {
         self.manager.call(change.into_request(call), sender);
         answer(receiver).await?.map_err(Problem::from)
     }
+}
+
+fn marked(mut response: Response, stalled: bool) -> Response {
+    if stalled {
+        response.headers_mut().insert("swan-store", HeaderValue::from_static("stalled"));
+    }
+    response
 }
 
 async fn answer<T>(receiver: oneshot::Receiver<T>) -> Result<T, Problem> {

@@ -3,14 +3,14 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use swan_core::id::TaskId;
+use swan_core::id::{TaskId, TaskName};
 use swan_core::scheduler::api::ApiCall;
 
 use crate::apps::no_such_app;
 use crate::calls::{Change, Paging, Parameters, Target};
 use crate::dto::TaskDto;
-use crate::manager::Reading;
 use crate::problem::{Problem, ProblemDto};
+use crate::reading::Reading;
 use crate::reply;
 use crate::service::Api;
 
@@ -30,15 +30,14 @@ pub(crate) async fn list(
     target: Target,
     paging: Paging,
 ) -> Result<Response, Problem> {
-    let Paging { limit, after } = paging;
-    let after: Option<u32> = match after.map(|text| text.parse()) {
-        None => None,
-        Some(Ok(slot)) => Some(slot),
-        Some(Err(_)) => return Err(Problem::bad_request("after must be a slot's number")),
+    if paging.after.as_ref().is_some_and(|after| after.parse::<u32>().is_err()) {
+        return Err(Problem::bad_request("after must be a slot's number"));
+    }
+    let (limit, app) = (paging.limit, target.app().clone());
+    let read = move |reading: &dyn Reading, after: Option<&str>, limit| {
+        reading.tasks(&app, after.and_then(|slot| slot.parse().ok()), limit)
     };
-    let app = target.app().clone();
-    let read = move |reading: &dyn Reading| reading.tasks(&app, after, limit);
-    api.show(read, |page| {
+    api.show_page(paging, read, |page| {
         let page = page.ok_or_else(|| no_such_app(&target))?;
         let items: Vec<TaskDto> = page.items.into_iter().map(TaskDto::from).collect();
         let path = format!("/v1/apps/{}/tasks", reply::escape(target.app().as_str()));
@@ -83,11 +82,15 @@ pub(crate) async fn show(
         (status = 404, description = "No such app or task", body = ProblemDto, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn kill(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
-    let call = ApiCall::KillTask {
-        app: change.target.app().clone(),
-        task: TaskId::new(change.target.part.to_ascii_lowercase()),
+    let (app, name) = (change.target.app().clone(), change.target.part.to_ascii_lowercase());
+    let task = if TaskName::parse(&name).is_some() {
+        TaskId::new(name)
+    } else {
+        let of = app.clone();
+        let (task, _) = api.read(move |reading| reading.task(&of, &name)).await?;
+        task.and_then(|task| task.id).ok_or_else(|| no_such_task(&change.target))?
     };
-    api.change(change, call).await?;
+    api.change(change, ApiCall::KillTask { app, task }).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 

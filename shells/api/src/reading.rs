@@ -1,0 +1,89 @@
+//! Owns what the API asks of the machine's state: a trait, so that tests can answer without a machine.
+
+use swan_core::id::DottedId;
+use swan_core::scheduler::View;
+use swan_core::scheduler::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
+
+/// The state as readers see it. Each method copies one bounded page at most.
+pub trait Reading {
+    /// One app; ids compare case-insensitively.
+    fn app(&self, app: &DottedId) -> Option<AppView>;
+    /// Apps in order of id, after the one named `after`.
+    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView>;
+    /// The slots of an app with their tasks, after slot `after`; `None` if there is no such app.
+    fn tasks(&self, app: &DottedId, after: Option<u32>, limit: usize) -> Option<Page<TaskView>>;
+    /// One task, by its id or its slot's name.
+    fn task(&self, app: &DottedId, name: &str) -> Option<TaskView>;
+    /// The kept versions of an app, newest first; `None` if there is no such app.
+    fn versions(&self, app: &DottedId) -> Option<Vec<VersionView>>;
+    /// One version of an app.
+    fn version(&self, app: &DottedId, version: &str) -> Option<VersionView>;
+    /// The manager's standing.
+    fn manager(&self) -> ManagerView;
+    /// Tasks of ours that no record knows, in order of id, after the one named `after`.
+    fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView>;
+    /// The machine's own numbers.
+    fn stats(&self) -> Vec<Stat>;
+}
+
+/// One number of the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// In snake case, with neither prefix nor suffix: `offers_declined`.
+    pub name: &'static str,
+    /// One sentence.
+    pub help: &'static str,
+    /// How it moves.
+    pub kind: StatKind,
+    /// Its value now.
+    pub value: u64,
+}
+
+/// How a number moves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatKind {
+    /// Only up, until the process ends.
+    Counter,
+    /// Up and down.
+    Gauge,
+}
+
+impl Reading for View<'_> {
+    fn app(&self, app: &DottedId) -> Option<AppView> {
+        View::app(self, app)
+    }
+
+    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView> {
+        View::apps(self, after, limit)
+    }
+
+    fn tasks(&self, app: &DottedId, after: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
+        View::tasks(self, app, after, limit)
+    }
+
+    fn task(&self, app: &DottedId, name: &str) -> Option<TaskView> {
+        View::task(self, app, name)
+    }
+
+    fn versions(&self, app: &DottedId) -> Option<Vec<VersionView>> {
+        View::versions(self, app)
+    }
+
+    fn version(&self, app: &DottedId, version: &str) -> Option<VersionView> {
+        View::version(self, app, version)
+    }
+
+    fn manager(&self) -> ManagerView {
+        View::manager(self)
+    }
+
+    fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView> {
+        View::quarantined(self, after, limit)
+    }
+
+    fn stats(&self) -> Vec<Stat> {
+        let stat = |kind| move |(name, help, value)| Stat { name, help, kind, value };
+        let counters = View::stats(self).all().map(stat(StatKind::Counter));
+        counters.chain(self.gauges().map(stat(StatKind::Gauge))).collect()
+    }
+}
