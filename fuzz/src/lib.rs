@@ -5,11 +5,13 @@
 
 mod journal;
 mod machine;
+mod mesos;
 mod text;
 
 pub use journal::{journal_frames, journal_recovery};
 pub use machine::inputs;
-pub use text::names;
+pub use mesos::{mesos_json, mesos_protobuf, recordio};
+pub use text::{app_spec, names};
 
 /// A body and the name of its corpus, `fuzz/corpora/NAME`, and of its target, `fuzz/fuzz_targets/NAME.rs`.
 #[derive(Clone, Copy, Debug)]
@@ -22,8 +24,12 @@ pub struct Target {
 
 /// All bodies, in order of name.
 pub const TARGETS: &[Target] = &[
+    Target { name: "app_spec", body: app_spec },
     Target { name: "inputs", body: inputs },
     Target { name: "journal_frames", body: journal_frames },
     Target { name: "journal_recovery", body: journal_recovery },
+    Target { name: "mesos_json", body: mesos_json },
+    Target { name: "mesos_protobuf", body: mesos_protobuf },
     Target { name: "names", body: names },
+    Target { name: "recordio", body: recordio },
 ];

@@ -2,6 +2,7 @@
 
 use swan_core::id::{AppPath, TaskName};
 use swan_core::scheduler::event::EventId;
+use swan_core::spec::AppSpec;
 
 /// App paths, task ids and event ids: what parses is printed so that it parses to the same.
 pub fn names(data: &[u8]) {
@@ -19,5 +20,21 @@ pub fn names(data: &[u8]) {
     }
     if let Some(id) = EventId::parse(text) {
         assert_eq!(EventId::parse(&id.to_string()), Some(id));
+    }
+}
+
+/// Apps' documents: a refusal says why, and what was accepted has one canonical form that means the same (S19).
+pub fn app_spec(data: &[u8]) {
+    match AppSpec::parse(data) {
+        Err(problems) => {
+            assert!(problems.iter().all(|problem| !problem.message.is_empty()) && !problems.is_empty())
+        }
+        Ok(parsed) => {
+            let canonical = parsed.spec.canonical_json();
+            let again = AppSpec::parse(canonical.as_bytes()).expect("the canonical form is accepted");
+            assert_eq!(again.spec, parsed.spec, "the canonical form means the same");
+            assert_eq!(again.spec.canonical_json(), canonical, "the canonical form is its own");
+            assert!(parsed.spec.same_containers(&again.spec));
+        }
     }
 }
