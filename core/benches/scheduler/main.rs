@@ -1,0 +1,112 @@
+//! Owns the benchmarks of the scheduler core: one thread, simulated agents, no wire, no disk.
+//!
+//! `cargo bench -p swan-core` prints a table; `-- quick` takes a tenth of the sizes. Every batch of changes is handed
+//! over and released inside the clock, as if the journal were infinitely fast.
+
+mod rig;
+mod validator;
+
+use std::time::{Duration, Instant};
+
+use rig::{Agent, Rig};
+
+/// Tasks per app.
+const INSTANCES: u32 = 1000;
+
+fn main() {
+    let quick = std::env::args().any(|argument| argument == "quick");
+    let divisor = if quick { 10 } else { 1 };
+    println!("scheduler core, simulated agents, one thread; {}", cpu());
+    println!("{:<58} {:>14} {:>12} {:>8}", "benchmark", "measured", "must", "ratio");
+    let rig = placement(1000 / divisor, 50_000 / divisor as usize);
+    follow(rig);
+    updates(100_000 / divisor);
+    flatness(divisor);
+}
+
+/// 1,000,000 tasks of 1,000 apps on 50,000 agents of five sizes, offers in random order, demands interleaved.
+fn placement(apps: u32, agents: usize) -> Rig {
+    let before = resident_bytes();
+    let mut rig = Rig::new();
+    for app in 0..apps {
+        rig.create(app, INSTANCES);
+    }
+    rig.rest();
+    let agents = Agent::fleet(agents, 7);
+    let total = u64::from(apps) * u64::from(INSTANCES);
+    let started = Instant::now();
+    let rounds = rig.place_all(&agents, total);
+    let spent = started.elapsed();
+    validator::check(&agents, rig.accepted(), total);
+    let name = format!("place {total} tasks of {apps} apps on {} agents ({rounds} rounds)", agents.len());
+    report_rate(&name, total, spent, 150_000);
+    rig.forget_history();
+    rig.run_all();
+    let per_task = resident_bytes().saturating_sub(before) / total;
+    row(&format!("memory per running task, {total} tasks, whole process"), &format!("{per_task} B"), "512 B", 512.0 / per_task as f64);
+    rig
+}
+
+/// A standby's way to a full state.
+fn follow(rig: Rig) {
+    let ops = rig.durable_ops();
+    let count = ops.len();
+    drop(rig);
+    let started = Instant::now();
+    let follower = Rig::follow(ops);
+    let spent = started.elapsed();
+    let millis = spent.as_millis();
+    row(&format!("follow {count} records and lead"), &format!("{millis} ms"), "3000 ms", 3000.0 / millis as f64);
+    drop(follower);
+}
+
+/// Health flips of running tasks: each changes a record and is acknowledged.
+fn updates(tasks: u32) {
+    let mut rig = Rig::running(tasks / INSTANCES, INSTANCES);
+    let count = 1_000_000;
+    let prepared = rig.health_flips(count);
+    let started = Instant::now();
+    let acknowledged = rig.feed(prepared);
+    let spent = started.elapsed();
+    assert_eq!(acknowledged, count, "every update was acknowledged");
+    report_rate(&format!("status updates, {tasks} running tasks, stored and acknowledged"), count, spent, 300_000);
+}
+
+/// The same events in clusters of one, ten and hundred times the size.
+fn flatness(divisor: u32) {
+    let mut first = None;
+    for scale in [1, 10, 100] {
+        let tasks = 10_000 * scale / divisor.min(10);
+        let mut rig = Rig::running((tasks / INSTANCES).max(1), INSTANCES.min(tasks));
+        let count = 200_000;
+        let prepared = rig.health_flips(count);
+        let started = Instant::now();
+        rig.feed(prepared);
+        let nanos = started.elapsed().as_nanos() as f64 / count as f64;
+        let base = *first.get_or_insert(nanos);
+        let name = format!("cost of one status update at {tasks} tasks");
+        println!("{name:<58} {:>14} {:>12} {:>7.2}×", format!("{nanos:.0} ns"), "flat", nanos / base);
+    }
+}
+
+fn report_rate(name: &str, count: u64, spent: Duration, must: u64) {
+    let rate = count as f64 / spent.as_secs_f64();
+    row(name, &format!("{rate:.0}/s"), &format!("{must}/s"), rate / must as f64);
+}
+
+fn row(name: &str, measured: &str, must: &str, ratio: f64) {
+    println!("{name:<58} {measured:>14} {must:>12} {ratio:>7.2}×");
+}
+
+/// Resident memory of this process.
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: u64 = statm.split(' ').nth(1).and_then(|pages| pages.parse().ok()).expect("statm has numbers");
+    pages * 4096
+}
+
+fn cpu() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).and_then(|rest| rest.split_once(": "));
+    model.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.to_owned())
+}

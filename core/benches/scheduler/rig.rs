@@ -1,0 +1,319 @@
+//! Owns what drives the machine in benchmarks: a journal that is always done, agents that offer what is left, tasks
+//! that do as they are told.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+
+use swan_core::mesos::{AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus, Uuid};
+use swan_core::record::{Epoch, Op, RecordKey, Seq};
+use swan_core::rng::Rng;
+use swan_core::scheduler::Scheduler;
+use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
+use swan_core::scheduler::effect::{Effect, MesosCall};
+use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
+use swan_core::scheduler::launch::Launch;
+use swan_core::time::{ClusterTime, Instant, Now, Timestamp};
+
+/// One agent.
+pub(crate) struct Agent {
+    pub(crate) id: AgentId,
+    pub(crate) host: String,
+    pub(crate) cpus: i64,
+    pub(crate) mem: i64,
+}
+
+/// First and last port of every agent.
+pub(crate) const PORTS: (u64, u64) = (31_000, 31_999);
+
+impl Agent {
+    /// Agents of five sizes, in random order.
+    pub(crate) fn fleet(count: usize, seed: u64) -> Vec<Self> {
+        let mut rng = Rng::new(seed);
+        let sizes = [(4_000, 16), (8_000, 32), (12_000, 48), (16_000, 64), (24_000, 96)];
+        let one = |n: usize| {
+            let (cpus, gib) = sizes[rng.below(5) as usize];
+            Self {
+                id: AgentId::new(format!("a6f3c1d2-0000-4000-8000-00000000000a-S{n}")),
+                host: format!("node{n}.example"),
+                cpus,
+                mem: gib * 1024 * 1000,
+            }
+        };
+        (0..count).map(one).collect()
+    }
+}
+
+/// An accepted offer: its id, and what was launched on it.
+pub(crate) type Accepted = (OfferId, Vec<Launch>);
+
+/// The machine and its surroundings.
+pub(crate) struct Rig {
+    machine: Scheduler,
+    now: u64,
+    next_offer: u64,
+    pending: VecDeque<Input>,
+    out: Vec<Effect>,
+    accepted: Vec<Accepted>,
+    running: Vec<(TaskId, AgentId)>,
+    acknowledged: u64,
+}
+
+impl Rig {
+    /// A leader, connected, with nothing to do.
+    pub(crate) fn new() -> Self {
+        let mut rig = Self::booted();
+        rig.lead(Seq(0));
+        rig
+    }
+
+    fn booted() -> Self {
+        let mut rig = Self {
+            machine: Scheduler::new(),
+            now: 1,
+            next_offer: 0,
+            pending: VecDeque::new(),
+            out: Vec::new(),
+            accepted: Vec::new(),
+            running: Vec::new(),
+            acknowledged: 0,
+        };
+        let config = Config { framework_name: "swan".into(), roles: vec!["*".into()], ..Config::default() };
+        rig.step(Input::Boot { seed: 1, build: Box::new(Build::default()), config: Box::new(config) });
+        rig
+    }
+
+    fn lead(&mut self, seq: Seq) {
+        let lead = Lead { epoch: Epoch(1), seed: 2, seq, cluster_time: ClusterTime(0), crash_notes: vec![] };
+        self.step(Input::Lead(Box::new(lead)));
+        let subscribed = Subscribed { framework_id: FrameworkId::from("F"), heartbeat_interval: None, master_info: None };
+        self.step(Input::Mesos(LinkEvent::Connected(Box::new(subscribed))));
+        self.rest();
+    }
+
+    /// A machine that follows records and then leads.
+    pub(crate) fn follow(ops: Vec<Op>) -> Self {
+        let mut rig = Self::booted();
+        let mut ops = ops.into_iter();
+        loop {
+            let entries: Vec<Op> = ops.by_ref().take(1024).collect();
+            if entries.is_empty() {
+                break;
+            }
+            rig.step(Input::Follow { entries });
+        }
+        rig.lead(Seq(1));
+        rig
+    }
+
+    /// One app per number: a fifth to half a CPU, two ports.
+    pub(crate) fn create(&mut self, app: u32, instances: u32) {
+        let (cpus, mem) = (["0.2", "0.25", "0.3", "0.4", "0.5"][app as usize % 5], [128, 192, 256, 384, 512][app as usize % 5]);
+        let document = format!(
+            r#"{{"id":"/bench/group{}/app{app}","instances":{instances},"cpus":{cpus},"mem":{mem},
+            "container":{{"type":"DOCKER","docker":{{"image":"web:1"}},"portMappings":[
+            {{"containerPort":80,"hostPort":0,"name":"http"}},{{"containerPort":81,"hostPort":0,"name":"admin"}}]}},
+            "networks":[{{"mode":"container/bridge"}}]}}"#,
+            app % 50
+        );
+        let request = ApiRequest { who: Caller::default(), idempotency: None, call: ApiCall::CreateApp { document: document.into_bytes() } };
+        self.step(Input::Api { id: RequestId(u64::from(app)), request: Box::new(request) });
+    }
+
+    /// A cluster in which all tasks of some apps run.
+    pub(crate) fn running(apps: u32, instances: u32) -> Self {
+        let mut rig = Self::new();
+        for app in 0..apps {
+            rig.create(app, instances);
+        }
+        rig.rest();
+        let total = u64::from(apps) * u64::from(instances);
+        let agents = Agent::fleet((total as usize / 20).max(10), 7);
+        rig.place_all(&agents, total);
+        rig.forget_history();
+        rig.run_all();
+        rig
+    }
+
+    /// Offers what agents have, and again what is left, until `total` tasks were accepted; gives the rounds it took.
+    pub(crate) fn place_all(&mut self, agents: &[Agent], total: u64) -> u32 {
+        let mut left: Vec<(usize, i64, i64, Vec<(u64, u64)>)> =
+            agents.iter().enumerate().map(|(n, agent)| (n, agent.cpus, agent.mem, vec![PORTS])).collect();
+        let mut launched = 0;
+        for round in 1.. {
+            assert!(round < 50, "placement makes progress");
+            let mut by_offer = BTreeMap::new();
+            let mut next = Vec::new();
+            for chunk in left.chunks(500) {
+                let offers = chunk.iter().map(|(n, cpus, mem, ports)| {
+                    let offer = self.offer(&agents[*n], *cpus, *mem, ports.clone());
+                    by_offer.insert(offer.id.clone(), (*n, *cpus, *mem, ports.clone()));
+                    offer
+                });
+                let offers = offers.collect();
+                let before = self.accepted.len();
+                self.step(Input::Mesos(LinkEvent::Event(Box::new(Event::Offers(offers)))));
+                self.rest();
+                for (id, launches) in &self.accepted[before..] {
+                    launched += launches.len() as u64;
+                    if let Some((n, cpus, mem, ports)) = by_offer.remove(id) {
+                        next.push(remainder(n, cpus, mem, ports, launches));
+                    }
+                }
+                if launched == total {
+                    return round;
+                }
+            }
+            self.now += 2_100;
+            self.step(Input::Wake);
+            next.extend(by_offer.into_values());
+            left = next;
+        }
+        unreachable!("the loop above ends by returning or by its assertion")
+    }
+
+    fn offer(&mut self, agent: &Agent, cpus: i64, mem: i64, ports: Vec<(u64, u64)>) -> Offer {
+        self.next_offer += 1;
+        let resources = vec![
+            Resource::scalar("cpus", cpus).allocated_to("*"),
+            Resource::scalar("mem", mem).allocated_to("*"),
+            Resource::ranges("ports", ports).allocated_to("*"),
+        ];
+        Offer {
+            id: OfferId::new(format!("a6f3c1d2-0000-4000-8000-00000000000a-O{}", self.next_offer)),
+            framework_id: FrameworkId::from("F"),
+            agent_id: agent.id.clone(),
+            hostname: agent.host.clone(),
+            address: None,
+            domain: None,
+            attributes: vec![],
+            resources,
+            role: Some("*".into()),
+            unavailability: None,
+            executor_ids: vec![],
+        }
+    }
+
+    /// Every launched task starts and runs.
+    pub(crate) fn run_all(&mut self) {
+        for at in 0..self.running.len() {
+            let (task, agent) = self.running[at].clone();
+            let update = status(&task, &agent, TaskState::Running, None, at as u64);
+            self.step(update);
+        }
+        self.rest();
+    }
+
+    /// Updates that flip the health of running tasks, in random order.
+    pub(crate) fn health_flips(&self, count: u64) -> Vec<Input> {
+        let mut rng = Rng::new(3);
+        let mut healthy = vec![false; self.running.len()];
+        let one = |n: u64| {
+            let at = rng.below(self.running.len() as u64) as usize;
+            healthy[at] = !healthy[at];
+            let (task, agent) = &self.running[at];
+            status(task, agent, TaskState::Running, Some(healthy[at]), u64::MAX - n)
+        };
+        (0..count).map(one).collect()
+    }
+
+    /// Feeds inputs; gives how many updates were acknowledged.
+    pub(crate) fn feed(&mut self, inputs: Vec<Input>) -> u64 {
+        let before = self.acknowledged;
+        for input in inputs {
+            self.step(input);
+        }
+        self.rest();
+        self.acknowledged - before
+    }
+
+    /// Steps, and makes everything durable at once.
+    pub(crate) fn step(&mut self, input: Input) {
+        self.pending.push_back(input);
+        while let Some(input) = self.pending.pop_front() {
+            let now = Now { mono: Instant(self.now), wall: Timestamp(1_700_000_000_000 + self.now) };
+            let mut out = mem::take(&mut self.out);
+            self.machine.step(now, input, &mut out);
+            for effect in out.drain(..) {
+                self.take(effect);
+            }
+            self.out = out;
+        }
+    }
+
+    /// Wakes the machine until it has nothing left to do now.
+    pub(crate) fn rest(&mut self) {
+        while self.machine.next_deadline().is_some_and(|at| at.0 <= self.now) {
+            self.step(Input::Wake);
+        }
+    }
+
+    fn take(&mut self, effect: Effect) {
+        match effect {
+            Effect::Store { seq, .. } => self.pending.push_back(Input::Store(StoreEvent::Stored { upto: seq })),
+            Effect::Mesos(call) => match *call {
+                MesosCall::Accept { mut offers, launches, .. } => {
+                    self.running.extend(launches.iter().map(|l| (l.task.clone(), l.agent.clone())));
+                    self.accepted.push((offers.remove(0), launches));
+                }
+                MesosCall::Acknowledge { .. } => self.acknowledged += 1,
+                _ => {}
+            },
+            Effect::Reply { result, .. } => assert!(result.is_ok(), "{result:?}"),
+            Effect::Publish(_) | Effect::Route(_) => {}
+        }
+    }
+
+    /// All that was accepted.
+    pub(crate) fn accepted(&self) -> &[Accepted] {
+        &self.accepted
+    }
+
+    /// Gives back the memory of what only the benchmark keeps.
+    pub(crate) fn forget_history(&mut self) {
+        self.accepted = Vec::new();
+        self.running.shrink_to_fit();
+    }
+
+    /// The whole state as records.
+    pub(crate) fn durable_ops(&self) -> Vec<Op> {
+        let mut ops = Vec::new();
+        let mut from = Some(RecordKey(Vec::new()));
+        while let Some(key) = from {
+            let (items, next) = self.machine.records(&key, None, 512 * 1024);
+            ops.extend(items.into_iter().map(|(key, value)| Op { key, value: Some(value) }));
+            from = next;
+        }
+        ops
+    }
+}
+
+/// What is left of an offer.
+fn remainder(n: usize, mut cpus: i64, mut mem: i64, mut ports: Vec<(u64, u64)>, launches: &[Launch]) -> (usize, i64, i64, Vec<(u64, u64)>) {
+    use swan_core::mesos::ResourceValue;
+    for resource in launches.iter().flat_map(|launch| &launch.resources) {
+        match (&*resource.name, &resource.value) {
+            ("cpus", ResourceValue::Scalar(milli)) => cpus -= milli,
+            ("mem", ResourceValue::Scalar(milli)) => mem -= milli,
+            ("ports", ResourceValue::Ranges(taken)) => {
+                let last = taken.iter().map(|&(_, end)| end).max().expect("ports are taken");
+                ports = vec![(ports[0].0.max(last + 1), PORTS.1)];
+            }
+            _ => {}
+        }
+    }
+    (n, cpus, mem, ports)
+}
+
+fn status(task: &TaskId, agent: &AgentId, state: TaskState, healthy: Option<bool>, n: u64) -> Input {
+    let status = TaskStatus {
+        source: Some(Source::Executor),
+        reason: None,
+        agent_id: Some(agent.clone()),
+        uuid: Some(Uuid(u128::from(n).to_be_bytes().into())),
+        healthy,
+        container_id: Some("24895c16-56ca-40e1-9186-b68b5b43cc71".into()),
+        ip_addresses: vec!["172.17.0.2".into()],
+        ..TaskStatus::from_master(task.clone(), state, swan_core::mesos::Reason::Reconciliation)
+    };
+    Input::Mesos(LinkEvent::Event(Box::new(Event::Update(Box::new(status)))))
+}
