@@ -8,6 +8,7 @@ pub mod id;
 pub mod journal;
 pub mod lease;
 pub mod limits;
+pub mod link;
 pub mod mesos;
 mod number;
 pub mod record;

@@ -123,6 +123,12 @@ pub const FAILOVER_TIMEOUT: Millis = Millis::from_secs(4 * 7 * 24 * 3600);
 pub const MESOS_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Calls sent to a master and not yet answered (R18).
 pub const MESOS_CALLS_IN_FLIGHT_MAX: usize = 1024;
+/// Calls that wait for one in flight to be answered; beyond it a call is dropped (R18).
+pub const MESOS_CALLS_QUEUED_MAX: usize = 16 * 1024;
+/// A call not answered for this long is taken for lost, and the connection with it.
+pub const MESOS_CALL_ANSWER: Millis = Millis::from_secs(30);
+/// A SUBSCRIBE must lead to a subscription within this span.
+pub const SUBSCRIBE_ANSWER: Millis = Millis::from_secs(15);
 /// Heartbeat intervals without any data after which a stream is dead (R6).
 pub const HEARTBEATS_MISSED_MAX: u64 = 5;
 /// Heartbeat interval assumed until the master tells its own.

@@ -113,6 +113,14 @@ pub enum LinkEvent {
     },
     /// Anything else the master said, in stream order (R28).
     Event(Box<MesosEvent>),
+    /// The master has removed the framework for good: its id is dead, and taking a new one would abandon whatever still
+    /// runs (R12). The link has stopped.
+    Removed {
+        /// The master's own words.
+        message: String,
+    },
+    /// Another scheduler subscribed with our id. The link has stopped and must not fight back (R13).
+    FailedOver,
 }
 
 /// News from the journal machine.

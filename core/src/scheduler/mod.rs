@@ -261,6 +261,11 @@ impl Scheduler {
             LinkEvent::Connected(subscribed) => self.on_connected(&subscribed),
             LinkEvent::Disconnected { .. } => self.on_disconnected(),
             LinkEvent::Event(event) => self.on_mesos(*event),
+            LinkEvent::Removed { .. } => {
+                self.framework.removed = true;
+                self.on_disconnected();
+            }
+            LinkEvent::FailedOver => self.depose(DeposeReason::FailedOver),
         }
     }
 
