@@ -29,10 +29,13 @@ impl RequestCounts {
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let shown = api.clone();
-    api.show(Reading::stats, move |stats| {
-        let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-        Ok((content_type, write_all(&shown, &stats)).into_response())
-    })
+    api.show(
+        |reading: &dyn Reading| reading.stats(),
+        move |stats| {
+            let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
+            Ok((content_type, write_all(&shown, &stats)).into_response())
+        },
+    )
     .await
 }
 

@@ -25,6 +25,7 @@ use crate::manager::Manager;
 use crate::metrics::RequestCounts;
 use crate::problem::Problem;
 use crate::quota::Quota;
+use crate::reading::Reading;
 use crate::routes;
 
 /// What the API is told when it starts.
