@@ -1,0 +1,281 @@
+//! Owns a manager that answers as it is told, and remembers what it was asked.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use swan_api::{Answer, Config, EventFeed, Manager, Read, Reading, Stat, StatKind, Tokens, serve};
+use swan_core::id::{AppPath, DottedId, TaskId};
+use swan_core::record::{Epoch, Seq};
+use swan_core::scheduler::api::{ApiError, ApiReply, ApiRequest, ErrorKind, Problem};
+use swan_core::scheduler::event::{Event, EventId, EventKind};
+use swan_core::scheduler::input::Build;
+use swan_core::scheduler::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
+use swan_core::time::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+/// What the fake manager knows and does.
+pub(crate) struct Fake {
+    state: Mutex<State>,
+    pub(crate) feed: EventFeed,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) apps: BTreeMap<String, AppView>,
+    pub(crate) tasks: Vec<TaskView>,
+    pub(crate) standing: ManagerView,
+    /// What the next changes are answered; by default, they are accepted.
+    pub(crate) error: Option<ApiError>,
+    pub(crate) unchanged: bool,
+    /// Drops whatever it is asked.
+    pub(crate) gone: bool,
+    pub(crate) asked: Vec<ApiRequest>,
+    /// The largest number of items that one read has copied.
+    pub(crate) copied_max: usize,
+}
+
+/// A served API, closed when dropped.
+pub(crate) struct Served {
+    pub(crate) address: SocketAddr,
+    pub(crate) fake: Arc<Fake>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Served {
+    pub(crate) async fn new() -> Self {
+        Self::with(None, EventFeed::new()).await
+    }
+
+    pub(crate) async fn with(tokens: Option<&str>, feed: EventFeed) -> Self {
+        let state = State {
+            standing: ManagerView {
+                leading: true,
+                connected: true,
+                stalled: false,
+                framework_id: "f-1".to_owned(),
+                master: "10.0.0.1:5050".to_owned(),
+            },
+            ..State::default()
+        };
+        let fake = Arc::new(Fake { state: Mutex::new(state), feed });
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("bound");
+        let config = Config {
+            advertise: "swan.example:9999".to_owned(),
+            build: Build { version: "9.9.9".to_owned(), commit: "abc".to_owned() },
+            tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
+        };
+        let manager: Arc<dyn Manager> = Arc::clone(&fake) as _;
+        let task = tokio::spawn(async move {
+            let never = serve(listener, manager, config).await;
+            match never {}
+        });
+        Self { address, fake, task }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.fake.state()
+    }
+
+    pub(crate) fn add_app(&self, path: &str) {
+        let app = app(path);
+        self.state().apps.insert(app.id.to_string(), app);
+    }
+
+    pub(crate) fn refuse(&self, kind: ErrorKind) {
+        let problems = vec![Problem { path: "cpus".to_owned(), message: "must be above 0".to_owned() }];
+        self.state().error = Some(ApiError { kind, detail: "refused".to_owned(), problems });
+    }
+
+    /// The only thing that was asked since the last look.
+    pub(crate) fn asked(&self) -> ApiRequest {
+        let mut asked = std::mem::take(&mut self.state().asked);
+        assert_eq!(asked.len(), 1, "{asked:?}");
+        asked.remove(0)
+    }
+}
+
+impl Fake {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics in here")
+    }
+
+    /// Publishes one event with this number.
+    pub(crate) fn publish(&self, number: u64, app: &str, kind: EventKind) {
+        let id = event_id(number);
+        self.feed.publish(Arc::new(Event {
+            id,
+            at: Timestamp(0),
+            who: None,
+            app: Some(app.to_owned()),
+            kind,
+        }));
+    }
+}
+
+pub(crate) fn event_id(number: u64) -> EventId {
+    EventId { epoch: Epoch(1), seq: Seq(number), n: 0 }
+}
+
+impl Manager for Fake {
+    fn call(&self, request: ApiRequest, answer: Answer) {
+        let mut state = self.state();
+        if state.gone {
+            return;
+        }
+        state.asked.push(request);
+        let app = DottedId::from_text("web.shop");
+        let result = match (state.error.clone(), state.unchanged) {
+            (Some(error), _) => Err(Box::new(error)),
+            (None, true) => Ok(ApiReply::Unchanged { app, revision: 7 }),
+            (None, false) => match &state.asked.last().expect("pushed above").call {
+                swan_core::scheduler::api::ApiCall::CreateApp { .. } => {
+                    Ok(ApiReply::Created { app, revision: 1, version: "17".to_owned() })
+                }
+                _ => Ok(ApiReply::Accepted { app, revision: 8 }),
+            },
+        };
+        drop(answer.send(result));
+    }
+
+    fn read(&self, read: Read) {
+        let state = self.state();
+        if !state.gone {
+            drop(state);
+            read(&Look(self));
+        }
+    }
+
+    fn events(&self) -> &EventFeed {
+        &self.feed
+    }
+}
+
+struct Look<'a>(&'a Fake);
+
+impl Look<'_> {
+    fn count(&self, items: usize) {
+        let mut state = self.0.state();
+        state.copied_max = state.copied_max.max(items);
+    }
+}
+
+impl Reading for Look<'_> {
+    fn app(&self, app: &DottedId) -> Option<AppView> {
+        self.0.state().apps.get(app.as_str()).cloned()
+    }
+
+    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView> {
+        let apps: Vec<AppView> = self.0.state().apps.values().cloned().collect();
+        let page = page(apps, after.map(str::to_owned), limit, |app| app.id.to_string());
+        self.count(page.items.len());
+        page
+    }
+
+    fn tasks(&self, app: &DottedId, after: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
+        self.app(app)?;
+        let tasks: Vec<_> =
+            self.0.state().tasks.iter().filter(|t| after.is_none_or(|a| t.slot > a)).cloned().collect();
+        let page = page(tasks, None, limit, |task| task.slot.to_string());
+        self.count(page.items.len());
+        Some(page)
+    }
+
+    fn task(&self, app: &DottedId, name: &str) -> Option<TaskView> {
+        self.app(app)?;
+        let named = |task: &&TaskView| {
+            task.slot_name == name || task.id.as_ref().is_some_and(|id| id.as_str() == name)
+        };
+        self.0.state().tasks.iter().find(named).cloned()
+    }
+
+    fn versions(&self, app: &DottedId) -> Option<Vec<VersionView>> {
+        self.app(app)?;
+        Some(vec![VersionView {
+            id: "17".to_owned(),
+            spec: "{\"id\":\"/shop/web\"}".to_owned(),
+            created: Timestamp(0),
+        }])
+    }
+
+    fn version(&self, app: &DottedId, version: &str) -> Option<VersionView> {
+        self.versions(app)?.into_iter().find(|known| known.id == version)
+    }
+
+    fn manager(&self) -> ManagerView {
+        self.0.state().standing.clone()
+    }
+
+    fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView> {
+        let task = TaskId::from("stray");
+        let stray =
+            QuarantinedView { task, agent: "a1".to_owned(), state: "TASK_RUNNING", first_seen: Timestamp(0) };
+        page(vec![stray], after.map(str::to_owned), limit, |task| task.task.to_string())
+    }
+
+    fn stats(&self) -> Vec<Stat> {
+        vec![Stat { name: "steps", help: "Inputs handled.", kind: StatKind::Counter, value: 3 }]
+    }
+}
+
+fn page<T>(items: Vec<T>, after: Option<String>, limit: usize, key: impl Fn(&T) -> String) -> Page<T> {
+    let mut rest = items.into_iter().filter(|item| after.as_ref().is_none_or(|after| key(item) > *after));
+    let items: Vec<T> = rest.by_ref().take(limit).collect();
+    let next = rest.next().and_then(|_| items.last().map(key));
+    Page { items, next }
+}
+
+pub(crate) fn app(path: &str) -> AppView {
+    let path = AppPath::parse(path).expect("a good path");
+    AppView {
+        id: path.dotted(),
+        name: "web".to_owned(),
+        run_as: "shop".to_owned(),
+        cluster: String::new(),
+        operation_status: "scaling_up",
+        progress: Some((1, 3)),
+        error_message: String::new(),
+        instances: 3,
+        task_count: 3,
+        tasks_status: vec![("TASK_PENDING", 2), ("TASK_RUNNING", 1)],
+        health: (1, 0, 0),
+        current_versions: vec!["17".to_owned()],
+        version_count: 1,
+        spec: format!("{{\"id\":\"{path}\"}}"),
+        revision: 7,
+        quarantined: false,
+        created: Timestamp(0),
+        updated: Timestamp(1000),
+        labels: vec![("tier".to_owned(), "front".to_owned())],
+        path,
+    }
+}
+
+pub(crate) fn task(slot: u32, waiting: bool) -> TaskView {
+    TaskView {
+        id: (!waiting).then(|| TaskId::new(format!("0a1b2c3d4e5f.{slot}.web.shop"))),
+        slot_name: format!("{slot}.web.shop"),
+        slot,
+        status: if waiting { "TASK_PENDING" } else { "TASK_RUNNING" },
+        healthy: if waiting { None } else { Some(true) },
+        ip: "10.0.0.2".to_owned(),
+        host: "node2".to_owned(),
+        agent_id: "a2".to_owned(),
+        ports: vec![31000],
+        version: "17".to_owned(),
+        weight: 100,
+        retries: 0,
+        error_message: String::new(),
+        container_name: "mesos-1".to_owned(),
+        created: Timestamp(0),
+        updated: Timestamp(0),
+    }
+}

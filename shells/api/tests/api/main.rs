@@ -1,0 +1,10 @@
+//! Owns the tests of the API over real connections, with a manager that answers as it is told.
+
+mod bad_input;
+mod changes;
+mod client;
+mod events;
+mod fake;
+mod limits;
+mod reads;
+mod routes;
