@@ -5,6 +5,7 @@
 //! no record's value; see `snapshot` for why chunks taken at different times are right.
 
 mod append;
+pub mod contract;
 mod effect;
 mod entry;
 pub mod frame;
@@ -14,6 +15,8 @@ pub mod limits;
 mod op;
 mod recover;
 mod snapshot;
+#[cfg(test)]
+mod tests;
 
 use alloc::vec::Vec;
 
