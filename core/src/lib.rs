@@ -9,6 +9,7 @@ pub mod journal;
 pub mod lease;
 pub mod limits;
 pub mod link;
+pub mod manager;
 pub mod mesos;
 mod number;
 pub mod record;

@@ -1,7 +1,10 @@
 //! Owns the shortest stories of the scheduler: one app from its creation to its end.
 
 use swan_core::id::DottedId;
-use swan_core::mesos::{AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus, Uuid};
+use swan_core::mesos::{
+    AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus,
+    Uuid,
+};
 use swan_core::record::{Epoch, Seq};
 use swan_core::scheduler::Scheduler;
 use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
@@ -19,11 +22,18 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let mut rig = Self { machine: Scheduler::new(), now: 0, offers: 0, effects: Vec::new() };
-        let config = Config { framework_name: "swan".into(), roles: vec!["*".into()], user: "root".into(), ..Config::default() };
+        let config = Config {
+            framework_name: "swan".into(),
+            roles: vec!["*".into()],
+            user: "root".into(),
+            ..Config::default()
+        };
         rig.step(Input::Boot { seed: 1, build: Box::new(Build::default()), config: Box::new(config) });
-        let lead = Lead { epoch: Epoch(1), seed: 2, seq: Seq(0), cluster_time: ClusterTime(0), crash_notes: vec![] };
+        let lead =
+            Lead { epoch: Epoch(1), seed: 2, seq: Seq(0), cluster_time: ClusterTime(0), crash_notes: vec![] };
         rig.step(Input::Lead(Box::new(lead)));
-        let subscribed = Subscribed { framework_id: FrameworkId::from("F"), heartbeat_interval: None, master_info: None };
+        let subscribed =
+            Subscribed { framework_id: FrameworkId::from("F"), heartbeat_interval: None, master_info: None };
         rig.step(Input::Mesos(LinkEvent::Connected(Box::new(subscribed))));
         rig
     }
@@ -100,7 +110,9 @@ impl Rig {
 
 fn launches(calls: &[MesosCall]) -> Vec<(TaskId, AgentId)> {
     let of = |call: &MesosCall| match call {
-        MesosCall::Accept { launches, .. } => launches.iter().map(|l| (l.task.clone(), l.agent.clone())).collect(),
+        MesosCall::Accept { launches, .. } => {
+            launches.iter().map(|l| (l.task.clone(), l.agent.clone())).collect()
+        }
         _ => vec![],
     };
     calls.iter().flat_map(of).collect()
@@ -118,7 +130,7 @@ fn an_app_is_launched_scaled_and_deleted() {
     assert!(calls.iter().any(|call| matches!(call, MesosCall::Suppress { .. })), "nothing waits: {calls:?}");
 
     rig.request(ApiCall::CreateApp { document: WEB.to_vec() });
-    assert!(rig.calls().iter().any(|call| matches!(call, MesosCall::Revive { .. }) ) || rig.now < 2000);
+    assert!(rig.calls().iter().any(|call| matches!(call, MesosCall::Revive { .. })) || rig.now < 2000);
     rig.now += 3000;
     rig.step(Input::Wake);
     rig.offer("S1");

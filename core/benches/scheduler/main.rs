@@ -43,7 +43,12 @@ fn placement(apps: u32, agents: usize) -> Rig {
     rig.forget_history();
     rig.run_all();
     let per_task = resident_bytes().saturating_sub(before) / total;
-    row(&format!("memory per running task, {total} tasks, whole process"), &format!("{per_task} B"), "512 B", 512.0 / per_task as f64);
+    row(
+        &format!("memory per running task, {total} tasks, whole process"),
+        &format!("{per_task} B"),
+        "512 B",
+        512.0 / per_task as f64,
+    );
     rig
 }
 
@@ -56,7 +61,12 @@ fn follow(rig: Rig) {
     let follower = Rig::follow(ops);
     let spent = started.elapsed();
     let millis = spent.as_millis();
-    row(&format!("follow {count} records and lead"), &format!("{millis} ms"), "3000 ms", 3000.0 / millis as f64);
+    row(
+        &format!("follow {count} records and lead"),
+        &format!("{millis} ms"),
+        "3000 ms",
+        3000.0 / millis as f64,
+    );
     drop(follower);
 }
 
@@ -69,7 +79,12 @@ fn updates(tasks: u32) {
     let acknowledged = rig.feed(prepared);
     let spent = started.elapsed();
     assert_eq!(acknowledged, count, "every update was acknowledged");
-    report_rate(&format!("status updates, {tasks} running tasks, stored and acknowledged"), count, spent, 300_000);
+    report_rate(
+        &format!("status updates, {tasks} running tasks, stored and acknowledged"),
+        count,
+        spent,
+        300_000,
+    );
 }
 
 /// The same events in clusters of one, ten and hundred times the size.
@@ -107,6 +122,7 @@ fn resident_bytes() -> u64 {
 
 fn cpu() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info.lines().find_map(|line| line.strip_prefix("model name")).and_then(|rest| rest.split_once(": "));
+    let model =
+        info.lines().find_map(|line| line.strip_prefix("model name")).and_then(|rest| rest.split_once(": "));
     model.map_or_else(|| "unknown processor".to_owned(), |(_, name)| name.to_owned())
 }

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
-use swan_core::mesos::{AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus, Uuid};
+use swan_core::mesos::{
+    AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus,
+    Uuid,
+};
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::rng::Rng;
 use swan_core::scheduler::Scheduler;
@@ -85,7 +88,8 @@ impl Rig {
     fn lead(&mut self, seq: Seq) {
         let lead = Lead { epoch: Epoch(1), seed: 2, seq, cluster_time: ClusterTime(0), crash_notes: vec![] };
         self.step(Input::Lead(Box::new(lead)));
-        let subscribed = Subscribed { framework_id: FrameworkId::from("F"), heartbeat_interval: None, master_info: None };
+        let subscribed =
+            Subscribed { framework_id: FrameworkId::from("F"), heartbeat_interval: None, master_info: None };
         self.step(Input::Mesos(LinkEvent::Connected(Box::new(subscribed))));
         self.rest();
     }
@@ -107,7 +111,10 @@ impl Rig {
 
     /// One app per number: a fifth to half a CPU, two ports.
     pub(crate) fn create(&mut self, app: u32, instances: u32) {
-        let (cpus, mem) = (["0.2", "0.25", "0.3", "0.4", "0.5"][app as usize % 5], [128, 192, 256, 384, 512][app as usize % 5]);
+        let (cpus, mem) = (
+            ["0.2", "0.25", "0.3", "0.4", "0.5"][app as usize % 5],
+            [128, 192, 256, 384, 512][app as usize % 5],
+        );
         let document = format!(
             r#"{{"id":"/bench/group{}/app{app}","instances":{instances},"cpus":{cpus},"mem":{mem},
             "container":{{"type":"DOCKER","docker":{{"image":"web:1"}},"portMappings":[
@@ -115,7 +122,11 @@ impl Rig {
             "networks":[{{"mode":"container/bridge"}}]}}"#,
             app % 50
         );
-        let request = ApiRequest { who: Caller::default(), idempotency: None, call: ApiCall::CreateApp { document: document.into_bytes() } };
+        let request = ApiRequest {
+            who: Caller::default(),
+            idempotency: None,
+            call: ApiCall::CreateApp { document: document.into_bytes() },
+        };
         self.step(Input::Api { id: RequestId(u64::from(app)), request: Box::new(request) });
     }
 
@@ -249,7 +260,9 @@ impl Rig {
 
     fn take(&mut self, effect: Effect) {
         match effect {
-            Effect::Store { seq, .. } => self.pending.push_back(Input::Store(StoreEvent::Stored { upto: seq })),
+            Effect::Store { seq, .. } => {
+                self.pending.push_back(Input::Store(StoreEvent::Stored { upto: seq }))
+            }
             Effect::Mesos(call) => match *call {
                 MesosCall::Accept { mut offers, launches, .. } => {
                     self.running.extend(launches.iter().map(|l| (l.task.clone(), l.agent.clone())));
@@ -288,7 +301,13 @@ impl Rig {
 }
 
 /// What is left of an offer.
-fn remainder(n: usize, mut cpus: i64, mut mem: i64, mut ports: Vec<(u64, u64)>, launches: &[Launch]) -> (usize, i64, i64, Vec<(u64, u64)>) {
+fn remainder(
+    n: usize,
+    mut cpus: i64,
+    mut mem: i64,
+    mut ports: Vec<(u64, u64)>,
+    launches: &[Launch],
+) -> (usize, i64, i64, Vec<(u64, u64)>) {
     use swan_core::mesos::ResourceValue;
     for resource in launches.iter().flat_map(|launch| &launch.resources) {
         match (&*resource.name, &resource.value) {

@@ -1,0 +1,359 @@
+//! Owns the wiring of the four machines into one: what one of them says becomes what another hears. Decides nothing.
+//!
+//! The simulator and the production shell drive this same composition, so that neither wires it differently.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::mem;
+
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{
+    Journal, JournalConfig, JournalEffect, JournalInput, OpId, Records, Refusal, StoreOp, StoreResult,
+};
+use crate::lease::{ElectionEvent, Lease, LeaseEffect, LeaseEvent, LeaseInput, Tenure};
+use crate::link::{ConnId, Link, LinkEffect, LinkInput, LinkStats, MasterAddress};
+use crate::rng::Rng;
+use crate::scheduler::api::{ApiError, ApiReply, ApiRequest};
+use crate::scheduler::effect::{Effect, RouteDelta};
+use crate::scheduler::event::Event;
+use crate::scheduler::input::{
+    Breadcrumb, Build, Config, CrashNote, DeposeReason, Input, Lead, LinkEvent, RequestId, StoreEvent,
+};
+use crate::scheduler::{Scheduler, View};
+use crate::time::{Instant, Now};
+
+/// One stimulus of the manager.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManagerInput {
+    /// The first input.
+    Boot(Box<Boot>),
+    /// News from the election.
+    Election(ElectionEvent),
+    /// Answers a storage operation.
+    Stored { id: OpId, result: StoreResult },
+    /// News from the connections to Mesos.
+    Link(LinkInput),
+    /// A request to change something.
+    Api { id: RequestId, request: Box<ApiRequest> },
+    /// The operator wants another manager to lead.
+    Abdicate,
+    /// `next_deadline` has come; spurious ones are harmless.
+    Wake,
+}
+
+/// What a manager begins with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Boot {
+    /// Decides all randomness.
+    pub seed: u64,
+    /// Which build runs.
+    pub build: Build,
+    /// What the operator configured for the scheduler.
+    pub scheduler: Config,
+    /// The only hosts that are ever asked for Mesos, the first to be tried first.
+    pub masters: Vec<MasterAddress>,
+    /// How long the backend's word on leadership holds.
+    pub tenure: Tenure,
+    /// Steps that ended earlier processes.
+    pub crash_notes: Vec<CrashNote>,
+}
+
+/// One thing to do; executed front to back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ManagerEffect {
+    /// Execute a storage operation and answer with `Stored`.
+    Store { id: OpId, op: StoreOp },
+    /// Act on the connections to Mesos.
+    Link(LinkEffect),
+    /// Answer a request.
+    Reply { id: RequestId, result: Result<ApiReply, Box<ApiError>> },
+    /// Tell whoever listens.
+    Publish(Arc<Event>),
+    /// Tell the gateways.
+    Route(Box<RouteDelta>),
+    /// Stand for election.
+    Campaign,
+    /// Withdraw from the election.
+    Resign,
+    /// A log line for people.
+    Trouble(String),
+    /// This manager is over: drop it, and begin anew unless it says otherwise.
+    End(End),
+}
+
+/// Why a manager is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// What is stored cannot be used; end the process and show this.
+    Refused(Refusal),
+    /// What it followed was replaced under it.
+    Restart,
+    /// It leads no more.
+    Deposed(DeposeReason),
+}
+
+/// The four machines.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manager {
+    scheduler: Scheduler,
+    journal: Journal,
+    lease: Lease,
+    link: Link,
+    rng: Rng,
+    crash_notes: Vec<CrashNote>,
+    /// The connection of the newest event that the scheduler was told: what its calls are about.
+    seen: ConnId,
+    ended: bool,
+    /// Inputs of one machine that another has caused in the step under way.
+    #[serde(skip)]
+    queue: VecDeque<Inner>,
+    #[serde(skip)]
+    scratch: Scratch,
+}
+
+/// An input to one of the machines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Inner {
+    Scheduler(Input),
+    Mesos { conn: ConnId, event: LinkEvent },
+    Journal(JournalInput),
+    Lease(LeaseInput),
+    Link(LinkInput),
+}
+
+/// Buffers that keep their memory from step to step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Scratch {
+    scheduler: Vec<Effect>,
+    journal: Vec<JournalEffect>,
+    lease: Vec<LeaseEffect>,
+    link: Vec<LinkEffect>,
+}
+
+impl Manager {
+    /// A manager that has not been booted.
+    pub fn new(journal: JournalConfig) -> Self {
+        Self {
+            scheduler: Scheduler::new(),
+            journal: Journal::new(journal),
+            lease: Lease::new(),
+            link: Link::new(),
+            rng: Rng::default(),
+            crash_notes: Vec::new(),
+            seen: ConnId::default(),
+            ended: false,
+            queue: VecDeque::new(),
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// Handles exactly one input, and all that it causes within.
+    pub fn step(&mut self, now: Now, input: ManagerInput, out: &mut Vec<ManagerEffect>) {
+        assert!(out.is_empty(), "effects of the step before were executed");
+        match input {
+            ManagerInput::Boot(boot) => self.boot(*boot),
+            ManagerInput::Election(event) => self.push(Inner::Lease(LeaseInput::Election(event))),
+            ManagerInput::Stored { id, result } => {
+                self.push(Inner::Journal(JournalInput::Result { id, result }))
+            }
+            ManagerInput::Link(input) => self.push(Inner::Link(input)),
+            ManagerInput::Api { id, request } => self.push(Inner::Scheduler(Input::Api { id, request })),
+            ManagerInput::Abdicate => self.push(Inner::Lease(LeaseInput::Abdicate)),
+            ManagerInput::Wake => self.wake(now),
+        }
+        while let Some(inner) = self.queue.pop_front() {
+            self.inner(now, inner, out);
+        }
+    }
+
+    /// When to step [`ManagerInput::Wake`] at the latest.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.ended {
+            return None;
+        }
+        let all = [
+            self.scheduler.next_deadline(),
+            self.journal.next_deadline(),
+            self.lease.next_deadline(),
+            self.link.next_deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    /// What readers may see.
+    pub const fn view(&self) -> View<'_> {
+        self.scheduler.view()
+    }
+
+    /// The journal's figures.
+    pub fn journal(&self) -> crate::journal::JournalView {
+        self.journal.view()
+    }
+
+    /// The link's counters.
+    pub const fn link(&self) -> &LinkStats {
+        self.link.stats()
+    }
+
+    /// What the step under way is doing, for a crash note should it end the process.
+    pub const fn breadcrumb(&self) -> &Breadcrumb {
+        self.scheduler.breadcrumb()
+    }
+
+    /// The scheduler's records, for comparing what is stored with what is believed.
+    pub const fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// The one full encoding of the state.
+    pub fn freeze(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("every part of the state has an encoding")
+    }
+
+    /// The reverse; `None` if the bytes are no frozen manager of this build.
+    pub fn thaw(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+
+    fn push(&mut self, inner: Inner) {
+        if !self.ended {
+            self.queue.push_back(inner);
+        }
+    }
+
+    fn boot(&mut self, boot: Boot) {
+        self.rng = Rng::new(boot.seed);
+        self.crash_notes = boot.crash_notes;
+        let (build, config) = (Box::new(boot.build), Box::new(boot.scheduler));
+        let seed = self.rng.next();
+        self.push(Inner::Scheduler(Input::Boot { seed, build, config }));
+        let seed = self.rng.next();
+        self.push(Inner::Link(LinkInput::Boot { seed, masters: boot.masters }));
+        self.push(Inner::Journal(JournalInput::Boot));
+        self.push(Inner::Lease(LeaseInput::Boot(boot.tenure)));
+    }
+
+    /// Wakes the machines whose deadline has come; the lease first, since it may forbid the others to act.
+    fn wake(&mut self, now: Now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
+        if due(self.lease.next_deadline()) {
+            self.push(Inner::Lease(LeaseInput::Wake));
+        }
+        if due(self.journal.next_deadline()) {
+            self.push(Inner::Journal(JournalInput::Wake));
+        }
+        if due(self.link.next_deadline()) {
+            self.push(Inner::Link(LinkInput::Wake));
+        }
+        if due(self.scheduler.next_deadline()) {
+            self.push(Inner::Scheduler(Input::Wake));
+        }
+    }
+
+    fn inner(&mut self, now: Now, inner: Inner, out: &mut Vec<ManagerEffect>) {
+        match inner {
+            Inner::Mesos { conn, event } => {
+                self.seen = conn;
+                self.inner(now, Inner::Scheduler(Input::Mesos(event)), out);
+            }
+            Inner::Scheduler(input) => {
+                let mut effects = mem::take(&mut self.scratch.scheduler);
+                self.scheduler.step(now, input, &mut effects);
+                for effect in effects.drain(..) {
+                    self.on_scheduler(effect, out);
+                }
+                self.scratch.scheduler = effects;
+            }
+            Inner::Journal(input) => {
+                let mut effects = mem::take(&mut self.scratch.journal);
+                self.journal.step(now, input, &mut effects);
+                for effect in effects.drain(..) {
+                    self.on_journal(effect, out);
+                }
+                self.scratch.journal = effects;
+            }
+            Inner::Lease(input) => {
+                let mut effects = mem::take(&mut self.scratch.lease);
+                self.lease.step(now, input, &mut effects);
+                for effect in effects.drain(..) {
+                    self.on_lease(effect, out);
+                }
+                self.scratch.lease = effects;
+            }
+            Inner::Link(input) => {
+                let mut effects = mem::take(&mut self.scratch.link);
+                self.link.step(now, input, &mut effects);
+                for effect in effects.drain(..) {
+                    match effect {
+                        LinkEffect::Up { conn, event } => self.push(Inner::Mesos { conn, event }),
+                        other => out.push(ManagerEffect::Link(other)),
+                    }
+                }
+                self.scratch.link = effects;
+            }
+        }
+    }
+
+    fn on_scheduler(&mut self, effect: Effect, out: &mut Vec<ManagerEffect>) {
+        match effect {
+            Effect::Store { seq, ops } => self.push(Inner::Journal(JournalInput::Store { seq, ops })),
+            Effect::Mesos(call) => self.push(Inner::Link(LinkInput::Call { seen: self.seen, call })),
+            Effect::Reply { id, result } => out.push(ManagerEffect::Reply { id, result }),
+            Effect::Publish(event) => out.push(ManagerEffect::Publish(event)),
+            Effect::Route(delta) => out.push(ManagerEffect::Route(delta)),
+        }
+    }
+
+    fn on_journal(&mut self, effect: JournalEffect, out: &mut Vec<ManagerEffect>) {
+        match effect {
+            JournalEffect::Op { id, op } => out.push(ManagerEffect::Store { id, op }),
+            JournalEffect::Follow(entries) => self.push(Inner::Scheduler(Input::Follow { entries })),
+            JournalEffect::CaughtUp { .. } => {}
+            JournalEffect::Recovered { epoch, seq, cluster_time } => {
+                let crash_notes = mem::take(&mut self.crash_notes);
+                let lead = Lead { epoch, seed: self.rng.next(), seq, cluster_time, crash_notes };
+                self.push(Inner::Scheduler(Input::Lead(Box::new(lead))));
+            }
+            JournalEffect::Up(event) => {
+                self.push(Inner::Scheduler(Input::Store(event)));
+                if event == StoreEvent::Fenced {
+                    self.end(End::Deposed(DeposeReason::Fenced), out);
+                }
+            }
+            JournalEffect::NeedRecords { from, to, max_bytes } => {
+                let max = usize::try_from(max_bytes).unwrap_or(usize::MAX);
+                let (items, next) = self.scheduler.records(&from, to.as_ref(), max);
+                let records = Records { from, items, next, as_of: self.scheduler.as_of() };
+                // Before anything else: a batch handed over later must not be missing from these values.
+                self.queue.push_front(Inner::Journal(JournalInput::Records(records)));
+            }
+            JournalEffect::Trouble(text) => out.push(ManagerEffect::Trouble(text)),
+            JournalEffect::Refused(refusal) => self.end(End::Refused(refusal), out),
+            JournalEffect::Restart => self.end(End::Restart, out),
+        }
+    }
+
+    fn on_lease(&mut self, effect: LeaseEffect, out: &mut Vec<ManagerEffect>) {
+        match effect {
+            LeaseEffect::Campaign => out.push(ManagerEffect::Campaign),
+            LeaseEffect::Resign => out.push(ManagerEffect::Resign),
+            LeaseEffect::Up(LeaseEvent::Lead) => self.push(Inner::Journal(JournalInput::Lead)),
+            LeaseEffect::Up(LeaseEvent::Until(until)) => self.push(Inner::Scheduler(Input::Lease { until })),
+            LeaseEffect::Up(LeaseEvent::Lost) => self.end(End::Deposed(DeposeReason::LeaseLost), out),
+        }
+    }
+
+    /// Acts no more: what the machines still wanted is void; the driver closes the connection to Mesos with the rest.
+    fn end(&mut self, why: End, out: &mut Vec<ManagerEffect>) {
+        if self.ended {
+            return;
+        }
+        self.queue.clear();
+        self.ended = true;
+        out.push(ManagerEffect::End(why));
+    }
+}
