@@ -112,3 +112,35 @@ fn documented_limits_are_the_limits() {
         wrong.map(|(name, value)| format!("{name}: {value}, but {:?}", limit(&source, name))).collect();
     expect_none(&wrong, "Mend the table of limits in docs/OPERATING.md.");
 }
+
+/// The long flags that a document tells people to give to `swan`.
+fn flags(document: &str) -> BTreeSet<&str> {
+    const OF_OTHERS: [&str; 6] = ["--release", "--locked", "--test", "--fuzz-dir", "--features", "--all"];
+    let is_flag = |c: char| c.is_ascii_lowercase() || c == '-';
+    let words = document.split(|c: char| !is_flag(c)).filter(|word| word.starts_with("--") && word.len() > 3);
+    words.filter(|word| word.as_bytes()[2].is_ascii_lowercase() && !OF_OTHERS.contains(word)).collect()
+}
+
+#[test]
+fn documented_flags_and_variables_are_those_of_the_program() {
+    let files = rust_files();
+    let program: String = files
+        .iter()
+        .filter(|file| file.path.starts_with("shells/swan/src/"))
+        .map(|file| &*file.text)
+        .collect();
+    let operating = read("docs/OPERATING.md");
+    let documents = operating.clone() + &read("README.md");
+    let is_known = |flag: &str| {
+        let field = format!(" {}: ", flag[2..].replace('-', "_"));
+        program.contains(&field) || program.contains(&format!("long = \"{}\"", &flag[2..]))
+    };
+    let unknown = flags(&documents).into_iter().filter(|flag| !is_known(flag));
+    let mut wrong: Vec<String> = unknown.map(|flag| format!("{flag} is documented and unknown")).collect();
+    for variable in program.split("env = \"").skip(1).filter_map(|rest| rest.split('"').next()) {
+        if !operating.contains(&format!("`{variable}`")) {
+            wrong.push(format!("{variable} is not documented"));
+        }
+    }
+    expect_none(&wrong, "docs/OPERATING.md and README.md speak of the flags and variables that swan has.");
+}

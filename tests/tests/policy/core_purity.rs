@@ -116,7 +116,7 @@ fn core_has_floats_in_one_file_only() {
 
 #[test]
 fn core_depends_on_what_was_agreed() {
-    let members = packages(false);
+    let members = packages();
     let core =
         members.iter().find(|member| text(member, "name") == "swan-core").expect("swan-core is a member");
     let dependencies = core["dependencies"].as_array().expect("a package lists dependencies");

@@ -75,15 +75,10 @@ pub(crate) fn cargo(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("cargo prints UTF-8")
 }
 
-/// `cargo metadata` of the workspace's own crates, or with all that they may ever need on Linux.
-pub(crate) fn packages(with_dependencies: bool) -> Vec<Value> {
-    let mut arguments = vec!["metadata", "--format-version", "1", "--locked"];
-    if with_dependencies {
-        arguments.extend(["--all-features", "--filter-platform", "x86_64-unknown-linux-gnu"]);
-    } else {
-        arguments.push("--no-deps");
-    }
-    let metadata: Value = serde_json::from_str(&cargo(&arguments)).expect("cargo metadata prints JSON");
+/// The workspace's own crates, as `cargo metadata` describes them.
+pub(crate) fn packages() -> Vec<Value> {
+    let text = cargo(&["metadata", "--format-version", "1", "--locked", "--no-deps"]);
+    let metadata: Value = serde_json::from_str(&text).expect("cargo metadata prints JSON");
     metadata["packages"].as_array().expect("cargo metadata lists packages").clone()
 }
 

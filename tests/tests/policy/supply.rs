@@ -1,9 +1,7 @@
 //! Owns what may come from outside: licences, banned crates and sources, as deny.toml lists them.
 
-use serde_json::Value;
-
 use crate::expect_none;
-use crate::repository::{packages, read, text};
+use crate::repository::{cargo, packages, read, root, text};
 
 /// `deny.toml`, so that this test and cargo-deny cannot disagree.
 struct Policy {
@@ -83,8 +81,28 @@ fn take(rest: &mut &[&str], word: &str) -> bool {
     found
 }
 
-fn label(package: &Value) -> String {
-    format!("{} {}", text(package, "name"), text(package, "version"))
+/// A crate that is compiled for some target, test or tool of this repository.
+struct Crate {
+    name: String,
+    /// Name, version, and where it comes from if that is not the registry.
+    label: String,
+    licence: String,
+}
+
+/// All of them, with all features; what the lock file names and nothing compiles is not among them.
+fn crates() -> Vec<Crate> {
+    let tree = ["tree", "--locked", "--workspace", "--all-features", "--prefix", "none", "--no-dedupe"];
+    let text = cargo(&[&tree[..], &["-e", "normal,build,dev", "-f", "{p}|{l}"]].concat());
+    let mut lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
+    lines.sort_unstable();
+    lines.dedup();
+    let parse = |line: &str| {
+        let (label, licence) = line.split_once('|').expect("the format has one separator");
+        let label = label.replace(" (proc-macro)", "");
+        let name = label.split(' ').next().unwrap_or_default().to_owned();
+        Crate { name, label, licence: licence.to_owned() }
+    };
+    lines.into_iter().map(parse).collect()
 }
 
 #[test]
@@ -104,21 +122,16 @@ fn expressions_are_judged_as_spdx_says() {
 #[test]
 fn licences_are_allowed() {
     let policy = Policy::read();
-    let bad = packages(true)
-        .into_iter()
-        .filter(|package| !policy.allows(text(package, "name"), text(package, "license")));
-    let bad: Vec<String> =
-        bad.map(|package| format!("{}: {}", label(&package), text(&package, "license"))).collect();
+    let bad = crates().into_iter().filter(|found| !policy.allows(&found.name, &found.licence));
+    let bad: Vec<String> = bad.map(|found| format!("{}: {}", found.label, found.licence)).collect();
     expect_none(&bad, "deny.toml lists the licences we may ship with: do without the crate.");
 }
 
 #[test]
 fn banned_crates_stay_out() {
     let policy = Policy::read();
-    let bad = packages(true)
-        .into_iter()
-        .filter(|package| policy.banned.iter().any(|name| name == text(package, "name")));
-    let bad: Vec<String> = bad.map(|package| label(&package)).collect();
+    let bad = crates().into_iter().filter(|found| policy.banned.contains(&found.name));
+    let bad: Vec<String> = bad.map(|found| found.label).collect();
     expect_none(
         &bad,
         "deny.toml bans it and says why: turn off the feature that brings it (cargo tree -i NAME).",
@@ -127,21 +140,16 @@ fn banned_crates_stay_out() {
 
 #[test]
 fn sources_are_the_registry_and_this_repository() {
-    let known = |package: &Value| {
-        package["source"].is_null()
-            || text(package, "source") == "registry+https://github.com/rust-lang/crates.io-index"
-    };
-    let bad: Vec<String> = packages(true).iter().filter(|package| !known(package)).map(label).collect();
+    let here = format!("({}", root().display());
+    let is_foreign = |found: &Crate| found.label.contains(" (") && !found.label.contains(&here);
+    let bad: Vec<String> = crates().into_iter().filter(is_foreign).map(|found| found.label).collect();
     expect_none(&bad, "Dependencies come from crates.io.");
 }
 
 #[test]
 fn our_own_licence_is_there() {
     assert!(read("LICENSE").contains("Apache License"), "LICENSE must hold the Apache License 2.0");
-    let other: Vec<String> = packages(false)
-        .iter()
-        .filter(|package| text(package, "license") != "Apache-2.0")
-        .map(label)
-        .collect();
+    let other = packages().into_iter().filter(|package| text(package, "license") != "Apache-2.0");
+    let other: Vec<String> = other.map(|package| text(&package, "name").to_owned()).collect();
     expect_none(&other, "Crates of this repository say `license.workspace = true`.");
 }
