@@ -91,7 +91,7 @@ impl Cluster {
         self.recovered_framework(&framework_id, adopted.framework).tasks.insert(id, known);
     }
 
-    fn recovered_framework(
+    pub(super) fn recovered_framework(
         &mut self,
         id: &FrameworkId,
         info: swan_core::mesos::FrameworkInfo,
@@ -204,7 +204,7 @@ impl Cluster {
     }
 
     /// The master gives an agent up; every task on it gets a last word, and the framework a FAILURE.
-    fn remove_agent(
+    pub(super) fn remove_agent(
         &mut self,
         id: &AgentId,
         standing: Standing,
@@ -277,20 +277,21 @@ impl Cluster {
             Standing::Registered => {
                 agent.connected = true;
                 agent.ping_deadline = None;
+                self.end_orphans(id, out);
+                self.resend_updates_on(id, out);
                 self.settle_missing(id, out);
                 self.repeat_kills(id, out);
-                self.resend_updates_on(id, out);
                 self.drain_tasks(id, out);
             }
             Standing::Unreachable(_) => {
                 agent.standing = Standing::Registered;
                 agent.connected = true;
                 agent.ping_since = self.now.mono;
-                agent.free = agent.total.clone();
                 self.reappear(id, out);
                 self.resend_updates_on(id, out);
                 self.allocate(Some(&id.clone()), out);
             }
+            Standing::Recovered => self.reregister_at_successor(id, out),
             // It is told to shut down, and takes its tasks with it.
             Standing::GoneByOperator | Standing::Removed => {
                 self.forsake_on(id, |_| true, out);
@@ -301,29 +302,20 @@ impl Cluster {
         }
     }
 
-    /// Tasks that the agent never heard of are dropped.
+    /// Tasks that the agent never heard of are dropped, by the agent, with an update to acknowledge.
     fn settle_missing(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
-        for framework in frameworks {
-            let missing: Vec<TaskId> = self.frameworks[&framework]
-                .tasks
-                .iter()
-                .filter(|(task, known)| {
-                    known.agent == *id && self.task(id, &(framework.clone(), (*task).clone())).is_none()
-                })
-                .map(|(task, _)| task.clone())
-                .collect();
-            for task in missing {
-                let known = self.frameworks.get_mut(&framework).and_then(|it| it.tasks.remove(&task));
-                let Some(known) = known else { continue };
-                if !known.state.is_terminal() {
-                    self.give_back(id, &known.resources);
+        let mut missing: Vec<(TaskKey, Pool)> = Vec::new();
+        for (framework, it) in &self.frameworks {
+            for (task, known) in it.tasks.iter().filter(|(_, known)| known.agent == *id) {
+                let key = (framework.clone(), task.clone());
+                if self.task(id, &key).is_none() {
+                    missing.push((key, known.resources.clone()));
                 }
-                let state = self.seen_by(&framework, TaskState::Dropped);
-                let mut status = TaskStatus::from_master(task, state, Reason::Reconciliation);
-                status.message = Some("Task is unknown to the agent".into());
-                self.tell_lost(&framework, id, status, out);
             }
+        }
+        for (key, resources) in missing {
+            let state = self.seen_by(&key.0, TaskState::Dropped);
+            self.drop_on_agent(id, &key, &resources, state, out);
         }
     }
 
@@ -338,39 +330,50 @@ impl Cluster {
         }
     }
 
+    /// Tasks whose framework was removed while the agent did not hear of it.
+    pub(super) fn end_orphans(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
+        let Some(agent) = self.agents.get(id) else { return };
+        let is_orphan = |key: &&TaskKey| !self.frameworks.contains_key(&key.0);
+        let orphans: Vec<TaskKey> = agent.tasks.keys().filter(is_orphan).cloned().collect();
+        self.forsake_on(id, |key| orphans.contains(key), out);
+    }
+
     /// An unreachable agent's tasks are known again, and their frameworks are told.
     fn reappear(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let gone = |key: &TaskKey, cluster: &Self| !cluster.frameworks.contains_key(&key.0);
-        let orphans: Vec<TaskKey> =
-            self.agents[id].tasks.keys().filter(|key| gone(key, self)).cloned().collect();
-        self.forsake_on(id, |key| orphans.contains(key), out);
+        self.recover_frameworks_of(id);
+        self.end_orphans(id, out);
         for framework in self.frameworks.values_mut() {
             framework.unreachable.retain(|(_, agent)| agent != id);
         }
-        let tasks: Vec<(TaskKey, Pool, Option<TaskStatus>)> = self.agents[id]
-            .tasks
-            .iter()
-            .filter(|(_, task)| !task.forsaken)
-            .map(|(key, task)| (key.clone(), Pool::of(&task.info.resources), task.latest.clone()))
-            .collect();
-        for ((framework, task), resources, latest) in tasks {
-            let state = latest.as_ref().map_or(TaskState::Staging, |latest| latest.state);
-            let mut status = TaskStatus::from_master(task.clone(), state, Reason::AgentReregistered);
+        for ((framework, task), known) in self.known_again(id) {
+            let mut status = TaskStatus::from_master(task.clone(), known.state, Reason::AgentReregistered);
             status.message = Some("Unreachable agent re-reregistered".into());
-            self.attach_last(&mut status, latest.as_ref());
-            if !state.is_terminal()
-                && let Some(agent) = self.agents.get_mut(id)
-            {
-                agent.free.subtract(resources.allocated(None).resources());
-            }
-            let handed = latest.as_ref().and_then(|latest| Some((latest.state, latest.uuid.clone()?)));
-            let known =
-                Known { agent: id.clone(), resources, state, last: latest, handed, kill_requested: false };
+            self.attach_last(&mut status, known.last.as_ref());
             if let Some(framework) = self.frameworks.get_mut(&framework) {
                 framework.tasks.insert(task, known);
             }
             self.tell_lost(&framework, id, status, out);
         }
+    }
+
+    /// What an agent tells of its tasks when the master does not know them; their resources are taken.
+    pub(super) fn known_again(&mut self, id: &AgentId) -> Vec<(TaskKey, Known)> {
+        let Some(agent) = self.agents.get_mut(id) else { return Vec::new() };
+        agent.free = agent.total.clone();
+        let mut found = Vec::new();
+        for (key, task) in agent.tasks.iter().filter(|(_, task)| !task.forsaken) {
+            let state = task.latest.as_ref().map_or(TaskState::Staging, |latest| latest.state);
+            let resources = Pool::of(&task.info.resources);
+            if !state.is_terminal() {
+                agent.free.subtract(resources.allocated(None).resources());
+            }
+            let told = task.updates.front().or(task.latest.as_ref());
+            let handed = told.and_then(|told| Some((told.state, told.uuid.clone()?)));
+            let last = task.latest.clone();
+            let known = Known { agent: id.clone(), resources, state, last, handed, kill_requested: false };
+            found.push((key.clone(), known));
+        }
+        found
     }
 
     /// An orderly stop: the agent says goodbye and ends its executors.
@@ -403,7 +406,7 @@ impl Cluster {
         let message = "Agent has been marked gone";
         match agent.standing {
             Standing::GoneByOperator => {}
-            Standing::Removed => return (404, "Agent not found".into()),
+            Standing::Removed | Standing::Recovered => return (404, "Agent not found".into()),
             Standing::Registered => self.remove_agent(
                 id,
                 Standing::GoneByOperator,

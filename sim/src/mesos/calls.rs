@@ -186,6 +186,7 @@ impl Cluster {
         self.void_offers(id);
         let Some(framework) = self.frameworks.remove(id) else { return };
         self.completed.insert(id.clone());
+        self.checkpointed.remove(id);
         for known in framework.tasks.values().filter(|known| !known.state.is_terminal()) {
             self.give_back(&known.agent, &known.resources);
         }

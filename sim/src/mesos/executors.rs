@@ -8,6 +8,7 @@ use swan_core::mesos::{
 };
 use swan_core::time::{Instant, Millis};
 
+use super::pool::Pool;
 use super::state::{Health, Phase, Task, TaskKey};
 use super::types::{ClusterOutput, TaskReport};
 use super::{Cluster, uuid, uuid_text, validation};
@@ -64,6 +65,21 @@ impl Cluster {
             container_id,
             task: Box::new(info),
         });
+    }
+
+    /// A launch that never arrived gets its last status from the agent.
+    pub(super) fn drop_on_agent(
+        &mut self,
+        agent_id: &AgentId,
+        key: &TaskKey,
+        resources: &Pool,
+        state: TaskState,
+        out: &mut Vec<ClusterOutput>,
+    ) {
+        let Some(agent) = self.agents.get_mut(agent_id) else { return };
+        agent.tasks.insert(key.clone(), Task::new(nothing_known(agent_id, &key.1, resources), String::new()));
+        let message = "Reconciliation: task unknown to the agent".to_owned();
+        self.end_by_agent(agent_id, key, state, Reason::Reconciliation, message, out);
     }
 
     /// KILL at the master.
@@ -379,7 +395,8 @@ impl Cluster {
 
     /// The framework is gone: its tasks are ended, and nobody wants to hear of it.
     pub(super) fn forsake_framework(&mut self, framework: &FrameworkId, out: &mut Vec<ClusterOutput>) {
-        let agents: Vec<AgentId> = self.agents.keys().cloned().collect();
+        let hears = |(_, agent): &(&AgentId, &super::state::Agent)| agent.reachable();
+        let agents: Vec<AgentId> = self.agents.iter().filter(hears).map(|(id, _)| id.clone()).collect();
         for agent in agents {
             self.forsake_on(&agent, |(owner, _)| owner == framework, out);
         }
@@ -420,6 +437,27 @@ impl Cluster {
 
     fn task_mut(&mut self, agent: &AgentId, key: &TaskKey) -> Option<&mut Task> {
         self.agents.get_mut(agent)?.tasks.get_mut(key)
+    }
+}
+
+/// What an agent can say of a task that it never received.
+fn nothing_known(agent: &AgentId, id: &TaskId, resources: &Pool) -> TaskInfo {
+    TaskInfo {
+        name: String::new(),
+        task_id: id.clone(),
+        agent_id: agent.clone(),
+        resources: resources.resources().to_vec(),
+        command: None,
+        container: None,
+        health_check: None,
+        check: None,
+        kill_grace: None,
+        labels: Vec::new(),
+        discovery: None,
+        max_completion_time: None,
+        limits: Vec::new(),
+        data: None,
+        executor: None,
     }
 }
 

@@ -24,8 +24,8 @@
 //! 6. Reports for tasks that the model does not know are ignored; they may come at any time, also while the agent is down:
 //!    their updates leave the agent once it is back.
 //!
-//! Agents die and come back by `AgentCrash`, `AgentReturn`, `AgentStop`, `Partition`, `Heal`; operators act by
-//! `Operator`. Faults inside the cluster are inputs too, so that a seed and a list of inputs decide everything; loss and
+//! Agents die and come back by `AgentCrash`, `AgentReturn`, `AgentStop`, `Partition`, `Heal`, masters by `MasterFailover`
+//! (`Break` then means a connection that ends without a last chunk); operators act by `Operator`. Faults inside the cluster are inputs too, so that a seed and a list of inputs decide everything; loss and
 //! duplication of calls and events are the driver's: it need not deliver what it was given.
 //!
 //! What is really so (containers alive, launches and kills per task, unacknowledged updates) is told by the methods in
@@ -35,10 +35,13 @@ mod agents;
 mod allocator;
 mod calls;
 mod executors;
+mod failover;
 mod observe;
 mod pool;
 mod reconcile;
 mod state;
+#[cfg(test)]
+mod tests;
 mod types;
 mod updates;
 mod validation;
@@ -46,7 +49,7 @@ mod validation;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use swan_core::mesos::{AgentId, Event, FrameworkId, OfferId};
+use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, OfferId};
 use swan_core::rng::Rng;
 use swan_core::time::{Instant, Now};
 
@@ -70,6 +73,8 @@ pub struct Cluster {
     frameworks: BTreeMap<FrameworkId, Framework>,
     /// Torn down, or without a scheduler for too long; their ids are burned.
     completed: BTreeSet<FrameworkId>,
+    /// What agents know of frameworks, for a master that does not.
+    checkpointed: BTreeMap<FrameworkId, FrameworkInfo>,
     agents: BTreeMap<AgentId, Agent>,
     offers: BTreeMap<OfferId, Outstanding>,
     streams: BTreeMap<ConnId, FrameworkId>,
@@ -94,6 +99,7 @@ impl Cluster {
             next_offer: 0,
             frameworks: BTreeMap::new(),
             completed: BTreeSet::new(),
+            checkpointed: BTreeMap::new(),
             agents: BTreeMap::new(),
             offers: BTreeMap::new(),
             streams: BTreeMap::new(),
@@ -141,6 +147,7 @@ impl Cluster {
             ClusterInput::AgentStop { agent } => self.stop(&agent, out),
             ClusterInput::Partition { agent } => self.partition(&agent),
             ClusterInput::Heal { agent } => self.heal(&agent, out),
+            ClusterInput::MasterFailover => self.master_fails_over(out),
             ClusterInput::Rescind { agent } => {
                 self.rescind_where(|offer| agent.as_ref().is_none_or(|id| *id == offer.agent), out)
             }
@@ -166,6 +173,7 @@ impl Cluster {
             Timer::Heartbeat(framework) => self.heartbeat(at, &framework, out),
             Timer::Ping(agent) => self.ping_due(at, &agent, out),
             Timer::Failover(framework) => self.failover_due(at, &framework, out),
+            Timer::Reregister(agent) => self.reregister_due(&agent, out),
             Timer::Retry(agent, task) => self.retry_due(at, &agent, &task, out),
         }
     }

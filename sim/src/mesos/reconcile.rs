@@ -24,9 +24,19 @@ impl Cluster {
         for task in tasks {
             let status = match known.get(&task.task_id) {
                 Some(known) => self.latest_status(&task.task_id, known),
+                None if self.may_come_back(task.agent_id.as_ref()) => continue,
                 None => self.unknown_status(framework, &task.task_id, task.agent_id.as_ref()),
             };
             self.send(framework, Event::Update(Box::new(status)), out);
+        }
+    }
+
+    /// A new master is silent on tasks that an agent may yet bring back (R42).
+    fn may_come_back(&self, agent: Option<&AgentId>) -> bool {
+        let recovered = |agent: &super::state::Agent| agent.standing == Standing::Recovered;
+        match agent {
+            Some(id) => self.agents.get(id).is_some_and(recovered),
+            None => self.agents.values().any(recovered),
         }
     }
 
@@ -56,7 +66,9 @@ impl Cluster {
             Some(Standing::Registered) => (TaskState::Gone, "Reconciliation: Task is unknown to the agent"),
             Some(Standing::Unreachable(_)) => (TaskState::Unreachable, "Reconciliation: Task is unreachable"),
             Some(Standing::GoneByOperator) => (TaskState::GoneByOperator, "Reconciliation: Task is gone"),
-            Some(Standing::Removed) | None => (TaskState::Unknown, "Reconciliation: Task is unknown"),
+            Some(Standing::Removed | Standing::Recovered) | None => {
+                (TaskState::Unknown, "Reconciliation: Task is unknown")
+            }
         };
         let mut status =
             TaskStatus::from_master(id.clone(), self.seen_by(framework, state), Reason::Reconciliation);

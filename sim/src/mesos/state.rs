@@ -68,6 +68,8 @@ pub(crate) struct Known {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Standing {
     Registered,
+    /// Known from the master's predecessor, and not yet registered again.
+    Recovered,
     Unreachable(Timestamp),
     GoneByOperator,
     /// Unregistered by itself.
@@ -191,5 +193,6 @@ pub(crate) enum Timer {
     Heartbeat(FrameworkId),
     Ping(AgentId),
     Failover(FrameworkId),
+    Reregister(AgentId),
     Retry(AgentId, TaskKey),
 }

@@ -27,6 +27,8 @@ pub struct ClusterOptions {
     pub ping_timeout: Millis,
     /// So many unanswered pings make an agent unreachable.
     pub max_ping_timeouts: u32,
+    /// How long a new master waits for its predecessor's agents.
+    pub reregister_timeout: Millis,
     /// Until an unacknowledged update is sent again; doubles each time.
     pub retry_min: Millis,
     /// The longest such wait.
@@ -49,6 +51,7 @@ impl Default for ClusterOptions {
             allocation_interval: Millis::from_secs(1),
             ping_timeout: Millis::from_secs(15),
             max_ping_timeouts: 5,
+            reregister_timeout: Millis::from_secs(600),
             retry_min: Millis::from_secs(10),
             retry_max: Millis::from_secs(600),
             kill_grace: Millis::from_secs(5),
@@ -87,6 +90,9 @@ pub enum ClusterInput {
     Partition { agent: AgentId },
     /// They can talk again.
     Heal { agent: AgentId },
+    /// The master dies and another leads, who knows only which agents there were. Each of them comes back by
+    /// `AgentReturn`; after `reregister_timeout` the others are unreachable.
+    MasterFailover,
     /// The master takes back the offers of one agent, or of all.
     Rescind { agent: Option<AgentId> },
     /// What really happens to a task's container. Accepted in any order, also while the agent is down.
@@ -224,6 +230,11 @@ pub enum ClusterOutput {
     },
     /// The orderly end of a stream: last chunk, then close.
     End {
+        /// Which connection.
+        conn: ConnId,
+    },
+    /// The connection breaks, without a last chunk.
+    Break {
         /// Which connection.
         conn: ConnId,
     },

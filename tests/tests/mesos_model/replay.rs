@@ -136,6 +136,7 @@ impl Replay<'_> {
                 self.run.names.learn_event(&event);
                 self.run.events.push((self.now, self.streams[&conn], event));
             }
+            ClusterOutput::Break { .. } => panic!("no recorded master fails over"),
             ClusterOutput::End { conn } => self.run.ends.push((self.now, self.streams[&conn])),
             ClusterOutput::Joined { hostname, agent, .. } => {
                 self.agents.insert(hostname, agent);

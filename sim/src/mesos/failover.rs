@@ -1,0 +1,77 @@
+//! Owns the change of masters: what the next one does not know, and learns from agents that register again.
+
+use swan_core::mesos::{AgentId, Reason, TaskState};
+
+use super::state::{Standing, Timer};
+use super::types::ClusterOutput;
+use super::{Cluster, uuid, uuid_text};
+
+impl Cluster {
+    /// Streams break, offers and frameworks are forgotten; agents, executors and unacknowledged updates live on.
+    pub(super) fn master_fails_over(&mut self, out: &mut Vec<ClusterOutput>) {
+        let conns: Vec<_> = self.streams.keys().copied().collect();
+        out.extend(conns.into_iter().map(|conn| ClusterOutput::Break { conn }));
+        self.streams.clear();
+        self.offers.clear();
+        for (id, framework) in std::mem::take(&mut self.frameworks) {
+            self.checkpointed.insert(id, framework.info);
+        }
+        self.completed.clear();
+        self.master_id = uuid_text(uuid(&mut self.rng));
+        (self.next_framework, self.next_agent, self.next_offer) = (0, 0, 0);
+        let deadline = self.now.mono + self.options.reregister_timeout;
+        for (id, agent) in &mut self.agents {
+            agent.free = agent.total.clone();
+            agent.connected = false;
+            agent.ping_deadline = None;
+            for task in agent.tasks.values_mut() {
+                task.retry = None;
+            }
+            if agent.standing == Standing::Registered {
+                agent.standing = Standing::Recovered;
+                self.timers.insert((deadline, Timer::Reregister(id.clone())));
+            }
+        }
+    }
+
+    /// An agent brings its tasks, and with them their frameworks; nobody is told.
+    pub(super) fn reregister_at_successor(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
+        let now = self.now.mono;
+        let Some(agent) = self.agents.get_mut(id) else { return };
+        agent.standing = Standing::Registered;
+        agent.connected = true;
+        agent.ping_since = now;
+        self.recover_frameworks_of(id);
+        self.end_orphans(id, out);
+        for ((framework, task), known) in self.known_again(id) {
+            if let Some(framework) = self.frameworks.get_mut(&framework) {
+                framework.tasks.insert(task, known);
+            }
+        }
+        self.resend_updates_on(id, out);
+        self.allocate(Some(id), out);
+    }
+
+    /// Frameworks that the master does not know are told of by the agent.
+    pub(super) fn recover_frameworks_of(&mut self, id: &AgentId) {
+        let Some(agent) = self.agents.get(id) else { return };
+        let infos: Vec<_> = agent
+            .tasks
+            .iter()
+            .filter(|(_, task)| !task.forsaken)
+            .filter_map(|((framework, _), _)| self.checkpointed.get_key_value(framework))
+            .map(|(id, info)| (id.clone(), info.clone()))
+            .collect();
+        for (id, info) in infos {
+            self.recovered_framework(&id, info);
+        }
+    }
+
+    pub(super) fn reregister_due(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
+        if self.agents.get(id).is_some_and(|agent| agent.standing == Standing::Recovered) {
+            let standing = Standing::Unreachable(self.now.wall);
+            let message = "health check timed out";
+            self.remove_agent(id, standing, TaskState::Unreachable, Reason::AgentRemoved, message, out);
+        }
+    }
+}
