@@ -88,7 +88,7 @@ impl Launch {
             && let Some(asked) = self.template.health_port.and_then(|index| ports.get(index))
             && let HealthProbe::Http { port, .. } | HealthProbe::Tcp { port, .. } = &mut check.probe
         {
-            // The probe runs inside the container's network (R83).
+            // The probe runs inside the container's network.
             *port = asked.inside.into();
         }
         task.labels.extend(told.labels.into_iter().map(|(name, value)| (name, Some(value))));

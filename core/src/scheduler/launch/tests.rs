@@ -67,7 +67,7 @@ fn bridge_tasks_get_mappings_variables_and_the_containers_port_checked() {
     let mappings: Vec<_> = docker.port_mappings.iter().map(mapping).collect();
     let wanted = [(31000, 8080, "tcp".into()), (31005, 31005, "tcp".into()), (31005, 31005, "udp".into())];
     assert_eq!(mappings, wanted);
-    assert_eq!(check_port(&task), 8080, "R83");
+    assert_eq!(check_port(&task), 8080, "probed inside the container's network");
     for (name, value) in [
         ("SWAN_APP_ID", "web.prod"),
         ("SWAN_APP_VERSION", "7"),
