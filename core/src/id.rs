@@ -3,6 +3,7 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -21,7 +22,7 @@ pub struct AppPath(String);
 
 /// An app's path reversed and joined by dots, `web.shop.prod`: in URLs, DNS, slot and task names. Lower case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct DottedId(String);
+pub struct DottedId(Arc<str>);
 
 impl AppPath {
     /// Parses an absolute or relative path; `Err` says what would be right.
@@ -53,7 +54,7 @@ impl AppPath {
     pub fn dotted(&self) -> DottedId {
         let mut segments: Vec<&str> = self.0.split('/').skip(1).collect();
         segments.reverse();
-        DottedId(segments.join("."))
+        DottedId(segments.join(".").into())
     }
 }
 
@@ -75,7 +76,7 @@ fn check_segment(segment: &str) -> Result<(), String> {
 impl DottedId {
     /// Takes any text as it comes in a URL; case is folded.
     pub fn from_text(text: &str) -> Self {
-        Self(text.to_ascii_lowercase())
+        Self(text.to_ascii_lowercase().into())
     }
 
     /// The id, lower case.

@@ -56,6 +56,8 @@ pub(crate) struct Rig {
     next_offer: u64,
     pending: VecDeque<Input>,
     out: Vec<Effect>,
+    /// Tasks run as soon as they are launched, and nothing is kept of what was accepted.
+    forgetful: bool,
     accepted: Vec<Accepted>,
     running: Vec<(TaskId, AgentId)>,
     acknowledged: u64,
@@ -76,6 +78,7 @@ impl Rig {
             next_offer: 0,
             pending: VecDeque::new(),
             out: Vec::new(),
+            forgetful: false,
             accepted: Vec::new(),
             running: Vec::new(),
             acknowledged: 0,
@@ -130,6 +133,19 @@ impl Rig {
         self.step(Input::Api { id: RequestId(u64::from(app)), request: Box::new(request) });
     }
 
+    /// A cluster in which all tasks run, on agents of its own size, and that keeps nothing but the machine.
+    pub(crate) fn bare(apps: u32, instances: u32, agents: &[Agent]) -> Self {
+        let mut rig = Self::new();
+        rig.forgetful = true;
+        for app in 0..apps {
+            rig.create(app, instances);
+        }
+        rig.rest();
+        rig.place_all(agents, u64::from(apps) * u64::from(instances));
+        rig.rest();
+        rig
+    }
+
     /// A cluster in which all tasks of some apps run.
     pub(crate) fn running(apps: u32, instances: u32) -> Self {
         let mut rig = Self::new();
@@ -147,7 +163,7 @@ impl Rig {
 
     /// Offers what agents have, and again what is left, until `total` tasks were accepted; gives the rounds it took.
     pub(crate) fn place_all(&mut self, agents: &[Agent], total: u64) -> u32 {
-        let mut left: Vec<(usize, i64, i64, Vec<(u64, u64)>)> =
+        let mut left: Vec<Remainder> =
             agents.iter().enumerate().map(|(n, agent)| (n, agent.cpus, agent.mem, vec![PORTS])).collect();
         let mut launched = 0;
         for round in 1.. {
@@ -161,7 +177,7 @@ impl Rig {
                     offer
                 });
                 let offers = offers.collect();
-                let before = self.accepted.len();
+                let before = if self.forgetful { 0 } else { self.accepted.len() };
                 self.step(Input::Mesos(LinkEvent::Event(Box::new(Event::Offers(offers)))));
                 self.rest();
                 for (id, launches) in &self.accepted[before..] {
@@ -169,6 +185,9 @@ impl Rig {
                     if let Some((n, cpus, mem, ports)) = by_offer.remove(id) {
                         next.push(remainder(n, cpus, mem, ports, launches));
                     }
+                }
+                if self.forgetful {
+                    self.accepted.clear();
                 }
                 if launched == total {
                     return round;
@@ -265,7 +284,12 @@ impl Rig {
             }
             Effect::Mesos(call) => match *call {
                 MesosCall::Accept { mut offers, launches, .. } => {
-                    self.running.extend(launches.iter().map(|l| (l.task.clone(), l.agent.clone())));
+                    if self.forgetful {
+                        let run = |l: &Launch| status(&l.task, &l.agent, TaskState::Running, None, 0);
+                        self.pending.extend(launches.iter().map(run));
+                    } else {
+                        self.running.extend(launches.iter().map(|l| (l.task.clone(), l.agent.clone())));
+                    }
                     self.accepted.push((offers.remove(0), launches));
                 }
                 MesosCall::Acknowledge { .. } => self.acknowledged += 1,
@@ -300,6 +324,9 @@ impl Rig {
     }
 }
 
+/// What an agent can still offer: its place in the fleet, CPUs, memory, ports.
+type Remainder = (usize, i64, i64, Vec<(u64, u64)>);
+
 /// What is left of an offer.
 fn remainder(
     n: usize,
@@ -307,7 +334,7 @@ fn remainder(
     mut mem: i64,
     mut ports: Vec<(u64, u64)>,
     launches: &[Launch],
-) -> (usize, i64, i64, Vec<(u64, u64)>) {
+) -> Remainder {
     use swan_core::mesos::ResourceValue;
     for resource in launches.iter().flat_map(|launch| &launch.resources) {
         match (&*resource.name, &resource.value) {

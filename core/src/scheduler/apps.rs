@@ -171,6 +171,8 @@ impl App {
 
     /// Adds idle slots until `number` exists.
     pub(super) fn grow_to(&mut self, number: u32) {
+        let wanted = (number as usize + 1).max(self.instances as usize);
+        self.slots.reserve_exact(wanted.saturating_sub(self.slots.len()));
         while self.slots.len() <= number as usize {
             self.slots.push(Slot::default());
             let tally = self.tally(self.slot_count() - 1);

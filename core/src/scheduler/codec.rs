@@ -4,7 +4,10 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use prost::Message;
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
+use super::agents::Agent;
+use super::slot::{Slot, Task};
 use crate::record::RecordKey;
 
 /// What kind of record a key is of: the key's first byte, which orders recovery.
@@ -220,9 +223,128 @@ pub(super) struct IdempotencyRecord {
     pub(super) version: String,
 }
 
+/// Encodes a [`SlotRecord`] without making one: slots change far more often than anything else.
+pub(super) fn encode_slot(slot: &Slot, agent: Option<&Agent>) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(256);
+    if let (Some(task), Some(agent)) = (&slot.task, agent) {
+        let mut inner = Vec::with_capacity(240);
+        encode_task(task, agent, &mut inner);
+        put_bytes(1, &inner, &mut bytes);
+    }
+    put_number(2, u64::from(slot.failures), &mut bytes);
+    put_number(3, slot.not_before.0, &mut bytes);
+    if let Some(note) = &slot.last_failure {
+        let state = note.state.number();
+        let record =
+            FailureRecord { state, message: note.message.clone(), host: note.host.clone(), at: note.at.0 };
+        put_bytes(4, &record.encode_to_vec(), &mut bytes);
+    }
+    bytes
+}
+
+fn encode_task(task: &Task, agent: &Agent, bytes: &mut Vec<u8>) {
+    put_number(1, task.hex, bytes);
+    put_number(2, task.version, bytes);
+    put_text(3, agent.id.as_str(), bytes);
+    put_text(4, &agent.host, bytes);
+    // A negative number, which only a hostile peer would send, is ten bytes long, as prost has it.
+    put_number(5, i64::from(task.state.number()).cast_unsigned(), bytes);
+    if let Some(healthy) = task.healthy {
+        encode_key(6, WireType::Varint, bytes);
+        bytes.push(u8::from(healthy));
+    }
+    if !task.ports.is_empty() {
+        encode_key(7, WireType::LengthDelimited, bytes);
+        encode_varint(task.ports.iter().map(|&port| encoded_len_varint(u64::from(port)) as u64).sum(), bytes);
+        task.ports.iter().for_each(|&port| encode_varint(u64::from(port), bytes));
+    }
+    for (tag, text) in [(8, &task.ip), (9, &task.container)] {
+        if let Some(text) = text {
+            put_bytes(tag, text.as_bytes(), bytes);
+        }
+    }
+    if let Some(stop) = &task.stop {
+        put_number(10, stop.why as u64, bytes);
+        put_number(11, stop.drain_until.0, bytes);
+    }
+    put_number(12, task.created.0, bytes);
+    put_number(13, task.updated.0, bytes);
+    put_number(14, task.since.0, bytes);
+}
+
+fn put_number(tag: u32, number: u64, bytes: &mut Vec<u8>) {
+    if number != 0 {
+        encode_key(tag, WireType::Varint, bytes);
+        encode_varint(number, bytes);
+    }
+}
+
+fn put_text(tag: u32, text: &str, bytes: &mut Vec<u8>) {
+    if !text.is_empty() {
+        put_bytes(tag, text.as_bytes(), bytes);
+    }
+}
+
+fn put_bytes(tag: u32, content: &[u8], bytes: &mut Vec<u8>) {
+    encode_key(tag, WireType::LengthDelimited, bytes);
+    encode_varint(content.len() as u64, bytes);
+    bytes.extend_from_slice(content);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesos::{AgentId, TaskState};
+    use crate::scheduler::agents::Agents;
+    use crate::scheduler::slot::{Stop, StopReason};
+    use crate::time::{ClusterTime, Timestamp};
+
+    #[test]
+    fn the_slot_encoder_writes_what_the_message_would() {
+        let mut agents = Agents::default();
+        let agent = agents.acquire(&AgentId::from("S1"), "node1");
+        let stop = Stop { why: StopReason::Delete, drain_until: ClusterTime(7), kills: 3 };
+        let task = Task {
+            hex: 0xabc,
+            version: 42,
+            agent,
+            state: TaskState::Running,
+            sent: true,
+            checked: true,
+            healthy: Some(false),
+            ports: [31000, 80, 65535].into(),
+            ip: Some("172.17.0.2".into()),
+            container: Some("c".into()),
+            stop: Some(stop),
+            created: Timestamp(1),
+            updated: Timestamp(0),
+            since: ClusterTime(300),
+        };
+        let slot = Slot { task: Some(task), failures: 2, not_before: ClusterTime(9), ..Slot::default() };
+        let bytes = encode_slot(&slot, Some(agents.get(agent)));
+        let record = SlotRecord::decode(&*bytes).expect("a slot record");
+        let expected = TaskRecord {
+            hex: 0xabc,
+            version: 42,
+            agent_id: "S1".into(),
+            host: "node1".into(),
+            state: 1,
+            healthy: Some(false),
+            ports: [31000, 80, 65535].into(),
+            ip: Some("172.17.0.2".into()),
+            container: Some("c".into()),
+            stop: 3,
+            drain_until: 7,
+            created: 1,
+            updated: 0,
+            since: 300,
+        };
+        assert_eq!(
+            record,
+            SlotRecord { task: Some(expected), failures: 2, not_before: 9, last_failure: None }
+        );
+        assert_eq!(record.encode_to_vec(), bytes);
+    }
 
     #[test]
     fn keys_round_trip_and_order_by_number() {

@@ -1,12 +1,14 @@
 //! Owns what Swan tells the world about changes.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use super::api::Caller;
-use crate::mesos::TaskId;
+use crate::id::DottedId;
+use crate::mesos::{AgentId, TaskId};
 use crate::record::{Epoch, Seq};
 use crate::time::Timestamp;
 
@@ -19,8 +21,8 @@ pub struct Event {
     pub at: Timestamp,
     /// Who asked for it, if someone did.
     pub who: Option<Caller>,
-    /// The app concerned (dotted), if one is.
-    pub app: Option<String>,
+    /// The app concerned, if one is.
+    pub app: Option<DottedId>,
     /// What happened.
     pub kind: EventKind,
 }
@@ -79,9 +81,9 @@ pub enum EventKind {
     TaskChanged {
         task: TaskId,
         slot: u32,
-        version: String,
-        agent: String,
-        host: String,
+        version: u64,
+        agent: AgentId,
+        host: Arc<str>,
         state: String,
         message: String,
     },
@@ -89,17 +91,17 @@ pub enum EventKind {
     TaskHealthy {
         task: TaskId,
         slot: u32,
-        version: String,
-        host: String,
-        ports: alloc::vec::Vec<u16>,
+        version: u64,
+        host: Arc<str>,
+        ports: Arc<[u16]>,
     },
     /// A task must not get traffic any more.
     TaskUnhealthy {
         task: TaskId,
         slot: u32,
-        version: String,
-        host: String,
-        ports: alloc::vec::Vec<u16>,
+        version: u64,
+        host: Arc<str>,
+        ports: Arc<[u16]>,
     },
     /// A task of ours that no record knows was seen; it is left alone.
     TaskQuarantined {

@@ -1,5 +1,6 @@
 //! Owns what the scheduler machine is told: a closed set, each one recordable.
 
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -7,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::api::ApiRequest;
+use crate::id::DottedId;
 use crate::mesos::{Event as MesosEvent, Subscribed};
 use crate::record::{Epoch, Op, Seq};
 use crate::time::{ClusterTime, Instant};
@@ -158,7 +160,7 @@ pub struct CrashNote {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Breadcrumb {
     /// The kind of input, `Mesos.Update`.
-    pub input: String,
-    /// The app concerned, by dotted id, once known.
-    pub entity: Option<String>,
+    pub input: Cow<'static, str>,
+    /// The app concerned, once known.
+    pub entity: Option<DottedId>,
 }

@@ -101,7 +101,7 @@ impl Scheduler {
             if before.count() != 1 {
                 continue;
             }
-            let Some(idx) = self.apps.find(entity) else { continue };
+            let Some(idx) = self.apps.find(entity.as_str()) else { continue };
             let reason = format!("steps for it ended two processes at {}", note.assertion);
             let app = self.apps.get_mut(idx).expect("found just now");
             if app.quarantined.is_none() {

@@ -15,6 +15,7 @@ use super::apps::{AppIdx, VersionId};
 use super::event::{EventId, EventKind};
 use super::input::RequestId;
 use super::offers::OfferIdx;
+use crate::id::DottedId;
 use crate::limits::BATCHES_IN_FLIGHT_MAX;
 use crate::mesos::{AgentId, TaskId, Uuid};
 use crate::record::{Epoch, RecordKey, Seq};
@@ -53,7 +54,7 @@ pub(super) enum Gated {
         reply: Box<ApiReply>,
     },
     Publish {
-        app: Option<Arc<str>>,
+        app: Option<DottedId>,
         who: Option<Box<Caller>>,
         kind: Box<EventKind>,
     },

@@ -307,7 +307,7 @@ impl Scheduler {
     }
 
     fn on_mesos(&mut self, event: MesosEvent) {
-        self.breadcrumb.input = format!("Mesos.{}", event_name(&event));
+        self.breadcrumb.input = event_name(&event).into();
         match event {
             MesosEvent::Offers(offers) => self.on_offers(offers),
             MesosEvent::Rescind(id) => {
@@ -384,18 +384,18 @@ impl Scheduler {
 
 const fn event_name(event: &MesosEvent) -> &'static str {
     match event {
-        MesosEvent::Subscribed(_) => "Subscribed",
-        MesosEvent::Offers(_) => "Offers",
-        MesosEvent::InverseOffers(_) => "InverseOffers",
-        MesosEvent::Rescind(_) => "Rescind",
-        MesosEvent::RescindInverseOffer(_) => "RescindInverseOffer",
-        MesosEvent::Update(_) => "Update",
-        MesosEvent::UpdateOperationStatus(_) => "UpdateOperationStatus",
-        MesosEvent::Message { .. } => "Message",
-        MesosEvent::Failure(_) => "Failure",
-        MesosEvent::Error { .. } => "Error",
-        MesosEvent::Heartbeat => "Heartbeat",
-        MesosEvent::Other(_) => "Other",
+        MesosEvent::Subscribed(_) => "Mesos.Subscribed",
+        MesosEvent::Offers(_) => "Mesos.Offers",
+        MesosEvent::InverseOffers(_) => "Mesos.InverseOffers",
+        MesosEvent::Rescind(_) => "Mesos.Rescind",
+        MesosEvent::RescindInverseOffer(_) => "Mesos.RescindInverseOffer",
+        MesosEvent::Update(_) => "Mesos.Update",
+        MesosEvent::UpdateOperationStatus(_) => "Mesos.UpdateOperationStatus",
+        MesosEvent::Message { .. } => "Mesos.Message",
+        MesosEvent::Failure(_) => "Mesos.Failure",
+        MesosEvent::Error { .. } => "Mesos.Error",
+        MesosEvent::Heartbeat => "Mesos.Heartbeat",
+        MesosEvent::Other(_) => "Mesos.Other",
     }
 }
 

@@ -1,6 +1,5 @@
 //! Owns the offers that are held: what is free in each, which are open to placement, and when each is due back.
 
-use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -164,7 +163,7 @@ impl Offers {
         idx: OfferIdx,
         need: &Need,
         (app, slot, hex): (AppIdx, u32, u64),
-    ) -> Option<Box<[u16]>> {
+    ) -> Option<Arc<[u16]>> {
         let held = self.places[idx.place as usize].1.as_mut().expect("an open offer is held");
         assert_eq!(held.stage, Stage::Open, "only open offers are cut");
         let before = held.room();
@@ -277,7 +276,7 @@ impl HeldOffer {
     }
 
     /// Whether `need` fits, and with which host ports: free and distinct.
-    pub(super) fn find_ports(&self, need: &Need) -> Option<Box<[u16]>> {
+    pub(super) fn find_ports(&self, need: &Need) -> Option<Arc<[u16]>> {
         let disk = || self.resources.iter().filter(|r| r.name == "disk").map(scalar).sum::<i64>();
         if self.cpus < need.cpus || self.mem < need.mem || (need.disk > 0 && disk() < need.disk) {
             return None;

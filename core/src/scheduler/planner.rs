@@ -37,7 +37,7 @@ impl Scheduler {
             if app.quarantined.is_some() {
                 continue;
             }
-            self.breadcrumb.entity = Some(app.dotted.as_str().into());
+            self.breadcrumb.entity = Some(app.dotted.clone());
             self.plan_app(idx);
         }
     }

@@ -9,8 +9,8 @@ use prost::Message;
 use super::Scheduler;
 use super::apps::{App, AppIdx, Operation};
 use super::codec::{
-    AppRecord, FailureRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
-    SlotRecord, TaskRecord, VersionRecord,
+    AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord, SlotRecord,
+    TaskRecord, VersionRecord,
 };
 use super::effect::Effect;
 use super::ledger::Change;
@@ -94,38 +94,8 @@ impl Scheduler {
         {
             return None;
         }
-        let record = SlotRecord {
-            task: slot.task.as_ref().map(|task| self.task_record(task)),
-            failures: u32::from(slot.failures),
-            not_before: slot.not_before.0,
-            last_failure: slot.last_failure.as_ref().map(|note| FailureRecord {
-                state: note.state.number(),
-                message: note.message.clone(),
-                host: note.host.clone(),
-                at: note.at.0,
-            }),
-        };
-        Some(record.encode_to_vec())
-    }
-
-    fn task_record(&self, task: &Task) -> TaskRecord {
-        let agent = self.agents.get(task.agent);
-        TaskRecord {
-            hex: task.hex,
-            version: task.version,
-            agent_id: agent.id.to_string(),
-            host: agent.host.to_string(),
-            state: task.state.number(),
-            healthy: task.healthy,
-            ports: task.ports.iter().map(|&port| u32::from(port)).collect(),
-            ip: task.ip.as_deref().map(Into::into),
-            container: task.container.as_deref().map(Into::into),
-            stop: task.stop.map_or(0, |stop| stop.why as u32),
-            drain_until: task.stop.map_or(0, |stop| stop.drain_until.0),
-            created: task.created.0,
-            updated: task.updated.0,
-            since: task.since.0,
-        }
+        let agent = slot.task.as_ref().map(|task| self.agents.get(task.agent));
+        Some(super::codec::encode_slot(slot, agent))
     }
 
     /// Takes in one durable change. What cannot be read is counted; recovery refuses to lead over it.
@@ -257,7 +227,7 @@ impl Scheduler {
             return None;
         }
         let ports =
-            record.ports.iter().map(|&port| u16::try_from(port).ok()).collect::<Option<Box<[u16]>>>()?;
+            record.ports.iter().map(|&port| u16::try_from(port).ok()).collect::<Option<Vec<u16>>>()?.into();
         let stop = match record.stop {
             0 => None,
             number => Some(Stop {

@@ -1,7 +1,7 @@
 //! Owns the moment after durability: each effect that waited is checked again, then leaves or is written off.
 
 use alloc::boxed::Box;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -14,6 +14,7 @@ use super::event::{Event, EventKind};
 use super::launch::Launch;
 use super::ledger::Gated;
 use super::offers::{HeldOffer, OfferIdx, Placement};
+use crate::id::DottedId;
 use crate::limits::{REFUSE_IDLE, STAGING_ASK};
 use crate::mesos::{Reason, TaskState};
 use crate::record::Seq;
@@ -113,14 +114,13 @@ impl Scheduler {
 
     /// Publishes an event once it is durable.
     pub(super) fn publish(&mut self, app: Option<AppIdx>, who: Option<&Caller>, kind: EventKind) {
-        let app = app.and_then(|idx| self.apps.get(idx)).map(|app| Arc::from(app.dotted.as_str()));
+        let app = app.and_then(|idx| self.apps.get(idx)).map(|app| app.dotted.clone());
         self.gate(Gated::Publish { app, who: who.cloned().map(Box::new), kind: Box::new(kind) });
     }
 
-    fn release_event(&mut self, app: Option<Arc<str>>, who: Option<Box<Caller>>, kind: EventKind) {
+    fn release_event(&mut self, app: Option<DottedId>, who: Option<Box<Caller>>, kind: EventKind) {
         self.stats.events += 1;
         let id = self.ledger.next_event_id();
-        let app = app.map(|app| String::from(&*app));
         let event = Event { id, at: self.now.wall, who: who.map(|who| *who), app, kind };
         self.out.push(Effect::Publish(Arc::new(event)));
     }

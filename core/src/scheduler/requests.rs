@@ -253,7 +253,7 @@ impl Scheduler {
         let Some(idx) = self.apps.find(app.as_str()) else {
             return Err(ApiError::new(ErrorKind::NotFound, format!("there is no app '{app}'")));
         };
-        self.breadcrumb.entity = Some(app.as_str().into());
+        self.breadcrumb.entity = Some(app.clone());
         let current = self.apps.get(idx).expect("found just now").revision;
         match if_match {
             Some(seen) if seen != current => {

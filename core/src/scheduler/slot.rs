@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -51,7 +52,7 @@ pub(super) struct Task {
     /// The last verdict.
     pub(super) healthy: Option<bool>,
     /// Host ports claimed.
-    pub(super) ports: Box<[u16]>,
+    pub(super) ports: Arc<[u16]>,
     /// The container's address, if it has one of its own.
     pub(super) ip: Option<Box<str>>,
     /// Mesos's container id.

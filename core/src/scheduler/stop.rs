@@ -1,7 +1,6 @@
 //! Owns the end of tasks: every planned stop drains, is recorded, then killed, again and again until Mesos says it is
 //! over; and the superseded tasks that are killed should they return.
 
-use alloc::format;
 use alloc::string::String;
 
 use serde::{Deserialize, Serialize};
@@ -51,7 +50,7 @@ impl Scheduler {
             task.updated = self.now.wall;
         });
         self.note_slot(idx, slot);
-        self.publish_task(idx, slot, String::new());
+        self.publish_state(idx, slot, String::new());
         self.arm_slot(idx, slot, Some(self.now.mono));
     }
 
@@ -160,17 +159,25 @@ impl Scheduler {
     }
 
     /// Tells the world of a task's new state.
-    pub(super) fn publish_task(&mut self, idx: AppIdx, slot: u32, message: String) {
+    pub(super) fn publish_state(&mut self, idx: AppIdx, slot: u32, message: String) {
+        let task = self.apps.get(idx).and_then(|app| app.slot(slot)?.task.as_ref());
+        if let Some(state) = task.map(|task| task.shown_state().name()) {
+            self.publish_task(idx, slot, state, message);
+        }
+    }
+
+    /// Tells the world of a task's state, given by name.
+    pub(super) fn publish_task(&mut self, idx: AppIdx, slot: u32, state: &'static str, message: String) {
         let Some(app) = self.apps.get(idx) else { return };
         let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
         let agent = self.agents.get(task.agent);
         let kind = EventKind::TaskChanged {
             task: app.task_id(slot, task.hex),
             slot,
-            version: format!("{}", task.version),
-            agent: String::from(agent.id.as_str()),
-            host: String::from(&*agent.host),
-            state: String::from(task.shown_state().name()),
+            version: task.version,
+            agent: agent.id.clone(),
+            host: agent.host.clone(),
+            state: state.into(),
             message,
         };
         self.publish(Some(idx), None, kind);

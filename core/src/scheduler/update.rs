@@ -33,8 +33,9 @@ impl Scheduler {
     fn find_task(&mut self, status: &TaskStatus) -> Option<(AppIdx, u32)> {
         let name = TaskName::parse(status.task_id.as_str())?;
         let idx = self.apps.find(name.app)?;
-        self.breadcrumb.entity = Some(name.app.to_string());
-        let task = self.apps.get(idx)?.slot(name.slot)?.task.as_ref()?;
+        let app = self.apps.get(idx)?;
+        self.breadcrumb.entity = Some(app.dotted.clone());
+        let task = app.slot(name.slot)?.task.as_ref()?;
         (task.hex == name.hex).then_some((idx, name.slot))
     }
 
@@ -94,7 +95,7 @@ impl Scheduler {
             // A task that returns while it is being ended may never have heard of it: KILL at once.
             self.arm_slot(idx, slot, Some(mono));
         }
-        self.publish_task(idx, slot, message_of(status));
+        self.publish_state(idx, slot, message_of(status));
         self.serving_changed(idx, slot, served);
     }
 
@@ -165,7 +166,7 @@ impl Scheduler {
         });
         self.note_slot(idx, slot);
         self.arm_slot(idx, slot, Some(self.now.mono + UNREACHABLE_REPLACE));
-        self.publish_task(idx, slot, message_of(status));
+        self.publish_state(idx, slot, message_of(status));
         self.serving_changed(idx, slot, served);
     }
 
@@ -218,7 +219,7 @@ impl Scheduler {
             self.withdraw(idx, slot);
         }
         let note = (!asked).then(|| self.failure_note(agent, status));
-        self.publish_end(idx, slot, status);
+        self.publish_task(idx, slot, status.state.name().unwrap_or("TASK_UNKNOWN"), message_of(status));
         let app = self.apps.get_mut(idx).expect("found just now");
         app.edit(slot, |s| {
             s.task = None;
@@ -249,22 +250,6 @@ impl Scheduler {
             host: self.agents.get(agent).host.to_string(),
             at: self.now.wall,
         })
-    }
-
-    fn publish_end(&mut self, idx: AppIdx, slot: u32, status: &TaskStatus) {
-        let app = self.apps.get(idx).expect("found just now");
-        let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        let agent = self.agents.get(task.agent);
-        let kind = EventKind::TaskChanged {
-            task: app.task_id(slot, task.hex),
-            slot,
-            version: format!("{}", task.version),
-            agent: agent.id.to_string(),
-            host: agent.host.to_string(),
-            state: status.state.name().unwrap_or("TASK_UNKNOWN").to_string(),
-            message: message_of(status),
-        };
-        self.publish(Some(idx), None, kind);
     }
 
     /// The slot's timer: what it is for follows from the slot's state.
@@ -348,9 +333,8 @@ impl Scheduler {
     pub(super) fn publish_serving(&mut self, idx: AppIdx, slot: u32, serves: bool) {
         let app = self.apps.get(idx).expect("only tasks of living apps serve");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("only tasks serve");
-        let host = self.agents.get(task.agent).host.to_string();
-        let (id, version) = (app.task_id(slot, task.hex), format!("{}", task.version));
-        let ports = task.ports.to_vec();
+        let host = self.agents.get(task.agent).host.clone();
+        let (id, version, ports) = (app.task_id(slot, task.hex), task.version, task.ports.clone());
         let kind = if serves {
             EventKind::TaskHealthy { task: id, slot, version, host, ports }
         } else {

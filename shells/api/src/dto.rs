@@ -339,7 +339,7 @@ impl From<&Event> for EventDto {
             kind: event.kind.name().to_owned(),
             at: rfc3339(event.at),
             who: event.who.clone().map(|who| WhoDto { name: who.name, address: who.address }),
-            app_id: event.app.clone(),
+            app_id: event.app.as_ref().map(ToString::to_string),
             ..Self::default()
         };
         bare.with_kind(event.kind.clone())
@@ -361,14 +361,14 @@ impl EventDto {
                 Self { operation: Some(operation), message: Some(error), ..self }
             }
             EventKind::TaskChanged { task, slot, version, agent, host, state, message } => Self {
-                agent_id: Some(agent),
+                agent_id: Some(agent.to_string()),
                 status: Some(state),
                 message: Some(message),
-                ..self.with_task(task.as_str(), slot, version, host)
+                ..self.with_task(task.as_str(), slot, version, &host)
             },
             EventKind::TaskHealthy { task, slot, version, host, ports }
             | EventKind::TaskUnhealthy { task, slot, version, host, ports } => {
-                Self { ports: Some(ports), ..self.with_task(task.as_str(), slot, version, host) }
+                Self { ports: Some(ports.to_vec()), ..self.with_task(task.as_str(), slot, version, &host) }
             }
             EventKind::TaskQuarantined { task, state } => {
                 Self { task_id: Some(task.to_string()), status: Some(state), ..self }
@@ -380,12 +380,12 @@ impl EventDto {
         }
     }
 
-    fn with_task(self, task: &str, slot: u32, version: String, host: String) -> Self {
+    fn with_task(self, task: &str, slot: u32, version: u64, host: &str) -> Self {
         Self {
             task_id: Some(task.to_owned()),
             slot: Some(slot),
-            version_id: Some(version),
-            host: Some(host),
+            version_id: Some(version.to_string()),
+            host: Some(host.to_owned()),
             ..self
         }
     }

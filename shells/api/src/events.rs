@@ -100,7 +100,7 @@ struct Filter {
 
 impl Filter {
     fn takes(&self, event: &Event) -> bool {
-        let app = self.apps.is_empty() || event.app.as_deref().is_some_and(|id| self.names(id));
+        let app = self.apps.is_empty() || event.app.as_ref().is_some_and(|id| self.names(id.as_str()));
         app && (self.types.is_empty() || self.types.iter().any(|kind| kind == event.kind.name()))
     }
 

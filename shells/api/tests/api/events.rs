@@ -76,9 +76,9 @@ async fn events_come_in_order_with_id_type_and_document() {
         EventKind::TaskChanged {
             task,
             slot: 0,
-            version: "17".to_owned(),
-            agent: "a1".to_owned(),
-            host: "n1".to_owned(),
+            version: 17,
+            agent: "a1".into(),
+            host: "n1".into(),
             state: "TASK_FAILED".to_owned(),
             message: "line\nbreak".to_owned(),
         },

@@ -115,7 +115,7 @@ impl Fake {
             id,
             at: Timestamp(0),
             who: None,
-            app: Some(app.to_owned()),
+            app: Some(DottedId::from_text(app)),
             kind,
         }));
     }
