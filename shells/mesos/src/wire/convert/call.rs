@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 use swan_core::mesos as core;
+use swan_core::time::Millis;
 
 use super::info::{
     agent_id, executor_id, framework_id, framework_info, maybe, offer_ids, task_id, to_agent_id,
@@ -205,104 +206,95 @@ fn write(call: &core::Call, made: &mut scheduler::Call) -> Result<Type, WireErro
         core::Call::Subscribe { framework_info, suppressed_roles } => {
             let (framework_info, suppressed_roles) =
                 (Some(to_framework_info(framework_info)), suppressed_roles.clone());
-            made.subscribe = Some(Subscribe { framework_info, suppressed_roles });
-            Type::Subscribe
+            put(&mut made.subscribe, Subscribe { framework_info, suppressed_roles }, Type::Subscribe)
         }
         core::Call::UpdateFramework { framework_info, suppressed_roles } => {
             let (framework_info, suppressed_roles) =
                 (Some(to_framework_info(framework_info)), suppressed_roles.clone());
-            made.update_framework = Some(UpdateFramework { framework_info, suppressed_roles });
-            Type::UpdateFramework
+            put(
+                &mut made.update_framework,
+                UpdateFramework { framework_info, suppressed_roles },
+                Type::UpdateFramework,
+            )
         }
         core::Call::Teardown => Type::Teardown,
         core::Call::Accept { offer_ids, operations, filters } => {
             let operations = each("operations", operations, to_operation).at("accept")?;
-            let offer_ids = to_offer_ids(offer_ids);
-            made.accept = Some(Accept { offer_ids, operations, filters: to_filters(*filters) });
-            Type::Accept
+            let (offer_ids, filters) = (to_offer_ids(offer_ids), to_filters(*filters));
+            put(&mut made.accept, Accept { offer_ids, operations, filters }, Type::Accept)
         }
         core::Call::Decline { offer_ids, filters } => {
-            made.decline =
-                Some(Decline { offer_ids: to_offer_ids(offer_ids), filters: to_filters(*filters) });
-            Type::Decline
+            let (offer_ids, filters) = (to_offer_ids(offer_ids), to_filters(*filters));
+            put(&mut made.decline, Decline { offer_ids, filters }, Type::Decline)
         }
-        core::Call::AcceptInverseOffers(answer) => {
-            let inverse_offer_ids = to_offer_ids(&answer.inverse_offer_ids);
-            let filters = to_filters(answer.filters);
-            made.accept_inverse_offers = Some(AcceptInverseOffers { inverse_offer_ids, filters });
-            Type::AcceptInverseOffers
+        core::Call::AcceptInverseOffers(core::InverseRespond { inverse_offer_ids, filters }) => {
+            let (inverse_offer_ids, filters) = (to_offer_ids(inverse_offer_ids), to_filters(*filters));
+            let answer = AcceptInverseOffers { inverse_offer_ids, filters };
+            put(&mut made.accept_inverse_offers, answer, Type::AcceptInverseOffers)
         }
-        core::Call::DeclineInverseOffers(answer) => {
-            let inverse_offer_ids = to_offer_ids(&answer.inverse_offer_ids);
-            let filters = to_filters(answer.filters);
-            made.decline_inverse_offers = Some(DeclineInverseOffers { inverse_offer_ids, filters });
-            Type::DeclineInverseOffers
+        core::Call::DeclineInverseOffers(core::InverseRespond { inverse_offer_ids, filters }) => {
+            let (inverse_offer_ids, filters) = (to_offer_ids(inverse_offer_ids), to_filters(*filters));
+            let answer = DeclineInverseOffers { inverse_offer_ids, filters };
+            put(&mut made.decline_inverse_offers, answer, Type::DeclineInverseOffers)
         }
-        core::Call::Revive { roles } => {
-            made.revive = Some(Revive { roles: roles.clone() });
-            Type::Revive
-        }
+        core::Call::Revive { roles } => put(&mut made.revive, Revive { roles: roles.clone() }, Type::Revive),
         core::Call::Suppress { roles } => {
-            made.suppress = Some(Suppress { roles: roles.clone() });
-            Type::Suppress
+            put(&mut made.suppress, Suppress { roles: roles.clone() }, Type::Suppress)
         }
-        core::Call::Request => {
-            made.request = Some(Request {});
-            Type::Request
-        }
-        about_tasks => write_about_tasks(about_tasks, made),
-    })
-}
-
-fn write_about_tasks(call: &core::Call, made: &mut scheduler::Call) -> Type {
-    match call {
+        core::Call::Request => put(&mut made.request, Request {}, Type::Request),
         core::Call::Kill { task_id, agent_id, grace } => {
-            made.kill = Some(Kill {
-                task_id: to_task_id(task_id),
-                agent_id: agent_id.as_ref().and_then(to_agent_id),
-                kill_policy: grace.map(|grace| v1::KillPolicy { grace_period: Some(to_duration(grace)) }),
-            });
-            Type::Kill
+            put(&mut made.kill, to_kill(task_id, agent_id.as_ref(), *grace), Type::Kill)
         }
         core::Call::Shutdown { executor_id, agent_id } => {
             let (executor_id, agent_id) = (to_executor_id(executor_id), to_agent_id(agent_id));
-            made.shutdown = Some(Shutdown { executor_id, agent_id });
-            Type::Shutdown
+            put(&mut made.shutdown, Shutdown { executor_id, agent_id }, Type::Shutdown)
         }
         core::Call::Acknowledge { agent_id, task_id, uuid } => {
-            let (agent_id, task_id) = (to_agent_id(agent_id), to_task_id(task_id));
-            made.acknowledge = Some(Acknowledge { agent_id, task_id, uuid: Some(uuid.0.to_vec()) });
-            Type::Acknowledge
+            let (agent_id, task_id, uuid) =
+                (to_agent_id(agent_id), to_task_id(task_id), Some(uuid.0.to_vec()));
+            put(&mut made.acknowledge, Acknowledge { agent_id, task_id, uuid }, Type::Acknowledge)
         }
         core::Call::Reconcile { tasks } => {
-            let task = |task: &core::ReconcileTask| reconcile::Task {
-                task_id: to_task_id(&task.task_id),
-                agent_id: task.agent_id.as_ref().and_then(to_agent_id),
-            };
-            made.reconcile = Some(Reconcile { tasks: tasks.iter().map(task).collect() });
-            Type::Reconcile
+            let tasks = tasks.iter().map(to_reconcile_task).collect();
+            put(&mut made.reconcile, Reconcile { tasks }, Type::Reconcile)
         }
         core::Call::Message { agent_id, executor_id, data } => {
             let (agent_id, executor_id) = (to_agent_id(agent_id), to_executor_id(executor_id));
-            made.message = Some(Message { agent_id, executor_id, data: Some(data.clone()) });
-            Type::Message
+            put(&mut made.message, Message { agent_id, executor_id, data: Some(data.clone()) }, Type::Message)
         }
         core::Call::ReconcileOperations { operation_ids } => {
             let operation =
                 |id: &String| reconcile_operations::Operation { operation_id: to_operation_id(id) };
             let operations = operation_ids.iter().map(operation).collect();
-            made.reconcile_operations = Some(ReconcileOperations { operations });
-            Type::ReconcileOperations
+            put(&mut made.reconcile_operations, ReconcileOperations { operations }, Type::ReconcileOperations)
         }
         core::Call::AcknowledgeOperationStatus { agent_id, operation_id, uuid } => {
-            made.acknowledge_operation_status = Some(AcknowledgeOperationStatus {
-                agent_id: agent_id.as_ref().and_then(to_agent_id),
-                uuid: Some(uuid.0.to_vec()),
-                operation_id: to_operation_id(operation_id),
-            });
-            Type::AcknowledgeOperationStatus
+            let (agent_id, uuid) = (agent_id.as_ref().and_then(to_agent_id), Some(uuid.0.to_vec()));
+            let operation_id = to_operation_id(operation_id);
+            let found = AcknowledgeOperationStatus { agent_id, uuid, operation_id };
+            put(&mut made.acknowledge_operation_status, found, Type::AcknowledgeOperationStatus)
         }
-        _ => unreachable!("every other call is written by the caller"),
+    })
+}
+
+/// Puts a call's message where its type says.
+fn put<M>(place: &mut Option<M>, message: M, kind: Type) -> Type {
+    *place = Some(message);
+    kind
+}
+
+fn to_kill(task: &core::TaskId, agent: Option<&core::AgentId>, grace: Option<Millis>) -> Kill {
+    Kill {
+        task_id: to_task_id(task),
+        agent_id: agent.and_then(to_agent_id),
+        kill_policy: grace.map(|grace| v1::KillPolicy { grace_period: Some(to_duration(grace)) }),
+    }
+}
+
+fn to_reconcile_task(task: &core::ReconcileTask) -> reconcile::Task {
+    reconcile::Task {
+        task_id: to_task_id(&task.task_id),
+        agent_id: task.agent_id.as_ref().and_then(to_agent_id),
     }
 }
 
