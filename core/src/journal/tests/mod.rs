@@ -27,9 +27,9 @@ fn an_empty_store_recovers_to_nothing() {
 /// S-1: the store is recovered from after every single operation, with and without a torn write behind it.
 #[test]
 fn a_crash_after_any_operation_keeps_all_that_was_acknowledged() {
-    for seed in 0..12 {
+    for seed in 0..16 {
         let mut world = World::new(seed, Faults::NONE);
-        world.run(2_000);
+        world.run(4_000);
         assert!(world.snapshots() >= 3, "seed {seed}: {} snapshots", world.snapshots());
     }
 }
@@ -40,7 +40,7 @@ fn failures_and_unknown_outcomes_lose_nothing() {
     for seed in 100..124 {
         let mut world = World::new(seed, Faults { clean_ppm: 50_000, unknown_ppm: 80_000 });
         world.run(2_000);
-        assert!(world.acknowledged() > Seq(10), "seed {seed}");
+        assert!(world.acknowledged() > Seq(10) && world.settles(), "seed {seed}");
     }
 }
 
