@@ -175,6 +175,7 @@ impl fmt::Debug for EventFeed {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use swan_core::record::{Epoch, Seq};
     use swan_core::scheduler::event::EventKind;
     use swan_core::time::Timestamp;
@@ -233,6 +234,42 @@ mod tests {
         publish(&feed, 5..=9);
         assert_eq!(reader.ready(), Some(Batch::Gap(Some(id(9)))));
         assert_eq!(reader.ready(), None);
+    }
+
+    proptest! {
+        /// Whatever is published, read and reconnected in whatever order: a reader gets every event after its first
+        /// position, in order, or is told of a gap where some are missing.
+        #[test]
+        fn nothing_is_missed_in_silence(capacity in 1_usize..8, steps in prop::collection::vec(0_u8..4, 1..200)) {
+            let feed = EventFeed::with_capacity(capacity);
+            let mut reader = feed.subscribe(None);
+            let (mut published, mut seen) = (0, 0);
+            for step in steps {
+                match step {
+                    0 | 1 => {
+                        published += 1;
+                        publish(&feed, published..=published);
+                    }
+                    2 => match reader.ready() {
+                        None => prop_assert_eq!(seen, published),
+                        Some(Batch::Gap(newest)) => {
+                            prop_assert!(published - seen > capacity as u64);
+                            prop_assert_eq!(newest, Some(id(published)));
+                            seen = published;
+                        }
+                        Some(Batch::Events(events)) => for event in events {
+                            seen += 1;
+                            prop_assert_eq!(event.id, id(seen));
+                        }
+                    }
+                    _ => reader = feed.subscribe((seen > 0).then(|| id(seen))),
+                }
+                // A reader that has seen nothing yet begins where the feed stands.
+                if seen == 0 && step == 3 {
+                    seen = published;
+                }
+            }
+        }
     }
 
     #[tokio::test]

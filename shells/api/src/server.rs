@@ -133,3 +133,32 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Impatient<S> {
         self.watch(context, closed)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_takes_nothing_is_given_up_and_a_slow_one_is_not() {
+        let (stream, peer) = tokio::io::duplex(8);
+        let error = Impatient::new(stream).write_all(&[0; 64]).await.expect_err("nobody reads");
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(peer);
+
+        let (stream, mut peer) = tokio::io::duplex(8);
+        let reading = tokio::spawn(async move {
+            let mut read = 0;
+            while let Ok(bytes @ 1..) = tokio::io::AsyncReadExt::read(&mut peer, &mut [0; 8]).await {
+                read += bytes;
+                tokio::time::sleep(Duration::from_millis(HTTP_WRITE_STALL.0 - 1)).await;
+            }
+            read
+        });
+        let mut stream = Impatient::new(stream);
+        stream.write_all(&[0; 64]).await.expect("the peer reads");
+        drop(stream);
+        assert_eq!(reading.await.expect("no panic"), 64);
+    }
+}

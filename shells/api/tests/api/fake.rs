@@ -55,24 +55,9 @@ impl Served {
     }
 
     pub(crate) async fn with(tokens: Option<&str>, feed: EventFeed) -> Self {
-        let state = State {
-            standing: ManagerView {
-                leading: true,
-                connected: true,
-                stalled: false,
-                framework_id: "f-1".to_owned(),
-                master: "10.0.0.1:5050".to_owned(),
-            },
-            ..State::default()
-        };
-        let fake = Arc::new(Fake { state: Mutex::new(state), feed });
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let config = Config {
-            advertise: "swan.example:9999".to_owned(),
-            build: Build { version: "9.9.9".to_owned(), commit: "abc".to_owned() },
-            tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
-        };
+        let (fake, config) = Fake::new(tokens, feed);
         let manager: Arc<dyn Manager> = Arc::clone(&fake) as _;
         let task = tokio::spawn(async move {
             let never = serve(listener, manager, config).await;
@@ -104,6 +89,24 @@ impl Served {
 }
 
 impl Fake {
+    /// A manager that leads, and a configuration to serve it with.
+    pub(crate) fn new(tokens: Option<&str>, feed: EventFeed) -> (Arc<Self>, Config) {
+        let standing = ManagerView {
+            leading: true,
+            connected: true,
+            stalled: false,
+            framework_id: "f-1".to_owned(),
+            master: "10.0.0.1:5050".to_owned(),
+        };
+        let state = Mutex::new(State { standing, ..State::default() });
+        let config = Config {
+            advertise: "swan.example:9999".to_owned(),
+            build: Build { version: "9.9.9".to_owned(), commit: "abc".to_owned() },
+            tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
+        };
+        (Arc::new(Self { state, feed }), config)
+    }
+
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no test panics in here")
     }

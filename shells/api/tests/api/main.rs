@@ -8,3 +8,4 @@ mod fake;
 mod limits;
 mod reads;
 mod routes;
+mod time;
