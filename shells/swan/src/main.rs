@@ -4,8 +4,11 @@ mod arguments;
 mod cli;
 mod configuration;
 mod dev;
+mod driver;
 mod failure;
 mod manager;
+mod reading;
+mod service;
 
 use std::process::ExitCode;
 
@@ -14,6 +17,7 @@ use clap::{CommandFactory, FromArgMatches};
 use failure::Failure;
 
 fn main() -> ExitCode {
+    log();
     let arguments: Vec<_> = std::env::args_os().collect();
     let result = configuration::layered(Arguments::command(), &arguments).and_then(|command| {
         let matches = command.get_matches_from(&arguments);
@@ -24,6 +28,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Log lines go to standard error; `SWAN_LOG` says which, as `info` or `swan=debug`.
+fn log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("SWAN_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
 }
 
 fn run(command: Command) -> Result<(), Failure> {
