@@ -6,11 +6,13 @@
 mod journal;
 mod machine;
 mod mesos;
+mod scheduler;
 mod text;
 
 pub use journal::{journal_frames, journal_recovery};
 pub use machine::inputs;
 pub use mesos::{mesos_json, mesos_protobuf, recordio};
+pub use scheduler::{records, scheduler_actions};
 pub use text::{app_spec, names};
 
 /// A body and the name of its corpus, `fuzz/corpora/NAME`, and of its target, `fuzz/fuzz_targets/NAME.rs`.
@@ -32,4 +34,6 @@ pub const TARGETS: &[Target] = &[
     Target { name: "mesos_protobuf", body: mesos_protobuf },
     Target { name: "names", body: names },
     Target { name: "recordio", body: recordio },
+    Target { name: "records", body: records },
+    Target { name: "scheduler_actions", body: scheduler_actions },
 ];
