@@ -263,15 +263,11 @@ fn write(call: &core::Call, made: &mut scheduler::Call) -> Result<Type, WireErro
             put(&mut made.message, Message { agent_id, executor_id, data: Some(data.clone()) }, Type::Message)
         }
         core::Call::ReconcileOperations { operation_ids } => {
-            let operation =
-                |id: &String| reconcile_operations::Operation { operation_id: to_operation_id(id) };
-            let operations = operation_ids.iter().map(operation).collect();
+            let operations = operation_ids.iter().map(|id| to_reconcile_operation(id)).collect();
             put(&mut made.reconcile_operations, ReconcileOperations { operations }, Type::ReconcileOperations)
         }
         core::Call::AcknowledgeOperationStatus { agent_id, operation_id, uuid } => {
-            let (agent_id, uuid) = (agent_id.as_ref().and_then(to_agent_id), Some(uuid.0.to_vec()));
-            let operation_id = to_operation_id(operation_id);
-            let found = AcknowledgeOperationStatus { agent_id, uuid, operation_id };
+            let found = to_acknowledge_operation(agent_id.as_ref(), operation_id, uuid);
             put(&mut made.acknowledge_operation_status, found, Type::AcknowledgeOperationStatus)
         }
     })
@@ -295,6 +291,22 @@ fn to_reconcile_task(task: &core::ReconcileTask) -> reconcile::Task {
     reconcile::Task {
         task_id: to_task_id(&task.task_id),
         agent_id: task.agent_id.as_ref().and_then(to_agent_id),
+    }
+}
+
+fn to_reconcile_operation(id: &str) -> reconcile_operations::Operation {
+    reconcile_operations::Operation { operation_id: to_operation_id(id) }
+}
+
+fn to_acknowledge_operation(
+    agent: Option<&core::AgentId>,
+    operation: &str,
+    uuid: &core::Uuid,
+) -> AcknowledgeOperationStatus {
+    AcknowledgeOperationStatus {
+        agent_id: agent.and_then(to_agent_id),
+        uuid: Some(uuid.0.to_vec()),
+        operation_id: to_operation_id(operation),
     }
 }
 
