@@ -259,8 +259,10 @@ impl World {
 
     fn update(&mut self, n: u8, state: u8, c: u8) {
         let Some((task_id, agent)) = self.task(n) else { return };
-        let state =
-            TaskState::ALL.get(usize::from(state)).copied().unwrap_or(TaskState::Other(i32::from(state)));
+        let state = TaskState::ALL
+            .get(usize::from(state))
+            .copied()
+            .unwrap_or_else(|| TaskState::Other(i32::from(state)));
         let reason = Reason::ALL[usize::from(c & 0x1f)];
         let uuid = (c & 0x80 != 0).then(|| Uuid(self.number().to_be_bytes().into()));
         self.uuids.extend(uuid.clone());
