@@ -12,11 +12,7 @@ use super::types::{AdoptedTask, AgentSpec, ClusterOutput, OperatorCall};
 
 impl Cluster {
     pub(super) fn join(&mut self, spec: AgentSpec, out: &mut Vec<ClusterOutput>) {
-        let id = spec.id.unwrap_or_else(|| {
-            let number = self.next_agent;
-            self.next_agent += 1;
-            AgentId::new(format!("{}-S{number}", self.master_id))
-        });
+        let id = spec.id.unwrap_or_else(|| self.new_agent_id());
         out.push(ClusterOutput::Joined {
             hostname: spec.hostname.clone(),
             port: spec.port,
@@ -50,6 +46,16 @@ impl Cluster {
             self.adopt(&id, task);
         }
         self.allocate(Some(&id), out);
+    }
+
+    fn new_agent_id(&mut self) -> AgentId {
+        loop {
+            let id = AgentId::new(format!("{}-S{}", self.master_id, self.next_agent));
+            self.next_agent += 1;
+            if !self.agents.contains_key(&id) {
+                return id;
+            }
+        }
     }
 
     /// A task of an earlier master's time is known again, without an update.

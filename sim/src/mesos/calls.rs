@@ -132,10 +132,15 @@ impl Cluster {
         true
     }
 
+    /// The next id that nobody has or had: an adopted framework may bear one of this master's.
     fn new_framework_id(&mut self) -> FrameworkId {
-        let number = self.next_framework;
-        self.next_framework += 1;
-        FrameworkId::new(format!("{}-{number:04}", self.master_id))
+        loop {
+            let id = FrameworkId::new(format!("{}-{:04}", self.master_id, self.next_framework));
+            self.next_framework += 1;
+            if !self.frameworks.contains_key(&id) && !self.completed.contains(&id) {
+                return id;
+            }
+        }
     }
 
     fn master_info(&self) -> MasterInfo {

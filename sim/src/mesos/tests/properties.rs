@@ -211,6 +211,21 @@ proptest! {
     }
 
     #[test]
+    fn a_frozen_cluster_goes_on_where_it_was(acts in prop::collection::vec(act(), 1..60), at in 0usize..60) {
+        let (mut bench, mut conn) = start(2);
+        let (mut thawed, mut thawed_conn) = start(2);
+        for (done, act) in acts.into_iter().enumerate() {
+            if done == at {
+                let frozen = postcard::to_allocvec(&thawed.cluster).expect("all state has an encoding");
+                thawed.cluster = postcard::from_bytes(&frozen).expect("what was frozen thaws");
+            }
+            do_act(&mut bench, act.clone(), &mut conn);
+            do_act(&mut thawed, act, &mut thawed_conn);
+        }
+        prop_assert_eq!((bench.cluster, bench.out), (thawed.cluster, thawed.out));
+    }
+
+    #[test]
     fn every_update_arrives_once_all_is_well(acts in prop::collection::vec(act(), 1..120)) {
         let (mut bench, mut conn) = start(5);
         for act in acts {
