@@ -25,8 +25,7 @@ pub enum JournalEffect {
     Recovered { epoch: Epoch, seq: Seq, cluster_time: ClusterTime },
     /// Tell the scheduler (`Input::Store`).
     Up(StoreEvent),
-    /// Answer with `Records`: live values of keys in `from..to`, up to `max_bytes`, at once or later; but a batch
-    /// that is handed over before the answer must be contained in it.
+    /// Answer with `Records`: live values of keys in `from..to`, up to `max_bytes`, read after this was asked.
     NeedRecords { from: RecordKey, to: Option<RecordKey>, max_bytes: u64 },
     /// A log line for people: what hangs or fails, and what to do. It is being retried.
     Trouble(String),

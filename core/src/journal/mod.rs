@@ -229,9 +229,8 @@ impl Journal {
             self.odd += 1;
             return;
         };
-        let (handed, durable) = (leader.appender.handed(), leader.appender.durable());
-        let durable_index = leader.appender.durable_index();
-        if !self.snapshot.take_records(&self.config, records, handed) {
+        let (durable, durable_index) = (leader.appender.durable(), leader.appender.durable_index());
+        if !self.snapshot.take_records(&self.config, records) {
             self.odd += 1;
         }
         self.snapshot.advance(&self.config, durable, durable_index, &mut self.lane, &mut self.ids, out);

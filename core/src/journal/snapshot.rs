@@ -265,14 +265,14 @@ impl Snapshotter {
         });
     }
 
-    /// Takes records that were asked for; false if they were not, or are older than what was handed over since.
-    pub(super) fn take_records(&mut self, config: &JournalConfig, records: Records, handed: Seq) -> bool {
+    /// Takes records that were asked for; false if they were not.
+    pub(super) fn take_records(&mut self, config: &JournalConfig, records: Records) -> bool {
         let Stage::Collecting(collect) = &mut self.stage else { return false };
         let Some(open) = collect.open.as_mut().filter(|open| open.cursor.as_ref() == Some(&records.from))
         else {
             return false;
         };
-        if !core::mem::take(&mut collect.asked) || records.as_of < handed {
+        if !core::mem::take(&mut collect.asked) {
             return false;
         }
         assert!(
@@ -503,7 +503,8 @@ impl Collect {
                 return find(&mut self.fresh, key);
             }
             if open.to.as_ref().is_none_or(|to| key < to) {
-                open.dirty |= open.cursor.as_ref().is_none_or(|cursor| key < cursor);
+                // What was asked for may have been read before this change, and not yet be here.
+                open.dirty |= self.asked || open.cursor.as_ref().is_none_or(|cursor| key < cursor);
                 return None;
             }
         } else if ranges.get(self.at).is_none_or(|next| *key < next.from) {

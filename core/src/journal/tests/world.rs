@@ -146,7 +146,7 @@ impl World {
     }
 
     fn change(&mut self) {
-        if self.rng.chance(15_000) {
+        if self.rng.chance(60_000) {
             self.focus = self.rng.below(6) as u8;
         }
         let group = if self.rng.chance(20_000) { self.rng.below(6) as u8 } else { self.focus };
@@ -209,7 +209,7 @@ impl World {
             records.items.push((key.clone(), value.clone()));
         }
         if self.rng.chance(500_000) {
-            // Changes are handed over before it arrives: the journal must notice, and ask again.
+            // Changes that it does not hold are handed over before it arrives.
             self.records.push_back(records);
         } else {
             self.step(JournalInput::Records(records));
