@@ -259,8 +259,7 @@ fn write(call: &core::Call, made: &mut scheduler::Call) -> Result<Type, WireErro
             put(&mut made.reconcile, Reconcile { tasks }, Type::Reconcile)
         }
         core::Call::Message { agent_id, executor_id, data } => {
-            let (agent_id, executor_id) = (to_agent_id(agent_id), to_executor_id(executor_id));
-            put(&mut made.message, Message { agent_id, executor_id, data: Some(data.clone()) }, Type::Message)
+            put(&mut made.message, to_message(agent_id, executor_id, data), Type::Message)
         }
         core::Call::ReconcileOperations { operation_ids } => {
             let operations = operation_ids.iter().map(|id| to_reconcile_operation(id)).collect();
@@ -292,6 +291,10 @@ fn to_reconcile_task(task: &core::ReconcileTask) -> reconcile::Task {
         task_id: to_task_id(&task.task_id),
         agent_id: task.agent_id.as_ref().and_then(to_agent_id),
     }
+}
+
+fn to_message(agent: &core::AgentId, executor: &core::ExecutorId, data: &[u8]) -> Message {
+    Message { agent_id: to_agent_id(agent), executor_id: to_executor_id(executor), data: Some(data.to_vec()) }
 }
 
 fn to_reconcile_operation(id: &str) -> reconcile_operations::Operation {
