@@ -11,6 +11,10 @@ use std::time::Duration;
 
 use rig::{Agent, Rig};
 
+/// The allocator of the production binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Tasks per app.
 const INSTANCES: u32 = 1000;
 

@@ -20,8 +20,6 @@ use swan_core::scheduler::input::{CrashNote, RequestId};
 use swan_core::time::{Instant, Now, Timestamp};
 use swan_store::CrashNotes;
 
-use crate::reading::Between;
-
 /// Requests and reads that may wait for the machine; more are refused at once.
 const QUEUE_MAX: usize = 4096;
 /// Messages taken before the clock is looked at again.
@@ -188,7 +186,7 @@ pub(crate) fn run(boot: Boot, inbox: Inbox, hands: Hands) -> Option<End> {
             }
             Message::Read(read) => {
                 inbox.queued.fetch_sub(1, Ordering::Relaxed);
-                read(&Between(&driver.manager));
+                read(&driver.manager.view());
             }
         }
     }

@@ -7,7 +7,6 @@ mod dev;
 mod driver;
 mod failure;
 mod manager;
-mod reading;
 mod service;
 
 use std::process::ExitCode;
@@ -15,6 +14,10 @@ use std::process::ExitCode;
 use arguments::{Arguments, Command};
 use clap::{CommandFactory, FromArgMatches};
 use failure::Failure;
+
+/// A manager makes and drops many small things: this one does it in half the time of the system's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     log();

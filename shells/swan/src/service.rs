@@ -156,7 +156,7 @@ fn boot(plan: &Plan, crash_notes: Vec<swan_core::scheduler::input::CrashNote>) -
 }
 
 /// The only randomness that does not come from the machine's own generator.
-fn seed() -> Result<u64, Failure> {
+pub(crate) fn seed() -> Result<u64, Failure> {
     let mut bytes = [0; 8];
     let read = File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut bytes));
     read.map_err(|error| Failure::failed(format!("/dev/urandom cannot be read: {error}")))?;
