@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
+use swan_core::id::DottedId;
 use swan_core::journal::{JournalConfig, StoreOp};
 use swan_core::record::Seq;
 use swan_core::scheduler::input::{Breadcrumb, CrashNote};
@@ -169,7 +170,7 @@ fn the_newest_crash_notes_are_kept() {
     assert_eq!(notes.read().expect("none yet"), []);
     let note = |n: usize| CrashNote {
         assertion: format!("file.rs:{n}"),
-        breadcrumb: Breadcrumb { input: "Wake".to_owned(), entity: (n > 3).then(|| "web".to_owned()) },
+        breadcrumb: Breadcrumb { input: "Wake".into(), entity: (n > 3).then(|| DottedId::from_text("web")) },
     };
     for n in 0..40 {
         notes.write(&note(n)).expect("a note is written");
