@@ -8,15 +8,24 @@ struct Policy {
     licences: Vec<String>,
     /// A crate, and a licence that only it may have.
     exceptions: Vec<(String, String)>,
-    banned: Vec<String>,
+    /// A crate, and those through which it may come nevertheless.
+    banned: Vec<(String, Vec<String>)>,
 }
 
 impl Policy {
     fn read() -> Self {
         let deny: toml::Table = read("deny.toml").parse().expect("deny.toml is TOML");
         let strings = |value: &toml::Value| -> Vec<String> {
-            let items = value.as_array().expect("a list").iter();
-            items.map(|item| item.get("crate").unwrap_or(item).as_str().expect("a text").to_owned()).collect()
+            value
+                .as_array()
+                .expect("a list")
+                .iter()
+                .map(|item| item.as_str().expect("a text").to_owned())
+                .collect()
+        };
+        let ban = |item: &toml::Value| {
+            let wrappers = item.get("wrappers").map(strings).unwrap_or_default();
+            (item["crate"].as_str().expect("a crate's name").to_owned(), wrappers)
         };
         let exceptions = deny["licenses"]["exceptions"].as_array().expect("a list").iter();
         let of_crate = |item: &toml::Value| {
@@ -26,7 +35,7 @@ impl Policy {
         Self {
             licences: strings(&deny["licenses"]["allow"]),
             exceptions: exceptions.flat_map(of_crate).collect(),
-            banned: strings(&deny["bans"]["deny"]),
+            banned: deny["bans"]["deny"].as_array().expect("a list").iter().map(ban).collect(),
         }
     }
 
@@ -129,13 +138,28 @@ fn licences_are_allowed() {
 
 #[test]
 fn banned_crates_stay_out() {
-    let policy = Policy::read();
-    let bad = crates().into_iter().filter(|found| policy.banned.contains(&found.name));
-    let bad: Vec<String> = bad.map(|found| found.label).collect();
+    let crates = crates();
+    let mut bad = Vec::new();
+    for (name, wrappers) in Policy::read().banned {
+        for found in crates.iter().filter(|found| found.name == name) {
+            let users = users(&found.name);
+            if wrappers.is_empty() || users.iter().any(|user| !wrappers.contains(user)) {
+                bad.push(format!("{}, used by {}", found.label, users.join(", ")));
+            }
+        }
+    }
     expect_none(
         &bad,
         "deny.toml bans it and says why: turn off the feature that brings it (cargo tree -i NAME).",
     );
+}
+
+/// The crates that depend on this one.
+fn users(name: &str) -> Vec<String> {
+    let tree = ["tree", "--locked", "--workspace", "--all-features", "--prefix", "depth", "--depth", "1"];
+    let text = cargo(&[&tree[..], &["-e", "normal,build,dev", "-f", " {p}", "-i", name]].concat());
+    let users = text.lines().filter_map(|line| line.strip_prefix("1 ")?.split(' ').next());
+    users.map(str::to_owned).collect()
 }
 
 #[test]
