@@ -1,0 +1,301 @@
+//! Owns the commands of scripts: what each makes of its words.
+
+use std::ops::RangeInclusive;
+
+use swan_core::id::DottedId;
+use swan_core::mesos::{
+    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Reservation, Resource, Source, Subscribed,
+    TaskState, TaskStatus, Uuid,
+};
+use swan_core::record::RecordKey;
+use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, IdempotencyKey};
+use swan_core::scheduler::input::{Breadcrumb, CrashNote, DeposeReason, Input, LinkEvent, StoreEvent};
+use swan_core::time::Millis;
+
+use crate::documents::document;
+use crate::show;
+use crate::stage::Stage;
+
+/// The words of a command after its name: plain ones, and `key=value`.
+struct Words<'a> {
+    plain: Vec<&'a str>,
+    named: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Words<'a> {
+    fn of(text: &'a str) -> Self {
+        let (mut plain, mut named) = (Vec::new(), Vec::new());
+        for word in text.split_whitespace() {
+            match word.split_once('=') {
+                Some(pair) => named.push(pair),
+                None => plain.push(word),
+            }
+        }
+        Self { plain, named }
+    }
+
+    fn first(&self) -> &'a str {
+        self.plain.first().copied().expect("the command needs a word")
+    }
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.named.iter().find(|(name, _)| *name == key).map(|&(_, value)| value)
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.plain.contains(&word)
+    }
+}
+
+/// Performs one command.
+pub(crate) fn perform(stage: &mut Stage, command: &str) {
+    let (name, rest) = command.split_once(' ').unwrap_or((command, ""));
+    let words = Words::of(rest);
+    match name {
+        "boot" => {
+            let roles: Vec<&str> = words.get("roles").unwrap_or("*").split(',').collect();
+            stage.boot(&roles);
+        }
+        "lead" => stage.lead(),
+        "crash" => stage.crash(),
+        "note" => {
+            let breadcrumb =
+                Breadcrumb { input: "Wake".into(), entity: words.get("app").map(DottedId::from_text) };
+            stage.crash_notes.push(CrashNote { assertion: words.first().into(), breadcrumb });
+        }
+        "lease" => {
+            let until = stage.now + span_of(words.first());
+            stage.step(Input::Lease { until });
+        }
+        "depose" => stage.step(Input::Depose { why: DeposeReason::Abdicated }),
+        "advance" => stage.advance(span_of(words.first())),
+        "journal" => stage.manual = words.has("manual"),
+        "stored" => stage.store_upto(if words.has("all") { None } else { words.first().parse().ok() }),
+        "stall" => stage.step(Input::Store(StoreEvent::Stalled)),
+        "resume" => stage.step(Input::Store(StoreEvent::Resumed)),
+        "fence" => stage.step(Input::Store(StoreEvent::Fenced)),
+        "hide" => stage.hidden = words.plain.iter().map(ToString::to_string).collect(),
+        "view" | "manager" | "stats" | "quarantined" | "records" => look(stage, name, &words),
+        "connect" | "disconnect" | "offer" | "rescind" | "update" | "event" => mesos(stage, name, &words),
+        _ => request(stage, name, rest, &words),
+    }
+}
+
+fn mesos(stage: &mut Stage, name: &str, words: &Words<'_>) {
+    let event = match name {
+        "connect" => {
+            let framework_id = FrameworkId::from(words.first());
+            let subscribed = Subscribed { framework_id, heartbeat_interval: None, master_info: None };
+            return stage.step(Input::Mesos(LinkEvent::Connected(Box::new(subscribed))));
+        }
+        "disconnect" => {
+            return stage.step(Input::Mesos(LinkEvent::Disconnected { why: "the script says so".into() }));
+        }
+        "offer" => Event::Offers(vec![offer(stage, words)]),
+        "rescind" => Event::Rescind(OfferId::from(words.first())),
+        "update" => Event::Update(Box::new(status(stage, words))),
+        _ => Event::Heartbeat,
+    };
+    stage.step(Input::Mesos(LinkEvent::Event(Box::new(event))));
+}
+
+/// `offer S1 [id=O7] [role=*] [cpus=4] [mem=4096] [ports=31000-31099] [cpus(web)=1]`: a role in parentheses is a
+/// reservation.
+fn offer(stage: &mut Stage, words: &Words<'_>) -> Offer {
+    stage.offers += 1;
+    let role = words.get("role").unwrap_or("*");
+    let mut resources = Vec::new();
+    for (name, default) in [("cpus", "4"), ("mem", "4096"), ("ports", "31000-31099")] {
+        let value = words.get(name).unwrap_or(default);
+        if value != "0" {
+            resources.push(resource(name, value).allocated_to(role));
+        }
+    }
+    for &(key, value) in &words.named {
+        if let Some((name, reserved)) = key.strip_suffix(')').and_then(|key| key.split_once('(')) {
+            let layer =
+                Reservation { role: reserved.into(), dynamic: false, principal: None, labels: vec![] };
+            resources
+                .push(Resource { reservations: vec![layer], ..resource(name, value).allocated_to(role) });
+        }
+    }
+    let agent = words.first();
+    Offer {
+        id: words
+            .get("id")
+            .map_or_else(|| OfferId::new(format!("O{}", stage.offers)), |id| OfferId::new(id.to_string())),
+        framework_id: FrameworkId::from("F1"),
+        agent_id: AgentId::from(agent),
+        hostname: format!("{}.test", agent.to_lowercase()),
+        address: None,
+        domain: None,
+        attributes: vec![],
+        resources,
+        role: Some(role.into()),
+        unavailability: None,
+        executor_ids: vec![],
+    }
+}
+
+fn resource(name: &str, value: &str) -> Resource {
+    if name == "ports" {
+        let ranges = value.split(',').map(|range| {
+            let range = range_of(range);
+            (*range.start(), *range.end())
+        });
+        return Resource::ranges(name, ranges.collect());
+    }
+    Resource::scalar(name, thousandths(value))
+}
+
+fn range_of(text: &str) -> RangeInclusive<u64> {
+    let number = |text: &str| text.parse().expect("a number");
+    match text.split_once('-') {
+        Some((low, high)) => number(low)..=number(high),
+        None => number(text)..=number(text),
+    }
+}
+
+fn thousandths(text: &str) -> i64 {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}{part:0<3}").parse().expect("a number with at most three decimals")
+}
+
+/// `update TASK AGENT STATE [healthy|unhealthy] [uuid=none] [reason=…] [message=…] [ip=…] [container=…] [by=master]`.
+/// An executor's update gets the next uuid, unless it says otherwise; one that answers a reconciliation has none.
+fn status(stage: &mut Stage, words: &Words<'_>) -> TaskStatus {
+    let &[task, agent, state, ..] = &words.plain[..] else {
+        panic!("update needs a task, an agent, a state")
+    };
+    let state = match state.strip_prefix('#') {
+        Some(number) => TaskState::from_number(number.parse().expect("the number of a state")),
+        None => TaskState::from_name(&format!("TASK_{state}")).expect("the name of a state"),
+    };
+    let reason = words
+        .get("reason")
+        .map(|reason| Reason::from_name(&format!("REASON_{reason}")).expect("the name of a reason"));
+    let by_master = words.get("by") == Some("master") || reason == Some(Reason::Reconciliation);
+    let uuid = match words.get("uuid") {
+        Some("none") => None,
+        Some(given) => Some(given.to_string()),
+        None if by_master => None,
+        None => {
+            stage.updates += 1;
+            Some(format!("u{}", stage.updates))
+        }
+    };
+    let verdict = |good: bool| words.has(if good { "healthy" } else { "unhealthy" }).then_some(good);
+    TaskStatus {
+        source: Some(if by_master { Source::Master } else { Source::Executor }),
+        reason,
+        message: words.get("message").map(Into::into),
+        agent_id: (agent != "-").then(|| AgentId::from(agent)),
+        uuid: uuid.map(|uuid| Uuid(uuid.into_bytes().into())),
+        healthy: verdict(true).or_else(|| verdict(false)),
+        container_id: words.get("container").map(Into::into),
+        ip_addresses: words.get("ip").map(String::from).into_iter().collect(),
+        ..TaskStatus::from_master(stage.names.find(task), state, Reason::Reconciliation)
+    }
+}
+
+/// Requests; `by=NAME` says who asks, `key=KEY/FINGERPRINT` makes it idempotent, `if=REVISION` conditional.
+fn request(stage: &mut Stage, name: &str, rest: &str, words: &Words<'_>) {
+    let own = |word: &&str| !["by=", "key=", "if="].iter().any(|own| word.starts_with(own));
+    let plain: String = rest.split(' ').filter(own).collect::<Vec<_>>().join(" ");
+    let if_match = words.get("if").map(|revision| revision.parse().expect("a revision"));
+    let app = || DottedId::from_text(words.first());
+    let call = match name {
+        "create" => ApiCall::CreateApp { document: document(&plain) },
+        "change" => {
+            let (app, text) = plain.split_once(' ').expect("change needs an app and a document");
+            ApiCall::UpdateApp { app: DottedId::from_text(app), document: document(text), if_match }
+        }
+        "scale" => {
+            let instances = words.plain.get(1).and_then(|n| n.parse().ok()).expect("a number of instances");
+            ApiCall::ScaleApp { app: app(), instances, if_match }
+        }
+        "delete" => ApiCall::DeleteApp { app: app(), if_match },
+        "kill" => {
+            let task = stage.names.find(words.plain.get(1).expect("kill needs an app and a task"));
+            ApiCall::KillTask { app: app(), task }
+        }
+        "kill-all" => ApiCall::KillTasks { app: app() },
+        "release" => ApiCall::ReleaseApp { app: app() },
+        _ => panic!("no such command: {name}"),
+    };
+    let idempotency = words.get("key").map(|given| {
+        let (key, fingerprint) = given.split_once('/').expect("a key and a fingerprint");
+        IdempotencyKey { key: key.into(), fingerprint: fingerprint.parse().expect("a number") }
+    });
+    let who = Caller { name: words.get("by").unwrap_or_default().into(), address: String::new() };
+    let id = stage.next_request();
+    stage.step(Input::Api { id, request: Box::new(ApiRequest { who, idempotency, call }) });
+}
+
+/// Commands that only look.
+fn look(stage: &mut Stage, name: &str, words: &Words<'_>) {
+    match name {
+        "view" => view(stage, &DottedId::from_text(words.first())),
+        "manager" => {
+            let manager = stage.machine.view().manager();
+            let id = if manager.framework_id.is_empty() { "none yet" } else { &manager.framework_id };
+            let line = format!(
+                "leading={} connected={} stalled={} framework={id}",
+                manager.leading, manager.connected, manager.stalled
+            );
+            stage.say(line);
+        }
+        "stats" => {
+            for wanted in &words.plain {
+                let view = stage.machine.view();
+                let totals = view.stats().all().find(|(name, ..)| name == wanted);
+                let (.., value) =
+                    totals.or_else(|| view.gauges().find(|(name, ..)| name == wanted)).expect("a counter");
+                stage.say(format!("{wanted}={value}"));
+            }
+        }
+        "quarantined" => {
+            for entry in stage.machine.view().quarantined(None, 100).items {
+                let task = stage.names.task(&entry.task);
+                stage.say(format!("  {task} {} on {}", entry.state, entry.agent));
+            }
+        }
+        _ => {
+            let (records, rest) = stage.machine.records(&RecordKey(vec![]), None, usize::MAX);
+            assert_eq!(rest, None, "everything fits");
+            for (key, _) in records {
+                let key = show::key(&mut stage.names, &key);
+                stage.say(format!("  {key}"));
+            }
+        }
+    }
+}
+
+fn view(stage: &mut Stage, id: &DottedId) {
+    let view = stage.machine.view();
+    let Some(app) = view.app(id) else { return stage.say("there is no such app") };
+    let tasks = view.tasks(id, None, 1000).expect("the app is there").items;
+    let mut line = format!("{} {} instances={}", app.id, app.operation_status, app.instances);
+    if let Some((ready, wanted)) = app.progress {
+        line.push_str(&format!(" progress={ready}/{wanted}"));
+    }
+    line.push_str(&format!(" revision={}", app.revision));
+    if !app.error_message.is_empty() {
+        line.push_str(&format!(" ({})", app.error_message));
+    }
+    stage.say(line);
+    for task in tasks {
+        let line = show::task(&mut stage.names, id.as_str(), &task);
+        stage.say(line);
+    }
+}
+
+fn span_of(text: &str) -> Millis {
+    let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
+    for (unit, millis) in units {
+        if let Some(number) = text.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok()) {
+            return Millis(number * millis);
+        }
+    }
+    panic!("no span: {text}")
+}

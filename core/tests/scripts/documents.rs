@@ -1,0 +1,74 @@
+//! Owns the short form of app documents: `/shop/web instances=3 cpus=0.5 ports=1 image=web:2 health`.
+
+use std::fmt::Write as _;
+
+/// The document: JSON as it is, or made of the short form.
+pub(crate) fn document(text: &str) -> Vec<u8> {
+    if text.starts_with('{') {
+        return text.into();
+    }
+    let mut words = text.split_whitespace();
+    let id = words.next().expect("a document begins with the app's path");
+    let (mut image, mut ports, mut host, mut more) = ("web:1", Some(0), false, String::new());
+    for word in words {
+        let (key, value) = word.split_once('=').unwrap_or((word, ""));
+        let field = match key {
+            "instances"
+            | "cpus"
+            | "mem"
+            | "disk"
+            | "backoffSeconds"
+            | "backoffFactor"
+            | "maxLaunchDelaySeconds" => {
+                format!("\"{key}\":{value}")
+            }
+            "grace" => format!("\"taskKillGracePeriodSeconds\":{value}"),
+            "role" => format!("\"role\":\"{value}\""),
+            "label" => format!("\"labels\":{{\"label\":\"{value}\"}}"),
+            "accepted" => {
+                let roles: Vec<String> = value.split(',').map(|role| format!("\"{role}\"")).collect();
+                format!("\"acceptedResourceRoles\":[{}]", roles.join(","))
+            }
+            "health" => {
+                "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\",\"path\":\"/\",\"portIndex\":0}]".into()
+            }
+            "image" => {
+                image = value;
+                continue;
+            }
+            "port" => {
+                ports = value.parse().ok();
+                continue;
+            }
+            "noports" => {
+                ports = None;
+                continue;
+            }
+            "host" => {
+                host = true;
+                continue;
+            }
+            _ => panic!("no such word of the short form: {word}"),
+        };
+        write!(more, ",{field}").expect("a string takes all");
+    }
+    let docker = format!("\"type\":\"DOCKER\",\"docker\":{{\"image\":\"{image}\"}}");
+    let network = match (host, ports) {
+        (true, port) => {
+            let port = port.unwrap_or(0);
+            format!(
+                "\"container\":{{{docker}}},\"networks\":[{{\"mode\":\"host\"}}],\"requirePorts\":{},\"portDefinitions\":[{{\"port\":{port}}}]",
+                port != 0
+            )
+        }
+        (false, None) => {
+            format!(
+                "\"container\":{{{docker},\"portMappings\":[]}},\"networks\":[{{\"mode\":\"container/bridge\"}}]"
+            )
+        }
+        (false, Some(port)) => format!(
+            "\"container\":{{{docker},\"portMappings\":[{{\"containerPort\":80,\"hostPort\":{port}}}]}},\"networks\":[{{\"mode\":\"container/bridge\"}}]"
+        ),
+    };
+    format!("{{\"id\":\"{id}\",{network}{more}}}").into_bytes()
+}
