@@ -129,6 +129,13 @@ impl Cluster {
         self.timers.first().map(|(at, _)| *at)
     }
 
+    /// Says where the master is served from now on, after a restart for instance. Events to come tell it.
+    pub fn serve_at(&mut self, hostname: &str, ip: &str, port: u16) {
+        self.options.hostname = hostname.into();
+        self.options.ip = ip.into();
+        self.options.port = port;
+    }
+
     fn take(&mut self, input: ClusterInput, out: &mut Vec<ClusterOutput>) {
         match input {
             ClusterInput::Subscribe { conn, stream_id, framework_id, call } => {

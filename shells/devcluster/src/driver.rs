@@ -1,0 +1,438 @@
+//! Owns the one thread that steps the model: inputs in batches, state to disk, then outputs front to back.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use swan_core::mesos::{AgentId, Call, Event, FrameworkId, TaskId};
+use swan_core::time::{self, Now, Timestamp};
+use swan_sim::mesos::{ClusterInput, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport};
+use tokio::sync::{mpsc as events, oneshot};
+
+use crate::executor::{Executors, Order};
+use crate::http::{EventBody, Format};
+use crate::options::AgentOptions;
+use crate::state::{Launched, Saved, StateDir, TaskKey};
+
+/// So many inputs share one write to disk.
+const BATCH_MAX: usize = 256;
+/// A client that lets so many events wait is cut off.
+const BACKLOG_MAX: usize = 4096;
+/// So long an orderly end waits for tasks to die.
+const END_WAIT: Duration = Duration::from_secs(30);
+
+/// What the driver is told.
+#[derive(Debug)]
+pub(crate) enum Message {
+    Subscribe {
+        stream_id: Option<String>,
+        framework_id: Option<FrameworkId>,
+        call: Box<Call>,
+        format: Format,
+        head: oneshot::Sender<Head>,
+    },
+    Call {
+        stream_id: Option<String>,
+        framework_id: Option<FrameworkId>,
+        call: Box<Call>,
+        answer: oneshot::Sender<(u16, String)>,
+    },
+    Operate {
+        call: OperatorCall,
+        answer: oneshot::Sender<(u16, String)>,
+    },
+    /// What the master shows of its state.
+    Show(oneshot::Sender<Value>),
+    Closed(ConnId),
+    Report(Report),
+    Stop {
+        end_tasks: bool,
+        done: oneshot::Sender<()>,
+    },
+}
+
+/// A fact about one container.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) key: TaskKey,
+    pub(crate) agent: AgentId,
+    pub(crate) container_id: String,
+    pub(crate) what: TaskReport,
+    /// Told once the fact is on disk.
+    pub(crate) noted: Option<oneshot::Sender<()>>,
+}
+
+/// The beginning of the answer to a SUBSCRIBE.
+#[derive(Debug)]
+pub(crate) enum Head {
+    Accepted { stream_id: String, body: EventBody },
+    Rejected { status: u16, body: String },
+}
+
+#[derive(Debug)]
+struct Stream {
+    format: Format,
+    head: Option<oneshot::Sender<Head>>,
+    events: Option<events::Sender<Bytes>>,
+    cut: Arc<AtomicBool>,
+}
+
+/// Both clocks; the monotonic one counts from `base`.
+pub(crate) fn now_in(base: u64) -> Now {
+    Clock { base, started: Instant::now() }.now()
+}
+
+#[derive(Debug)]
+struct Clock {
+    base: u64,
+    started: Instant,
+}
+
+impl Clock {
+    fn now(&self) -> Now {
+        let passed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now {
+            mono: time::Instant(self.base.saturating_add(passed)),
+            wall: Timestamp(u64::try_from(wall.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+}
+
+/// The model and all that is tied to it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    saved: Saved,
+    state: Option<StateDir>,
+    executors: Executors,
+    clock: Clock,
+    inbox: mpsc::Sender<Message>,
+    messages: mpsc::Receiver<Message>,
+    streams: BTreeMap<ConnId, Stream>,
+    answers: BTreeMap<RequestNo, oneshot::Sender<(u16, String)>>,
+    out: Vec<ClusterOutput>,
+    noted: Vec<oneshot::Sender<()>>,
+    /// Something changed that must survive.
+    dirty: bool,
+    stopping: Option<(Instant, oneshot::Sender<()>)>,
+}
+
+impl Driver {
+    pub(crate) fn new(
+        saved: Saved,
+        state: Option<StateDir>,
+        executors: Executors,
+        inbox: mpsc::Sender<Message>,
+        messages: mpsc::Receiver<Message>,
+    ) -> Self {
+        let clock = Clock { base: saved.mono.saturating_add(1), started: Instant::now() };
+        Self {
+            saved,
+            state,
+            executors,
+            clock,
+            inbox,
+            messages,
+            streams: BTreeMap::new(),
+            answers: BTreeMap::new(),
+            out: Vec::new(),
+            noted: Vec::new(),
+            dirty: true,
+            stopping: None,
+        }
+    }
+
+    /// Until told to stop.
+    pub(crate) fn run(mut self, agents: &[AgentOptions]) {
+        self.resume(agents);
+        self.settle();
+        loop {
+            let mut next = self.wait();
+            if next.is_none() {
+                self.step(ClusterInput::Wake);
+            }
+            let mut taken = 0;
+            while let Some(message) = next.take() {
+                if !self.take(message) {
+                    return;
+                }
+                taken += 1;
+                next = if taken < BATCH_MAX { self.messages.try_recv().ok() } else { None };
+            }
+            self.settle();
+            let finished = match &self.stopping {
+                Some((until, _)) => self.saved.tasks.is_empty() || Instant::now() >= *until,
+                None => false,
+            };
+            if finished && let Some((_, done)) = self.stopping.take() {
+                let _nobody_waits = done.send(());
+                return;
+            }
+        }
+    }
+
+    /// The next message; `None` when the model wants to be woken.
+    fn wait(&self) -> Option<Message> {
+        let now = self.clock.now().mono;
+        let due = self.saved.cluster.next_deadline().map_or(1000, |at| at.since(now).0);
+        let most = if self.stopping.is_some() { 100 } else { 60_000 };
+        self.messages.recv_timeout(Duration::from_millis(due.min(most))).ok()
+    }
+
+    /// Takes up what an earlier process left: no streams, the agents that are wanted, the tasks.
+    fn resume(&mut self, agents: &[AgentOptions]) {
+        for conn in std::mem::take(&mut self.saved.streams) {
+            self.step(ClusterInput::Closed { conn });
+        }
+        let surplus: Vec<AgentId> = self
+            .saved
+            .agents
+            .iter()
+            .filter(|(_, ip)| agents.iter().all(|agent| agent.ip != **ip))
+            .map(|(id, _)| id.clone())
+            .collect();
+        for agent in surplus {
+            self.step(ClusterInput::AgentStop { agent: agent.clone() });
+            self.saved.agents.remove(&agent);
+        }
+        for agent in agents {
+            if !self.saved.agents.values().any(|ip| *ip == agent.ip) {
+                self.step(ClusterInput::AgentJoin(Box::new(agent.spec())));
+                self.note_joined(agent);
+            }
+        }
+        for (key, task) in &self.saved.tasks {
+            let ip = self.saved.agents.get(&task.agent).copied();
+            self.executors.adopt(key.clone(), task.clone(), ip);
+        }
+    }
+
+    fn note_joined(&mut self, agent: &AgentOptions) {
+        let joined = self.out.iter().rev().find_map(|output| match output {
+            ClusterOutput::Joined { agent, .. } => Some(agent.clone()),
+            _ => None,
+        });
+        if let Some(id) = joined {
+            self.saved.agents.insert(id, agent.ip);
+        }
+    }
+
+    fn step(&mut self, input: ClusterInput) {
+        let idle = matches!(input, ClusterInput::Wake);
+        let from = self.out.len();
+        self.saved.cluster.step(self.clock.now(), input, &mut self.out);
+        let lasting = |output: &ClusterOutput| match output {
+            ClusterOutput::Event { event, .. } => !matches!(**event, Event::Heartbeat | Event::Update(_)),
+            _ => true,
+        };
+        self.dirty |= !idle || self.out[from..].iter().any(lasting);
+    }
+
+    fn number(&mut self) -> u64 {
+        self.saved.next += 1;
+        self.saved.next
+    }
+
+    /// Takes one message; says whether to go on.
+    fn take(&mut self, message: Message) -> bool {
+        match message {
+            Message::Subscribe { stream_id, framework_id, call, format, head } => {
+                let conn = ConnId(self.number());
+                let cut = Arc::new(AtomicBool::new(false));
+                self.streams.insert(conn, Stream { format, head: Some(head), events: None, cut });
+                self.saved.streams.insert(conn);
+                self.step(ClusterInput::Subscribe { conn, stream_id, framework_id, call });
+            }
+            Message::Call { stream_id, framework_id, call, answer } => {
+                let request = RequestNo(self.number());
+                self.answers.insert(request, answer);
+                self.step(ClusterInput::Call { request, stream_id, framework_id, call });
+            }
+            Message::Operate { call, answer } => {
+                let request = RequestNo(self.number());
+                self.answers.insert(request, answer);
+                self.step(ClusterInput::Operator { request, call });
+            }
+            Message::Show(answer) => {
+                let _asker_gone = answer.send(self.show());
+            }
+            Message::Closed(conn) => {
+                self.streams.remove(&conn);
+                if self.saved.streams.remove(&conn) {
+                    self.step(ClusterInput::Closed { conn });
+                }
+            }
+            Message::Report(report) => self.report(report),
+            Message::Stop { end_tasks: true, done } => {
+                self.executors.order_all(Order::Kill(time::Millis(0)));
+                self.stopping = Some((Instant::now() + END_WAIT, done));
+            }
+            Message::Stop { end_tasks: false, done } => {
+                self.settle();
+                let _nobody_waits = done.send(());
+                return false;
+            }
+        }
+        true
+    }
+
+    fn report(&mut self, report: Report) {
+        self.noted.extend(report.noted);
+        let known = self.saved.tasks.get_mut(&report.key);
+        let Some(task) = known.filter(|task| task.container_id == report.container_id) else { return };
+        match report.what {
+            TaskReport::Started { .. } => task.started = true,
+            TaskReport::Exited { .. } | TaskReport::LaunchFailed { .. } | TaskReport::ExecutorLost => {
+                self.saved.tasks.remove(&report.key);
+                self.executors.forget(&report.key);
+            }
+            TaskReport::Starting | TaskReport::Probe { .. } => {}
+        }
+        let (framework_id, task) = report.key;
+        self.step(ClusterInput::Report { agent: report.agent, framework_id, task, what: report.what });
+    }
+
+    /// Writes what changed, then carries out what the model said.
+    fn settle(&mut self) {
+        let outputs = std::mem::take(&mut self.out);
+        for output in &outputs {
+            self.note(output);
+        }
+        if std::mem::take(&mut self.dirty)
+            && let Some(state) = &self.state
+        {
+            self.saved.mono = self.clock.now().mono.0;
+            if let Err(error) = state.save(&self.saved) {
+                tracing::error!(
+                    "the cluster's state is not saved, a restart would not know its tasks: {error}"
+                );
+            }
+        }
+        for noted in self.noted.drain(..) {
+            let _executor_gone = noted.send(());
+        }
+        for output in outputs {
+            self.carry_out(output);
+        }
+    }
+
+    /// What a restart must know of an output, before it is carried out.
+    fn note(&mut self, output: &ClusterOutput) {
+        match output {
+            ClusterOutput::Launch { agent, framework_id, container_id, task } => {
+                let launched = Launched {
+                    agent: agent.clone(),
+                    container_id: container_id.clone(),
+                    info: (**task).clone(),
+                    docker: self.executors.runs_docker(),
+                    started: false,
+                    kill: None,
+                };
+                self.saved.tasks.insert((framework_id.clone(), task.task_id.clone()), launched);
+            }
+            ClusterOutput::Kill { framework_id, task, grace, .. } => {
+                if let Some(launched) = self.saved.tasks.get_mut(&(framework_id.clone(), task.clone())) {
+                    launched.kill = Some(launched.kill.map_or(*grace, |earlier| earlier.min(*grace)));
+                }
+            }
+            ClusterOutput::End { conn } | ClusterOutput::Rejected { conn, .. } => {
+                self.saved.streams.remove(conn);
+            }
+            _ => {}
+        }
+    }
+
+    fn carry_out(&mut self, output: ClusterOutput) {
+        match output {
+            ClusterOutput::Accepted { conn, stream_id } => self.accept(conn, stream_id),
+            ClusterOutput::Rejected { conn, status, body } => {
+                if let Some(head) = self.streams.remove(&conn).and_then(|stream| stream.head) {
+                    let _client_gone = head.send(Head::Rejected { status, body });
+                }
+            }
+            ClusterOutput::Answer { request, status, body } => {
+                if let Some(answer) = self.answers.remove(&request) {
+                    let _client_gone = answer.send((status, body));
+                }
+            }
+            ClusterOutput::Event { conn, event } => self.send(conn, &event),
+            ClusterOutput::End { conn } => {
+                self.streams.remove(&conn);
+            }
+            ClusterOutput::Joined { hostname, agent, .. } => {
+                tracing::info!("agent {agent} is on {hostname}");
+            }
+            ClusterOutput::Launch { framework_id, task, .. } => {
+                let key = (framework_id, task.task_id);
+                if let Some(launched) = self.saved.tasks.get(&key) {
+                    let ip = self.saved.agents.get(&launched.agent).copied();
+                    self.executors.launch(key, launched.clone(), ip);
+                }
+            }
+            ClusterOutput::Kill { agent, framework_id, task, grace } => {
+                self.kill(agent, (framework_id, task), grace);
+            }
+        }
+    }
+
+    fn accept(&mut self, conn: ConnId, stream_id: String) {
+        let Some(stream) = self.streams.get_mut(&conn) else { return };
+        let (sender, receiver) = events::channel(BACKLOG_MAX);
+        let body = EventBody::new(receiver, stream.cut.clone(), conn, self.inbox.clone());
+        stream.events = Some(sender);
+        if let Some(head) = stream.head.take() {
+            // A client that left meanwhile drops the body, and the body says that the stream is closed.
+            let _client_gone = head.send(Head::Accepted { stream_id, body });
+        }
+    }
+
+    fn send(&mut self, conn: ConnId, event: &Event) {
+        let Some(stream) = self.streams.get(&conn) else { return };
+        let Some(record) = stream.format.event(event) else { return };
+        let sent = stream.events.as_ref().is_some_and(|events| events.try_send(record).is_ok());
+        if !sent {
+            stream.cut.store(true, Ordering::Release);
+            self.streams.remove(&conn);
+        }
+    }
+
+    fn kill(&mut self, agent: AgentId, key: TaskKey, grace: time::Millis) {
+        if self.executors.order(&key, Order::Kill(grace)) {
+            return;
+        }
+        // Nobody runs it: whatever the model believes, it is gone.
+        let (framework_id, task) = key;
+        self.step(ClusterInput::Report {
+            agent,
+            framework_id,
+            task,
+            what: TaskReport::Exited { status: 137 },
+        });
+    }
+
+    fn show(&self) -> Value {
+        let cluster = &self.saved.cluster;
+        let slave = |(id, active): (&AgentId, bool)| {
+            let ip = self.saved.agents.get(id).map(ToString::to_string);
+            json!({ "id": id.as_str(), "hostname": ip, "active": active })
+        };
+        let task = |framework: &FrameworkId, id: &TaskId, agent: &AgentId, state: Option<&str>| {
+            json!({
+                "id": id.as_str(), "framework_id": framework.as_str(), "slave_id": agent.as_str(), "state": state,
+            })
+        };
+        let framework = |(id, connected): (&FrameworkId, bool)| {
+            let tasks = cluster.known_of(id).map(|seen| task(id, seen.id, seen.agent, seen.state.name()));
+            json!({ "id": id.as_str(), "active": connected, "connected": connected, "tasks": tasks.collect::<Vec<_>>() })
+        };
+        json!({
+            "id": cluster.master_id(),
+            "version": "1.12.0",
+            "slaves": cluster.agents().map(slave).collect::<Vec<_>>(),
+            "frameworks": cluster.frameworks().map(framework).collect::<Vec<_>>(),
+        })
+    }
+}

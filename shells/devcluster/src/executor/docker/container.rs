@@ -1,0 +1,175 @@
+//! Owns what a container is made of: the engine's configuration for a task, as Mesos's Docker executor would make it.
+
+use serde_json::{Value, json};
+use swan_core::mesos::{CommandInfo, ContainerInfo, DockerInfo, DockerNetwork, TaskInfo, Volume};
+
+use super::super::{Job, scalar};
+use super::parameters;
+
+/// Says whose a container is.
+pub(super) const CLUSTER_LABEL: &str = "swan.devcluster";
+/// Where a task finds its sandbox.
+const SANDBOX: &str = "/mnt/mesos/sandbox";
+/// Docker's share of one CPU, and the least that it takes.
+const SHARES_PER_CPU: i64 = 1024;
+const SHARES_MIN: i64 = 2;
+const MIB: i64 = 1024 * 1024;
+/// Mesos gives no container less memory.
+const MEMORY_MIN_MIB: i64 = 32;
+
+pub(super) fn name(job: &Job) -> String {
+    format!("mesos-{}", job.launched.container_id)
+}
+
+/// Mesos's default is the host's.
+pub(super) fn network(info: &TaskInfo) -> DockerNetwork {
+    let docker = info.container.as_ref().and_then(|container| container.docker.as_ref());
+    docker.and_then(|docker| docker.network).unwrap_or(DockerNetwork::Host)
+}
+
+/// The body of the engine's create call; the error is for whoever wrote the app.
+pub(super) fn config(cluster: &str, job: &Job) -> Result<Value, String> {
+    let info = job.info();
+    let Some((container, docker)) =
+        info.container.as_ref().and_then(|container| Some((container, container.docker.as_ref()?)))
+    else {
+        return Err("container.docker is missing".into());
+    };
+    let command = info.command.clone().unwrap_or_default();
+    if !command.uris.is_empty() {
+        return Err(
+            "command.uris are not fetched by a development cluster: put the files into the image".into()
+        );
+    }
+    let mut config = json!({
+        "Image": docker.image,
+        "Env": environment(job, &command),
+        "Labels": {
+            CLUSTER_LABEL: cluster,
+            "swan.task": info.task_id.as_str(),
+            "swan.agent": job.launched.agent.as_str(),
+            "swan.framework": job.key.0.as_str(),
+        },
+        "HostConfig": host_config(job, docker),
+    });
+    add_command(&mut config, &command)?;
+    add_network(&mut config, job, container, docker)?;
+    for volume in &container.volumes {
+        add_volume(&mut config, job, volume)?;
+    }
+    if let Some(sandbox) = &job.sandbox {
+        push(&mut config["HostConfig"]["Binds"], format!("{}:{SANDBOX}", sandbox.display()));
+    }
+    for (key, value) in &docker.parameters {
+        parameters::apply(&mut config, key, value)?;
+    }
+    Ok(config)
+}
+
+/// Adds to a list that may not be there yet.
+pub(super) fn push(list: &mut Value, item: impl Into<Value>) {
+    match list {
+        Value::Array(items) => items.push(item.into()),
+        other => *other = Value::Array(vec![item.into()]),
+    }
+}
+
+fn environment(job: &Job, command: &CommandInfo) -> Vec<String> {
+    let mut variables: Vec<String> =
+        command.environment.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let role = job.info().resources.iter().find_map(|resource| resource.allocation_role.as_deref());
+    variables.push(format!("MESOS_ALLOCATION_ROLE={}", role.unwrap_or("*")));
+    variables.push(format!("MESOS_CONTAINER_NAME={}", name(job)));
+    variables.push(format!("MESOS_SANDBOX={SANDBOX}"));
+    variables
+}
+
+fn host_config(job: &Job, docker: &DockerInfo) -> Value {
+    let info = job.info();
+    let shares = (scalar(info, "cpus").saturating_mul(SHARES_PER_CPU) / 1000).max(SHARES_MIN);
+    let limit = |name: &str| info.limits.iter().find(|(key, _)| key == name).map(|(_, milli)| *milli);
+    let memory = match limit("mem") {
+        Some(i64::MAX) => 0,
+        given => {
+            (given.unwrap_or_else(|| scalar(info, "mem")) / 1000).max(MEMORY_MIN_MIB).saturating_mul(MIB)
+        }
+    };
+    let mut config = json!({
+        "CpuShares": shares,
+        "Memory": memory,
+        "Privileged": docker.privileged.unwrap_or(false),
+    });
+    if let Some(milli) = limit("cpus").filter(|milli| *milli != i64::MAX) {
+        config["NanoCpus"] = json!(milli.saturating_mul(1_000_000));
+    }
+    config
+}
+
+/// A shell replaces the image's entrypoint, anything else is an argument to it.
+fn add_command(config: &mut Value, command: &CommandInfo) -> Result<(), String> {
+    let has_command = command.value.is_some() || !command.arguments.is_empty();
+    if command.shell.unwrap_or(true) && has_command {
+        let Some(value) = &command.value else {
+            return Err("Shell specified but no command value provided".into());
+        };
+        config["Entrypoint"] = json!(["/bin/sh"]);
+        config["Cmd"] = json!(["-c", value]);
+    } else if has_command {
+        config["Cmd"] = command.value.iter().chain(&command.arguments).cloned().collect();
+    }
+    Ok(())
+}
+
+fn add_network(
+    config: &mut Value,
+    job: &Job,
+    container: &ContainerInfo,
+    docker: &DockerInfo,
+) -> Result<(), String> {
+    let network = network(job.info());
+    let mode = match network {
+        DockerNetwork::Host => "host",
+        DockerNetwork::Bridge => "bridge",
+        DockerNetwork::None => "none",
+        DockerNetwork::User => {
+            let named = container.network_infos.iter().find_map(|network| network.name.as_deref());
+            named.ok_or("network_infos must name the user network to join")?
+        }
+        DockerNetwork::Other(number) => return Err(format!("docker.network {number} is unknown")),
+    };
+    config["HostConfig"]["NetworkMode"] = json!(mode);
+    if let Some(hostname) = container.hostname.as_ref().filter(|_| network != DockerNetwork::Host) {
+        config["Hostname"] = json!(hostname);
+    }
+    for mapping in &docker.port_mappings {
+        let protocol = mapping.protocol.as_deref().unwrap_or("tcp").to_ascii_lowercase();
+        let port = format!("{}/{protocol}", mapping.container_port);
+        config["ExposedPorts"][&port] = json!({});
+        let binding =
+            json!({ "HostIp": job.agent_ip.to_string(), "HostPort": mapping.host_port.to_string() });
+        push(&mut config["HostConfig"]["PortBindings"][&port], binding);
+    }
+    Ok(())
+}
+
+/// A relative host path lies in the sandbox; without one Docker makes an anonymous volume.
+fn add_volume(config: &mut Value, job: &Job, volume: &Volume) -> Result<(), String> {
+    let inside = match volume.container_path.as_str() {
+        path if path.starts_with('/') => path.to_owned(),
+        path => format!("{SANDBOX}/{path}"),
+    };
+    let Some(host) = &volume.host_path else {
+        config["Volumes"][&inside] = json!({});
+        return Ok(());
+    };
+    let host = if host.starts_with('/') {
+        host.clone()
+    } else {
+        let sandbox =
+            job.sandbox.as_ref().ok_or("a relative host_path needs a sandbox, which this cluster has not")?;
+        sandbox.join(host).display().to_string()
+    };
+    let mode = if volume.read_only { "ro" } else { "rw" };
+    push(&mut config["HostConfig"]["Binds"], format!("{host}:{inside}:{mode}"));
+    Ok(())
+}
