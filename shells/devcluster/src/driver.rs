@@ -164,7 +164,7 @@ impl Driver {
             }
             self.settle();
             let finished = match &self.stopping {
-                Some((until, _)) => self.saved.tasks.is_empty() || Instant::now() >= *until,
+                Some((until, _)) => self.executors.all_done() || Instant::now() >= *until,
                 None => false,
             };
             if finished && let Some((_, done)) = self.stopping.take() {

@@ -131,6 +131,8 @@ pub(crate) struct Executors {
     cluster: String,
     sandboxes: Option<PathBuf>,
     running: BTreeMap<TaskKey, Running>,
+    /// Their tasks have ended; they tidy up.
+    ending: Vec<JoinHandle<()>>,
 }
 
 impl Executors {
@@ -141,7 +143,15 @@ impl Executors {
         cluster: &str,
         sandboxes: Option<PathBuf>,
     ) -> Self {
-        Self { runtime, inbox, engine, cluster: cluster.to_owned(), sandboxes, running: BTreeMap::new() }
+        Self {
+            runtime,
+            inbox,
+            engine,
+            cluster: cluster.to_owned(),
+            sandboxes,
+            running: BTreeMap::new(),
+            ending: Vec::new(),
+        }
     }
 
     pub(crate) fn runs_docker(&self) -> bool {
@@ -190,7 +200,13 @@ impl Executors {
 
     /// The task has ended; its worker may still tidy up.
     pub(crate) fn forget(&mut self, key: &TaskKey) {
-        self.running.remove(key);
+        self.ending.retain(|worker| !worker.is_finished());
+        self.ending.extend(self.running.remove(key).map(|running| running.worker));
+    }
+
+    /// Nothing runs, and nothing is left to tidy up.
+    pub(crate) fn all_done(&self) -> bool {
+        self.running.is_empty() && self.ending.iter().all(JoinHandle::is_finished)
     }
 
     fn job(&self, key: &TaskKey, launched: Launched, agent_ip: Option<Ipv4Addr>) -> Job {

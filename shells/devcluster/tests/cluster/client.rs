@@ -161,8 +161,8 @@ impl Framework {
         }
     }
 
-    /// Launches one task on the first offer: `task` holds all but agent and resources, which get one port. The port
-    /// replaces `"$PORT"` and `0` of a first port mapping.
+    /// Launches one task on the first offer: `task` holds all but agent and resources, which get one port; so does a
+    /// first port mapping. Says host and port.
     pub(crate) async fn launch(&mut self, mut task: Value) -> (String, u16) {
         let event = self.event("OFFERS").await;
         let offer = &event["offers"]["offers"][0];
@@ -179,8 +179,8 @@ impl Framework {
             { "name": "ports", "type": "RANGES", "ranges": { "range": [{ "begin": port, "end": port }] },
               "allocation_info": allocation },
         ]);
-        if !task["container"]["docker"]["port_mappings"].is_null() {
-            task["container"]["docker"]["port_mappings"][0]["host_port"] = json!(port);
+        if let Some(mapping) = task.pointer_mut("/container/docker/port_mappings/0/host_port") {
+            *mapping = json!(port);
         }
         let accept = json!({
             "offer_ids": [offer["id"]],

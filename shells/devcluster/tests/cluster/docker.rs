@@ -58,9 +58,10 @@ fn web(id: &str) -> Value {
 fn shell(id: &str, command: &str) -> Value {
     let mut task = web(id);
     task["command"]["value"] = json!(command);
-    task["container"]["docker"]["port_mappings"].take();
-    task["container"]["docker"]["network"] = json!("HOST");
-    task["health_check"].take();
+    task["container"]["docker"] = json!({ "image": "swan-test/web:1", "network": "HOST", "parameters": [] });
+    if let Some(fields) = task.as_object_mut() {
+        fields.remove("health_check");
+    }
     task
 }
 
@@ -91,7 +92,9 @@ async fn a_container_serves_becomes_healthy_and_is_killed() {
     assert_eq!((&labels["swan.task"], &labels["team"]), (&json!("t"), &json!("shop")));
     framework.kill("t").await;
     assert_eq!(framework.until("TASK_KILLED").await["message"], "Container exited with status 137");
+    let master = cluster.master_id().to_owned();
     cluster.stop_with_tasks().await;
+    assert!(containers(&master).is_empty());
 }
 
 #[tokio::test]
@@ -172,7 +175,9 @@ async fn command_checks_run_in_the_container() {
     while framework.update().await["healthy"] != false {}
     docker(&["exec", &found[0], "touch", "/tmp/ok"]);
     while framework.update().await["healthy"] != true {}
+    let master = cluster.master_id().to_owned();
     cluster.stop_with_tasks().await;
+    assert!(containers(&master).is_empty(), "the task was ended with the cluster");
 }
 
 #[tokio::test]
