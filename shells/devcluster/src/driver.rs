@@ -338,7 +338,9 @@ impl Driver {
                     launched.kill = Some(launched.kill.map_or(*grace, |earlier| earlier.min(*grace)));
                 }
             }
-            ClusterOutput::End { conn } | ClusterOutput::Rejected { conn, .. } => {
+            ClusterOutput::End { conn }
+            | ClusterOutput::Break { conn }
+            | ClusterOutput::Rejected { conn, .. } => {
                 self.saved.streams.remove(conn);
             }
             _ => {}
@@ -362,6 +364,7 @@ impl Driver {
             ClusterOutput::End { conn } => {
                 self.streams.remove(&conn);
             }
+            ClusterOutput::Break { conn } => self.cut(conn),
             ClusterOutput::Joined { hostname, agent, .. } => {
                 tracing::info!("agent {agent} is on {hostname}");
             }
@@ -394,8 +397,14 @@ impl Driver {
         let Some(record) = stream.format.event(event) else { return };
         let sent = stream.events.as_ref().is_some_and(|events| events.try_send(record).is_ok());
         if !sent {
+            self.cut(conn);
+        }
+    }
+
+    /// Breaks a stream off without a last chunk.
+    fn cut(&mut self, conn: ConnId) {
+        if let Some(stream) = self.streams.remove(&conn) {
             stream.cut.store(true, Ordering::Release);
-            self.streams.remove(&conn);
         }
     }
 
