@@ -3,6 +3,7 @@
 //! Create, scale, update and delete differ only in what they want; each is over when the counts say so. Whatever is
 //! left over for a later step keeps the app in the dirty set.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -10,7 +11,7 @@ use super::Scheduler;
 use super::apps::{App, AppIdx, Operation, Version};
 use super::codec::Key;
 use super::event::EventKind;
-use super::ledger::Change;
+use super::ledger::{Change, Gated};
 use super::offers::Need;
 use super::slot::StopReason;
 use crate::limits::{PLANS_PER_STEP, SLOTS_PER_PLAN};
@@ -169,7 +170,6 @@ impl Scheduler {
     }
 
     fn forget_app(&mut self, idx: AppIdx) {
-        self.publish(Some(idx), None, EventKind::AppDeleted);
         let app = self.apps.remove(idx);
         assert!(app.slots().is_empty(), "an app is forgotten after its last slot");
         let name = || String::from(app.dotted.as_str());
@@ -177,6 +177,8 @@ impl Scheduler {
             self.ledger.note(Change::Gone(Key::Version(name(), version).encode()));
         }
         self.ledger.note(Change::Gone(Key::App(name()).encode()));
+        let kind = Box::new(EventKind::AppDeleted);
+        self.gate(Gated::Publish { app: Some(app.dotted), who: None, kind });
     }
 
     /// Notes that an app's record waits to be written.

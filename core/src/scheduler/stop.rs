@@ -38,6 +38,8 @@ impl Scheduler {
             return;
         }
         let served = task.serves();
+        // First of all: the events below wait for this record.
+        self.note_slot(idx, slot);
         if served {
             self.withdraw(idx, slot);
         }
@@ -49,7 +51,6 @@ impl Scheduler {
             task.stop = Some(Stop { why, drain_until, kills: 0 });
             task.updated = self.now.wall;
         });
-        self.note_slot(idx, slot);
         self.publish_state(idx, slot, String::new());
         self.arm_slot(idx, slot, Some(self.now.mono));
     }

@@ -215,6 +215,8 @@ impl Scheduler {
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let asked = task.stop.is_some();
         let (served, agent) = (task.serves(), task.agent);
+        // First of all: the events below wait for this record.
+        self.note_slot(idx, slot);
         if served {
             self.withdraw(idx, slot);
         }
@@ -230,7 +232,6 @@ impl Scheduler {
             }
         });
         let wanted = slot < app.instances;
-        self.note_slot(idx, slot);
         self.agents.release(agent);
         if pause.0 > 0 && wanted {
             self.arm_slot(idx, slot, Some(mono + pause));
