@@ -71,8 +71,7 @@ impl Scheduler {
                 misses = 0;
                 continue;
             }
-            misses += 1;
-            self.turn();
+            misses += usize::from(self.turn());
         }
         if misses >= self.demand.ring.len() {
             self.demand.fruitless = Some(self.offers.arrivals);
@@ -95,14 +94,15 @@ impl Scheduler {
         false
     }
 
-    /// Moves the class at the head of the ring to its end, or out of it if nothing of it waits.
-    fn turn(&mut self) {
-        let Some(idx) = self.demand.ring.pop_front() else { return };
-        match self.apps.get_mut(idx) {
-            Some(app) if !app.pending.is_empty() => self.demand.ring.push_back(idx),
-            Some(app) => app.in_ring = false,
-            None => {}
+    /// Moves the class at the head of the ring to its end, or out of it if nothing of it waits; whether it stays.
+    fn turn(&mut self) -> bool {
+        let Some(idx) = self.demand.ring.pop_front() else { return false };
+        let Some(app) = self.apps.get_mut(idx) else { return false };
+        app.in_ring = !app.pending.is_empty();
+        if app.in_ring {
+            self.demand.ring.push_back(idx);
         }
+        app.in_ring
     }
 
     /// The best of the roomiest offers for one more task of the app.
