@@ -69,6 +69,11 @@ impl Scheduler {
             self.arm_slot(idx, slot, Some(self.now.mono + wait));
             return;
         }
+        if !self.link.connected {
+            // Nothing is sent, so that nothing is counted: the first KILL of the next connection comes soon.
+            self.arm_slot(idx, slot, Some(self.now.mono + KILL_RETRY));
+            return;
+        }
         app.edit(slot, |s| {
             let stop = s.task.as_mut().and_then(|task| task.stop.as_mut()).expect("checked above");
             stop.kills = stop.kills.saturating_add(1);
@@ -111,8 +116,13 @@ impl Scheduler {
 
     /// A superseded task is alive: kill it.
     pub(super) fn kill_former(&mut self, task: &TaskId) {
+        let connected = self.link.connected;
         let Some(former) = self.former.get_mut(task) else { return };
         former.alive = true;
+        if !connected {
+            self.arm_former(task, Some(self.now.mono + KILL_RETRY));
+            return;
+        }
         let pause = kill_pause(former.kills);
         former.kills = former.kills.saturating_add(1);
         self.arm_former(task, Some(self.now.mono + pause));

@@ -91,8 +91,8 @@ impl Scheduler {
                 _ => None,
             };
             self.arm_slot(idx, slot, timer.map(|span| mono + span));
-        } else {
-            // A task that returns while it is being ended may never have heard of it: KILL at once.
+        } else if new != TaskState::Killing {
+            // A task that moves on while it is being ended may never have heard of it: KILL at once.
             self.arm_slot(idx, slot, Some(mono));
         }
         self.publish_state(idx, slot, message_of(status));
