@@ -41,6 +41,8 @@ impl Scheduler {
         self.clock = ClusterClock { base: lead.cluster_time, since: self.now.mono };
         self.ledger.begin(lead.epoch, lead.seq);
         self.stats.orphan_records = self.orphans.len() as u64;
+        // Before any app resumes: one that is left alone must not even wait.
+        self.quarantine_crashing(&lead.crash_notes);
         for idx in self.apps.indexes().collect::<Vec<_>>() {
             self.resume_app(idx);
         }
@@ -51,7 +53,6 @@ impl Scheduler {
             self.arm_former(&task, Some(self.now.mono + left));
         }
         self.arm_keys();
-        self.quarantine_crashing(&lead.crash_notes);
         self.subscribe();
     }
 
