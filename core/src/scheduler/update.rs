@@ -268,11 +268,12 @@ impl Scheduler {
         };
         let (state, since, failures) = (task.state, task.since, *failures);
         match state {
-            _ if task.stop.is_some() => self.kill_stopping(idx, slot),
+            // Due after its time to return; at once if it is to be ended, since nobody may ever answer a KILL.
             TaskState::Unreachable => {
                 let status = self.status_of(idx, slot, TaskState::Unreachable);
                 self.replace_lost(idx, slot, &status);
             }
+            _ if task.stop.is_some() => self.kill_stopping(idx, slot),
             TaskState::Running if failures > 0 => {
                 app.edit(slot, |s| s.failures = 0);
                 self.note_slot(idx, slot);
