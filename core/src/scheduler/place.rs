@@ -6,6 +6,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +53,18 @@ impl Scheduler {
         }
         self.demand.waiting += 1;
         self.demand.fruitless = None;
+    }
+
+    /// Lets those slots wait no more that are not wanted any more.
+    pub(super) fn drop_demand(&mut self, idx: AppIdx) {
+        let Some(app) = self.apps.get_mut(idx) else { return };
+        let (wanted, dropped): (Vec<u32>, Vec<u32>) =
+            app.pending.iter().copied().partition(|&slot| slot < app.instances);
+        app.pending = wanted.into();
+        self.demand.waiting -= dropped.len() as u64;
+        for slot in dropped {
+            app.edit(slot, |s| s.queued = false);
+        }
     }
 
     /// Places what waits on what is open: at most [`PLACEMENTS_PER_STEP`] slots.

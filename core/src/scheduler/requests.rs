@@ -129,6 +129,7 @@ impl Scheduler {
             (true, core::cmp::Ordering::Equal) => Operation::Noop,
         };
         app_now.recount();
+        self.drop_demand(idx);
         let revision = self.changed(idx);
         self.publish(Some(idx), Some(who), EventKind::AppUpdated { version });
         Ok(ApiReply::Accepted { app: app.clone(), revision })
@@ -153,6 +154,7 @@ impl Scheduler {
         app_now.instances = instances;
         app_now.operation = if instances > from { Operation::ScalingUp } else { Operation::ScalingDown };
         app_now.recount();
+        self.drop_demand(idx);
         let revision = self.changed(idx);
         self.publish(Some(idx), Some(who), EventKind::AppScaled { from, to: instances });
         Ok(ApiReply::Accepted { app: app.clone(), revision })
@@ -167,6 +169,7 @@ impl Scheduler {
         app_now.instances = 0;
         app_now.operation = Operation::Deleting;
         app_now.recount();
+        self.drop_demand(idx);
         let revision = self.changed(idx);
         self.publish(Some(idx), Some(who), EventKind::AppDeleting);
         Ok(ApiReply::Accepted { app: app.clone(), revision })

@@ -263,7 +263,9 @@ impl Scheduler {
         *app.slot_timer(slot) = None;
         let Slot { task, failures, .. } = app.slot(slot).expect("checked just now");
         let Some(task) = task else {
-            self.enqueue(idx, slot);
+            if slot < app.instances {
+                self.enqueue(idx, slot);
+            }
             return;
         };
         let (state, since, failures) = (task.state, task.since, *failures);
