@@ -1,7 +1,7 @@
 //! Owns apps, their versions and their slots, and keeps every count of them exact as they change.
 
 use alloc::boxed::Box;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -312,7 +312,7 @@ pub(super) struct Apps {
     list: Vec<Option<Box<App>>>,
     by_dotted: BTreeMap<String, AppIdx>,
     /// Apps whose dotted id begins with a number, by what follows it: such an id looks like a slot of another app.
-    numbered: BTreeMap<String, AppIdx>,
+    numbered: BTreeSet<(String, AppIdx)>,
 }
 
 impl Apps {
@@ -320,7 +320,7 @@ impl Apps {
     pub(super) fn insert(&mut self, app: App) -> AppIdx {
         let idx = AppIdx(u32::try_from(self.list.len()).expect("fewer apps than 2^32"));
         if let Some(rest) = after_number(app.dotted.as_str()) {
-            self.numbered.insert(rest.to_string(), idx);
+            self.numbered.insert((rest.to_string(), idx));
         }
         let displaced = self.by_dotted.insert(app.dotted.as_str().to_string(), idx);
         assert!(displaced.is_none(), "dotted ids are unique");
@@ -333,7 +333,7 @@ impl Apps {
         let app = self.list[idx.0 as usize].take().expect("an app is removed once");
         self.by_dotted.remove(app.dotted.as_str());
         if let Some(rest) = after_number(app.dotted.as_str()) {
-            self.numbered.remove(rest);
+            self.numbered.remove(&(rest.to_string(), idx));
         }
         app
     }
@@ -358,8 +358,14 @@ impl Apps {
         let idx = self
             .find(dotted)
             .or_else(|| after_number(dotted).and_then(|rest| self.find(rest)))
-            .or_else(|| self.numbered.get(dotted).copied())?;
+            .or_else(|| self.named_like_slot_of(dotted))?;
         self.get(idx)
+    }
+
+    /// An app whose dotted id looks like a slot of another one.
+    fn named_like_slot_of(&self, dotted: &str) -> Option<AppIdx> {
+        let (rest, idx) = self.numbered.range((dotted.to_string(), AppIdx(0))..).next()?;
+        (rest == dotted).then_some(*idx)
     }
 
     /// Apps after `after` in order of dotted id.
