@@ -221,14 +221,20 @@ impl Driver {
     }
 
     fn step(&mut self, input: ClusterInput) {
-        let idle = matches!(input, ClusterInput::Wake);
+        // The beat of timers and health checks mostly changes nothing that must survive.
+        let wake = matches!(input, ClusterInput::Wake);
+        let probe = matches!(input, ClusterInput::Report { what: TaskReport::Probe { .. }, .. });
         let from = self.out.len();
         self.saved.cluster.step(self.clock.now(), input, &mut self.out);
         let lasting = |output: &ClusterOutput| match output {
-            ClusterOutput::Event { event, .. } => !matches!(**event, Event::Heartbeat | Event::Update(_)),
+            ClusterOutput::Event { event, .. } => match **event {
+                Event::Heartbeat => false,
+                Event::Update(_) => !wake,
+                _ => true,
+            },
             _ => true,
         };
-        self.dirty |= !idle || self.out[from..].iter().any(lasting);
+        self.dirty |= !(wake || probe) || self.out[from..].iter().any(lasting);
     }
 
     fn number(&mut self) -> u64 {

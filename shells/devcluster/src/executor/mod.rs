@@ -38,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) agent_ip: IpAddr,
     /// Where the container's `/mnt/mesos/sandbox` is kept.
     pub(crate) sandbox: Option<PathBuf>,
-    inbox: mpsc::Sender<Message>,
+    pub(crate) inbox: mpsc::Sender<Message>,
 }
 
 impl Job {
@@ -46,7 +46,7 @@ impl Job {
         &self.launched.info
     }
 
-    /// Tells the model; returns once the fact is on disk.
+    /// Tells the model; returns once the fact is on disk, never if the driver ends before.
     pub(crate) async fn report(&self, what: TaskReport) {
         let (noted, done) = oneshot::channel();
         let report = Report {
@@ -57,7 +57,9 @@ impl Job {
             noted: Some(noted),
         };
         let _driver_gone = self.inbox.send(Message::Report(report));
-        let _driver_gone = done.await;
+        if done.await.is_err() {
+            std::future::pending().await
+        }
     }
 }
 

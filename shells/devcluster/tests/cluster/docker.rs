@@ -1,7 +1,9 @@
 //! Holds the Docker executor against a real engine: `tests/with-docker` gives one, and asks for these tests.
 
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 use swan_devcluster::{DevOptions, ExecutorChoice};
@@ -220,4 +222,60 @@ async fn a_restart_adopts_containers_and_tells_what_ended_meanwhile() {
     framework.kill("stays").await;
     framework.until("TASK_KILLED").await;
     cluster.stop_with_tasks().await;
+}
+
+/// Not a test of its own: the process that the next test kills. Serves until then.
+#[tokio::test]
+async fn serve_until_killed() {
+    let Ok(directory) = std::env::var("SWAN_TEST_SERVE") else { return };
+    let Some(socket) = engine("serve_until_killed") else { return };
+    let mut options = docker_options(25, socket);
+    options.state_dir = Some(directory.into());
+    let cluster = start(options).await;
+    println!("\nserving {}", cluster.address());
+    std::future::pending::<()>().await;
+}
+
+fn serve(state: &TemporaryDir) -> (Child, SocketAddr) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "docker::serve_until_killed", "--nocapture"])
+        .env("SWAN_TEST_SERVE", &state.0)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let address = lines.map_while(Result::ok).find_map(|line| line.strip_prefix("serving ")?.parse().ok());
+    (child, address.expect("the child serves"))
+}
+
+#[tokio::test]
+async fn a_process_killed_at_any_time_finds_its_containers_again() {
+    let Some(_) = engine("a_process_killed_at_any_time_finds_its_containers_again") else { return };
+    let state = TemporaryDir::new("killed");
+    let (mut child, address) = serve(&state);
+    let mut framework = Framework::subscribe(address, None).await;
+    framework.launch(web("t")).await;
+    framework.until("TASK_RUNNING").await;
+    let id = framework.id.clone();
+    let container = containers(id.rsplit_once('-').unwrap().0);
+    for _ in 0..3 {
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let (next, address) = serve(&state);
+        child = next;
+        let mut framework = Framework::subscribe(address, Some(&id)).await;
+        assert_eq!(framework.id, id);
+        framework.call(json!({ "type": "RECONCILE", "reconcile": { "tasks": [] } })).await;
+        assert_eq!(framework.until("TASK_RUNNING").await["task_id"]["value"], "t");
+        assert_eq!(containers(id.rsplit_once('-').unwrap().0), container);
+        assert_eq!(docker(&["inspect", "-f", "{{.State.Running}}", &container[0]]), "true");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    docker(&["rm", "-f", &container[0]]);
+    let (mut child, address) = serve(&state);
+    let mut framework = Framework::subscribe(address, Some(&id)).await;
+    assert_eq!(end(&mut framework).await["message"], "Container exited with status 137");
+    child.kill().unwrap();
+    child.wait().unwrap();
 }

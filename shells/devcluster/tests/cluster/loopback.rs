@@ -268,3 +268,31 @@ async fn a_state_directory_serves_one_cluster() {
     let error = swan_devcluster::DevCluster::start(options, listener).await.unwrap_err().to_string();
     assert!(error.contains("in use by another cluster"), "{error}");
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_is_disconnected() {
+    let cluster = start(options(9, 1)).await;
+    let framework = Framework::subscribe(cluster.address(), None).await;
+    let connected = async || {
+        let (_, state) = exchange(cluster.address(), plain("GET", "/master/state")).await;
+        serde_json::from_str::<Value>(&state).unwrap()["frameworks"][0]["connected"] == true
+    };
+    assert!(connected().await);
+    drop(framework);
+    while connected().await {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_operator_drains_an_agent() {
+    let cluster = start(options(10, 1)).await;
+    let mut framework = Framework::subscribe(cluster.address(), None).await;
+    framework.launch(task("t")).await;
+    let agent = framework.until("TASK_RUNNING").await["agent_id"].clone();
+    let call = json!({ "type": "DRAIN_AGENT", "drain_agent": { "agent_id": agent } });
+    let mut wanted = post(JSON, JSON, None, call.to_string().into_bytes());
+    *wanted.uri_mut() = "/api/v1".parse().unwrap();
+    assert_eq!(exchange(cluster.address(), wanted).await.0, 200);
+    assert_eq!(framework.until("TASK_KILLED").await["reason"], "REASON_AGENT_DRAINING");
+}

@@ -173,3 +173,130 @@ fn add_volume(config: &mut Value, job: &Job, volume: &Volume) -> Result<(), Stri
     push(&mut config["HostConfig"]["Binds"], format!("{host}:{inside}:{mode}"));
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use swan_core::mesos::{AgentId, ContainerType, FrameworkId, PortMapping, Resource, TaskId};
+
+    use super::*;
+    use crate::state::Launched;
+
+    fn job(command: CommandInfo, docker: DockerInfo) -> Job {
+        let info = TaskInfo {
+            name: "web".into(),
+            task_id: TaskId::new("t"),
+            agent_id: AgentId::new("S0"),
+            resources: vec![
+                Resource::scalar("cpus", 100).allocated_to("apps"),
+                Resource::scalar("mem", 8000).allocated_to("apps"),
+            ],
+            command: Some(command),
+            container: Some(ContainerInfo {
+                kind: ContainerType::Docker,
+                docker: Some(docker),
+                volumes: Vec::new(),
+                network_infos: Vec::new(),
+                hostname: None,
+            }),
+            health_check: None,
+            check: None,
+            kill_grace: None,
+            labels: Vec::new(),
+            discovery: None,
+            max_completion_time: None,
+            limits: Vec::new(),
+            data: None,
+            executor: None,
+        };
+        let launched = Launched {
+            agent: AgentId::new("S0"),
+            container_id: "c".into(),
+            info,
+            docker: true,
+            started: false,
+            kill: None,
+        };
+        Job {
+            key: (FrameworkId::new("F"), TaskId::new("t")),
+            launched,
+            agent_ip: [127, 0, 0, 3].into(),
+            sandbox: Some("/state/sandboxes/c".into()),
+            inbox: mpsc::channel().0,
+        }
+    }
+
+    #[test]
+    fn a_container_looks_as_mesos_makes_it() {
+        let command = CommandInfo {
+            value: Some("httpd -f".into()),
+            environment: vec![("A".into(), "1".into())],
+            ..CommandInfo::default()
+        };
+        let docker = DockerInfo {
+            image: "web:1.0".into(),
+            network: Some(DockerNetwork::Bridge),
+            port_mappings: vec![PortMapping { host_port: 31000, container_port: 8080, protocol: None }],
+            ..DockerInfo::default()
+        };
+        let mut job = job(command, docker);
+        if let Some(container) = &mut job.launched.info.container {
+            let volume = |container_path: &str, host_path: Option<&str>, read_only| Volume {
+                container_path: container_path.into(),
+                host_path: host_path.map(Into::into),
+                read_only,
+            };
+            container.volumes = vec![
+                volume("/data", Some("/srv"), true),
+                volume("own", Some("x"), false),
+                volume("/tmp/a", None, false),
+            ];
+        }
+        assert_eq!(
+            config("m", &job),
+            Ok(json!({
+                "Image": "web:1.0",
+                "Entrypoint": ["/bin/sh"],
+                "Cmd": ["-c", "httpd -f"],
+                "Env": ["A=1", "MESOS_ALLOCATION_ROLE=apps", "MESOS_CONTAINER_NAME=mesos-c", "MESOS_SANDBOX=/mnt/mesos/sandbox"],
+                "Labels": { "swan.devcluster": "m", "swan.task": "t", "swan.agent": "S0", "swan.framework": "F" },
+                "ExposedPorts": { "8080/tcp": {} },
+                "Volumes": { "/tmp/a": {} },
+                "HostConfig": {
+                    "CpuShares": 102,
+                    "Memory": 33_554_432,
+                    "Privileged": false,
+                    "NetworkMode": "bridge",
+                    "PortBindings": { "8080/tcp": [{ "HostIp": "127.0.0.3", "HostPort": "31000" }] },
+                    "Binds": [
+                        "/srv:/data:ro", "/state/sandboxes/c/x:/mnt/mesos/sandbox/own:rw",
+                        "/state/sandboxes/c:/mnt/mesos/sandbox",
+                    ],
+                },
+            }))
+        );
+    }
+
+    #[test]
+    fn a_command_without_a_shell_is_an_argument_to_the_entrypoint() {
+        let command = |shell, value: Option<&str>, arguments: &[&str]| CommandInfo {
+            shell,
+            value: value.map(Into::into),
+            arguments: arguments.iter().map(|&argument| argument.into()).collect(),
+            ..CommandInfo::default()
+        };
+        let made = |command| {
+            config("m", &job(command, DockerInfo::default()))
+                .map(|it| (it["Entrypoint"].clone(), it["Cmd"].clone()))
+        };
+        assert_eq!(made(command(Some(false), None, &["a", "b"])), Ok((Value::Null, json!(["a", "b"]))));
+        assert_eq!(made(command(Some(false), Some("x"), &["a"])), Ok((Value::Null, json!(["x", "a"]))));
+        assert_eq!(made(command(Some(false), None, &[])), Ok((Value::Null, Value::Null)));
+        assert_eq!(made(command(None, None, &[])), Ok((Value::Null, Value::Null)));
+        assert_eq!(
+            made(command(None, None, &["a"])),
+            Err("Shell specified but no command value provided".into())
+        );
+    }
+}
