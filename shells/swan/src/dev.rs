@@ -1,11 +1,81 @@
-//! Owns `swan dev`: the whole product in one process.
+//! Owns `swan dev`: the whole product in one process, on an embedded cluster. Its manager knows nothing of that: it
+//! connects over HTTP like any other.
 
-use crate::arguments::DevArgs;
+use std::path::PathBuf;
+
+use swan_core::link::MasterAddress;
+use swan_devcluster::{DevCluster, DevOptions, ExecutorChoice};
+use tokio::runtime::Runtime;
+
+use crate::arguments::{DevArgs, Executor};
 use crate::failure::Failure;
+use crate::service::{self, Plan};
+
+/// Where a Docker engine listens, if there is one.
+const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// Runs until it is told to stop.
 pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
-    let DevArgs { serving, mesos_listen, agents, executor, data_dir } = arguments;
-    serving.tokens()?;
-    Err(Failure::failed(format!("dev is not wired yet: {mesos_listen} {agents} {executor:?} {data_dir:?}")))
+    let tokens = arguments.serving.tokens()?;
+    let directory = match arguments.data_dir.clone() {
+        Some(directory) => directory,
+        None => default_directory()?,
+    };
+    let listener = service::listen("--listen", arguments.serving.listen)?;
+    let runtime = service::runtime()?;
+    let cluster = start_cluster(&arguments, directory.join("mesos"), &runtime)?;
+    let address = cluster.address();
+    let (kind, api) = (
+        if cluster.runs_docker() { "Docker containers" } else { "built-in HTTP servers" },
+        listener.local_addr(),
+    );
+    tracing::info!(
+        "Mesos on http://{address}, {} agents, tasks are {kind}; data in {}",
+        arguments.agents,
+        directory.display()
+    );
+    if let Ok(api) = api {
+        tracing::info!("try: swan app create docs/examples/hello.json --wait --server http://{api}");
+    }
+    let plan = Plan {
+        directory: directory.join("journal"),
+        masters: vec![MasterAddress { host: address.ip().to_string(), port: address.port() }],
+        tls: false,
+        credential: None,
+        framework_name: "swan".to_owned(),
+        roles: vec!["*".to_owned()],
+        listener,
+        advertise: None,
+        tokens,
+    };
+    let served = service::run(plan, &runtime);
+    runtime.block_on(cluster.stop());
+    served
+}
+
+fn start_cluster(arguments: &DevArgs, state: PathBuf, runtime: &Runtime) -> Result<DevCluster, Failure> {
+    let mut options = DevOptions::with_agents(arguments.agents, service::seed()?);
+    options.executor = match arguments.executor {
+        Executor::Auto => ExecutorChoice::Auto,
+        Executor::Docker => ExecutorChoice::Docker,
+        Executor::Builtin => ExecutorChoice::Builtin,
+    };
+    options.docker_socket = Some(PathBuf::from(DOCKER_SOCKET)).filter(|socket| socket.exists());
+    options.state_dir = Some(state);
+    let listener = service::listen("--mesos-listen", arguments.mesos_listen)?;
+    let started = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        DevCluster::start(options, listener).await
+    });
+    started.map_err(|error| Failure::failed(format!("the embedded cluster does not start: {error}")))
+}
+
+/// `swan/dev` in `$XDG_STATE_HOME` or `~/.local/state`.
+fn default_directory() -> Result<PathBuf, Failure> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".local/state"));
+    let state = state
+        .or_else(home)
+        .ok_or_else(|| Failure::usage("give --data-dir DIR: neither XDG_STATE_HOME nor HOME is set"))?;
+    Ok(state.join("swan/dev"))
 }
