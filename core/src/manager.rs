@@ -4,6 +4,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -107,6 +108,8 @@ pub struct Manager {
     crash_notes: Vec<CrashNote>,
     /// The connection of the newest event that the scheduler was told: what its calls are about.
     seen: ConnId,
+    /// What the link was in trouble with when people were last told.
+    told_trouble: String,
     ended: bool,
     /// Inputs of one machine that another has caused in the step under way.
     #[serde(skip)]
@@ -145,6 +148,7 @@ impl Manager {
             rng: Rng::default(),
             crash_notes: Vec::new(),
             seen: ConnId::default(),
+            told_trouble: String::new(),
             ended: false,
             queue: VecDeque::new(),
             scratch: Scratch::default(),
@@ -258,7 +262,11 @@ impl Manager {
         match inner {
             Inner::Mesos { conn, event } => {
                 self.seen = conn;
+                let failed_over = matches!(event, LinkEvent::FailedOver { .. });
                 self.inner(now, Inner::Scheduler(Input::Mesos(event)), out);
+                if failed_over {
+                    self.end(End::Deposed(DeposeReason::FailedOver), out);
+                }
             }
             Inner::Scheduler(input) => {
                 let mut effects = mem::take(&mut self.scratch.scheduler);
@@ -294,6 +302,10 @@ impl Manager {
                     }
                 }
                 self.scratch.link = effects;
+                if self.link.stats().last_trouble != self.told_trouble {
+                    self.told_trouble.clone_from(&self.link.stats().last_trouble);
+                    out.push(ManagerEffect::Trouble(format!("Mesos: {}", self.told_trouble)));
+                }
             }
         }
     }

@@ -9,6 +9,7 @@ mod failure;
 mod manager;
 mod service;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use arguments::{Arguments, Command};
@@ -37,7 +38,12 @@ fn main() -> ExitCode {
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SWAN_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
 }
 
 fn run(command: Command) -> Result<(), Failure> {
