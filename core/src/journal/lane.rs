@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::effect::JournalEffect;
-use super::limits;
 use super::op::{OpId, StoreOp};
+use crate::limits;
 use crate::time::{Instant, Millis};
 
 /// Numbers operations.

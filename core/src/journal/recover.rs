@@ -8,9 +8,9 @@ use super::append::Appender;
 use super::effect::{JournalEffect, Place, Refusal};
 use super::entry::{Entry, Manifest, NUMBER_MAX, decode_chunk};
 use super::frame::{Damage, FrameError};
-use super::limits;
 use super::op::{Blob, LogPart, Payload, StoreOp, StoreResult};
 use super::{Journal, Leader, Phase};
+use crate::limits;
 use crate::record::{Epoch, Op, Seq};
 use crate::time::{ClusterTime, Instant};
 
