@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::master::{Master, Mood};
 use super::rig::Rig;
 
-struct Tcp;
+pub(super) struct Tcp;
 
 impl Connector for Tcp {
     type Stream = TcpStream;
@@ -36,7 +36,7 @@ async fn start() -> (Master, MasterAddress) {
 }
 
 /// Runs a test that must not hang.
-fn run(test: impl Future<Output = ()>) {
+pub(super) fn run(test: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limited = async { tokio::time::timeout(Duration::from_secs(60), test).await };
     runtime.block_on(limited).expect("it does not hang");

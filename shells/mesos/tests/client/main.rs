@@ -6,3 +6,4 @@ mod loopback;
 mod master;
 mod network;
 mod rig;
+mod tls;
