@@ -1,6 +1,7 @@
 //! Owns the offers that are held: what is free in each, which are open to placement, and when each is due back.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -54,6 +55,8 @@ pub(super) struct Need {
     pub(super) disk: i64,
     /// Host ports: a number, or 0 for any.
     pub(super) ports: Vec<u16>,
+    /// The roles whose resources it may take, `*` being what is not reserved; none means whatever is offered.
+    pub(super) accepted: Vec<String>,
 }
 
 /// One task placed on an offer.
@@ -95,17 +98,18 @@ impl Offers {
         if self.by_id.contains_key(&offer.id) {
             return None;
         }
-        let usable = |resource: &&Resource| !resource.revocable && resource.disk.is_none();
-        let free =
-            |name: &str| offer.resources.iter().filter(usable).filter(|r| r.name == name).map(scalar).sum();
-        let (cpus, mem) = (free("cpus"), free("mem"));
+        let mut resources: Vec<Resource> = offer.resources.into_iter().filter(usable).collect();
+        resources.iter_mut().for_each(merge_ranges);
+        // What is reserved goes first, so that the rest is left to others.
+        resources.sort_by_key(|resource| resource.reservations.is_empty());
+        let (cpus, mem) = (total(&resources, "cpus"), total(&resources, "mem"));
         let held = HeldOffer {
             id: offer.id.clone(),
             agent,
             role,
             cpus,
             mem,
-            resources: offer.resources.into_iter().filter(|r| usable(&r)).collect(),
+            resources,
             launches: Vec::new(),
             stage: Stage::Open,
         };
@@ -265,8 +269,39 @@ impl Offers {
     }
 }
 
-fn scalar(resource: &Resource) -> i64 {
-    if let ResourceValue::Scalar(milli) = resource.value { milli } else { 0 }
+/// Whether tasks may take it: not what may be taken back, volumes, or what someone reserved for something by labels.
+fn usable(resource: &Resource) -> bool {
+    let labelled = resource.reservations.iter().any(|layer| !layer.labels.is_empty());
+    !resource.revocable && resource.disk.is_none() && !labelled
+}
+
+fn total<'a>(resources: impl IntoIterator<Item = &'a Resource>, name: &str) -> i64 {
+    let of_name = resources.into_iter().filter(|resource| resource.name == name);
+    of_name.fold(0, |sum, resource| match resource.value {
+        ResourceValue::Scalar(milli) => sum.saturating_add(milli),
+        _ => sum,
+    })
+}
+
+/// Puts ranges in order and makes one of those that overlap, so that no number can be taken twice.
+fn merge_ranges(resource: &mut Resource) {
+    let ResourceValue::Ranges(ranges) = &mut resource.value else { return };
+    ranges.sort_unstable();
+    ranges.dedup_by(|next, last| {
+        let overlap = next.0 <= last.1;
+        if overlap {
+            last.1 = last.1.max(next.1);
+        }
+        overlap
+    });
+}
+
+impl Need {
+    /// Whether the task may take it.
+    fn accepts(&self, resource: &Resource) -> bool {
+        let role = resource.reservations.last().map_or("*", |layer| layer.role.as_str());
+        self.accepted.is_empty() || self.accepted.iter().any(|accepted| accepted == role)
+    }
 }
 
 impl HeldOffer {
@@ -277,17 +312,22 @@ impl HeldOffer {
 
     /// Whether `need` fits, and with which host ports: free and distinct.
     pub(super) fn find_ports(&self, need: &Need) -> Option<Arc<[u16]>> {
-        let disk = || self.resources.iter().filter(|r| r.name == "disk").map(scalar).sum::<i64>();
-        if self.cpus < need.cpus || self.mem < need.mem || (need.disk > 0 && disk() < need.disk) {
+        let lacks = |name, wanted| {
+            wanted > 0 && total(self.resources.iter().filter(|r| need.accepts(r)), name) < wanted
+        };
+        if self.cpus < need.cpus || self.mem < need.mem || lacks("disk", need.disk) {
+            return None;
+        }
+        if !need.accepted.is_empty() && (lacks("cpus", need.cpus) || lacks("mem", need.mem)) {
             return None;
         }
         let mut picked: Vec<u16> = Vec::with_capacity(need.ports.len());
-        let mut free = self.port_ranges().flat_map(|(begin, end)| begin..=end);
+        let mut free = self.port_ranges(need).flat_map(|(begin, end)| begin..=end);
         for &wanted in &need.ports {
             let port = match wanted {
-                0 => free.find(|port| !need.ports.contains(port))?,
+                0 => free.find(|port| !need.ports.contains(port) && !picked.contains(port))?,
                 fixed => {
-                    let offered = self.port_ranges().any(|(begin, end)| (begin..=end).contains(&fixed));
+                    let offered = self.port_ranges(need).any(|(begin, end)| (begin..=end).contains(&fixed));
                     (offered && !picked.contains(&fixed)).then_some(fixed)?
                 }
             };
@@ -302,16 +342,16 @@ impl HeldOffer {
         self.cpus -= need.cpus;
         self.mem -= need.mem;
         for (name, milli) in [("cpus", need.cpus), ("mem", need.mem), ("disk", need.disk)] {
-            self.take_scalar(name, milli, &mut claims);
+            self.take_scalar(name, milli, need, &mut claims);
         }
-        self.take_ports(ports, &mut claims);
+        self.take_ports(ports, need, &mut claims);
         claims
     }
 
-    fn port_ranges(&self) -> impl Iterator<Item = (u16, u16)> {
+    fn port_ranges(&self, need: &Need) -> impl Iterator<Item = (u16, u16)> {
         self.resources
             .iter()
-            .filter(|r| r.name == "ports")
+            .filter(|r| r.name == "ports" && need.accepts(r))
             .flat_map(|r| match &r.value {
                 ResourceValue::Ranges(ranges) => ranges.as_slice(),
                 _ => &[],
@@ -323,8 +363,8 @@ impl HeldOffer {
             })
     }
 
-    fn take_scalar(&mut self, name: &str, mut milli: i64, claims: &mut Vec<Resource>) {
-        for resource in self.resources.iter_mut().filter(|r| r.name == name) {
+    fn take_scalar(&mut self, name: &str, mut milli: i64, need: &Need, claims: &mut Vec<Resource>) {
+        for resource in self.resources.iter_mut().filter(|r| r.name == name && need.accepts(r)) {
             let ResourceValue::Scalar(free) = &mut resource.value else { continue };
             let taken = milli.min(*free);
             if taken <= 0 {
@@ -337,20 +377,15 @@ impl HeldOffer {
         assert!(milli <= 0, "what is taken was found free before");
     }
 
-    fn take_ports(&mut self, ports: &[u16], claims: &mut Vec<Resource>) {
-        let mut missing = ports.len();
-        for resource in self.resources.iter_mut().filter(|r| r.name == "ports") {
+    fn take_ports(&mut self, ports: &[u16], need: &Need, claims: &mut Vec<Resource>) {
+        let mut missing: Vec<u64> = ports.iter().map(|&port| u64::from(port)).collect();
+        for resource in self.resources.iter_mut().filter(|r| r.name == "ports" && need.accepts(r)) {
             let ResourceValue::Ranges(ranges) = &mut resource.value else { continue };
-            let taken: Vec<(u64, u64)> = ports
-                .iter()
-                .map(|&p| u64::from(p))
-                .filter(|&p| take_port(ranges, p))
-                .map(|p| (p, p))
-                .collect();
+            let taken = missing.extract_if(.., |port| take_port(ranges, *port));
+            let taken: Vec<(u64, u64)> = taken.map(|port| (port, port)).collect();
             if taken.is_empty() {
                 continue;
             }
-            missing -= taken.len();
             let claim = Resource {
                 name: resource.name.clone(),
                 value: ResourceValue::Ranges(taken),
@@ -361,7 +396,7 @@ impl HeldOffer {
             };
             claims.push(claim);
         }
-        assert_eq!(missing, 0, "ports that are taken were found free before");
+        assert!(missing.is_empty(), "ports that are taken were found free before");
     }
 }
 

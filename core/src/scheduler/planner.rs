@@ -205,5 +205,6 @@ fn need(spec: &AppSpec) -> Need {
         mem: milli(spec.mem),
         disk: milli(spec.disk),
         ports: spec.ports.iter().map(|port| fixed(port.host_port)).collect(),
+        accepted: spec.accepted_roles.clone(),
     }
 }
