@@ -3,9 +3,10 @@
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec;
 
 use super::Scheduler;
-use super::api::{ApiCall, ApiError, ApiReply, ApiRequest, Caller, ErrorKind};
+use super::api::{ApiCall, ApiError, ApiReply, ApiRequest, Caller, ErrorKind, Problem};
 use super::apps::{App, AppIdx, Operation};
 use super::codec::Key;
 use super::effect::Effect;
@@ -74,7 +75,7 @@ impl Scheduler {
     }
 
     fn create(&mut self, who: &Caller, document: &[u8]) -> Outcome {
-        let spec = parse(document)?;
+        let spec = self.parse(document)?;
         let path = spec.path.clone();
         let dotted = path.dotted();
         if dotted.as_str().len() > DOTTED_ID_BYTES_MAX {
@@ -107,7 +108,7 @@ impl Scheduler {
 
     fn update(&mut self, who: &Caller, app: &DottedId, document: &[u8], if_match: Option<u64>) -> Outcome {
         let idx = self.find_idle(app, if_match)?;
-        let spec = parse(document)?;
+        let spec = self.parse(document)?;
         let current = self.apps.get(idx).expect("found just now");
         if spec.path != current.path {
             let detail = format!("id: is '{}' in the document, but the app is {}", spec.path, current.path);
@@ -278,17 +279,25 @@ impl Scheduler {
     }
 }
 
-fn parse(document: &[u8]) -> Result<AppSpec, ApiError> {
-    if document.len() > SPEC_BYTES_MAX {
-        let detail =
-            format!("the definition must have at most {SPEC_BYTES_MAX} bytes, not {}", document.len());
-        return Err(ApiError::new(ErrorKind::Invalid, detail));
-    }
-    match AppSpec::parse(document) {
-        Ok(parsed) => Ok(parsed.spec),
-        Err(problems) => {
+impl Scheduler {
+    fn parse(&self, document: &[u8]) -> Result<AppSpec, ApiError> {
+        if document.len() > SPEC_BYTES_MAX {
+            let detail =
+                format!("the definition must have at most {SPEC_BYTES_MAX} bytes, not {}", document.len());
+            return Err(ApiError::new(ErrorKind::Invalid, detail));
+        }
+        let invalid = |problems| {
             let detail = String::from("the definition is not valid");
-            Err(ApiError { kind: ErrorKind::Invalid, detail, problems })
+            ApiError { kind: ErrorKind::Invalid, detail, problems }
+        };
+        let spec = AppSpec::parse(document).map_err(invalid)?.spec;
+        match &spec.role {
+            Some(role) if !self.roles.iter().any(|own| **own == **role) => {
+                let message =
+                    format!("is \"{role}\"; must be a role of this manager: {}", self.roles.join(", "));
+                Err(invalid(vec![Problem { path: "role".into(), message }]))
+            }
+            _ => Ok(spec),
         }
     }
 }
