@@ -122,27 +122,25 @@ impl Scheduler {
         }
     }
 
-    /// Replaces tasks of another configuration, one at a time, once all others serve.
+    /// Replaces tasks of another configuration, one at a time: those first that do not serve, then each once all others
+    /// serve.
     fn replace_outdated(&mut self, idx: AppIdx) -> bool {
         let Some(app) = self.apps.get_mut(idx) else { return false };
         if app.operation != Operation::Updating {
             return false;
         }
-        let runs = app.wanted_runs();
-        let outdated = app
-            .slots()
-            .iter()
-            .take(app.instances as usize)
-            .position(|slot| slot.task.as_ref().is_some_and(|task| task.version != runs));
-        let Some(slot) = outdated else { return false };
-        let slot = u32::try_from(slot).expect("slots are limited");
-        let others_serve =
-            app.slots().iter().take(app.instances as usize).enumerate().all(|(number, other)| {
-                number == slot as usize || other.task.as_ref().is_some_and(super::slot::Task::serves)
-            });
-        if others_serve
-            && app.slot(slot).and_then(|s| s.task.as_ref()).is_some_and(|task| task.stop.is_none())
-        {
+        let (runs, mut next, mut under_way) = (app.wanted_runs(), None, false);
+        for (number, slot) in app.slots().iter().take(app.instances as usize).enumerate() {
+            match &slot.task {
+                Some(task) if task.version != runs && task.stop.is_none() => {
+                    let candidate = (task.serves(), number);
+                    next = Some(next.map_or(candidate, |best: (bool, usize)| best.min(candidate)));
+                }
+                task => under_way |= !task.as_ref().is_some_and(super::slot::Task::serves),
+            }
+        }
+        if let Some((_, slot)) = next.filter(|_| !under_way) {
+            let slot = u32::try_from(slot).expect("slots are limited");
             self.stop_task(idx, slot, StopReason::Replace);
         }
         false
