@@ -137,6 +137,7 @@ scripts! {
     lease
     levels
     not_leading
+    odd
     ports
     quarantine
     reconcile

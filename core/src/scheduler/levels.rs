@@ -51,6 +51,10 @@ impl Scheduler {
         let mut unwanted = Vec::new();
         for offer in offers {
             self.stats.offers += 1;
+            if self.offers.find(&offer.id).is_some() {
+                self.stats.odd_offers += 1;
+                continue;
+            }
             let role =
                 offer.role.as_deref().and_then(|own| self.roles.iter().find(|role| ***role == *own)).cloned();
             let role = if offer.role.is_none() { Some(self.roles[0].clone()) } else { role };
@@ -61,10 +65,6 @@ impl Scheduler {
                 unwanted.push(offer.id);
                 continue;
             };
-            if self.offers.find(&offer.id).is_some() {
-                self.stats.odd_offers += 1;
-                continue;
-            }
             let agent = self.agents.acquire(&offer.agent_id, &offer.hostname);
             self.offers.hold(offer, role, agent, self.now.mono + OFFER_HOLD);
         }

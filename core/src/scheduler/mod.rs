@@ -277,6 +277,7 @@ impl Scheduler {
             // Another id than ours would orphan every task (R9, R12).
             self.framework.removed = true;
             self.call(MesosCall::Disconnect);
+            self.on_disconnected();
             return;
         }
         if known.is_none() {

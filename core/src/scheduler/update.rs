@@ -52,10 +52,16 @@ impl Scheduler {
     fn on_slot_update(&mut self, idx: AppIdx, slot: u32, status: &TaskStatus) {
         let generation = self.reconcile.generation;
         let app = self.apps.get_mut(idx).expect("found just now");
-        let state = app.edit(slot, |s| {
+        let (state, sent) = app.edit(slot, |s| {
             s.heard = generation;
-            s.task.as_ref().expect("found just now").state
+            let task = s.task.as_ref().expect("found just now");
+            (task.state, task.sent)
         });
+        if !sent {
+            // Nobody can know of a task whose launch waits to be durable.
+            self.stats.odd_updates += 1;
+            return;
+        }
         match judge(state, status) {
             Verdict::Same => self.take_details(idx, slot, status),
             Verdict::Advance(new) => {
