@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::apps::{App, Operation};
 use super::codec::Key;
-use super::slot::{Slot, Task};
+use super::slot::{FailureNote, Slot, Task};
 use super::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
 use super::{Role, Scheduler, Stats};
 use crate::id::DottedId;
@@ -213,13 +213,20 @@ fn waiting_view(app: &App, slot: &Slot, number: u32) -> TaskView {
         version: app.wanted_runs().to_string(),
         weight: 100,
         retries: u32::from(slot.failures),
-        error_message: failure.map_or_else(String::new, |note| {
-            format!("{} on {}: {}", note.state.name().unwrap_or("TASK_UNKNOWN"), note.host, note.message)
-        }),
+        error_message: failure.map_or_else(String::new, failure_text),
         container_name: String::new(),
         created: app.created,
         updated: failure.map_or(app.updated, |note| note.at),
     }
+}
+
+fn failure_text(note: &FailureNote) -> String {
+    let mut text = format!("{} on {}", note.state.name().unwrap_or("TASK_UNKNOWN"), note.host);
+    if !note.message.is_empty() {
+        text.push_str(": ");
+        text.push_str(&note.message);
+    }
+    text
 }
 
 fn app_view(app: &App) -> AppView {

@@ -180,7 +180,7 @@ impl Task {
     /// The state as people and clients see it.
     pub(super) const fn shown_state(&self) -> Shown {
         match (self.stop, self.state) {
-            (Some(Stop { kills: 0, .. }), TaskState::Running) => Shown::Draining,
+            (Some(_), TaskState::Running) => Shown::Draining,
             (_, state) => Shown::Mesos(state),
         }
     }
