@@ -142,6 +142,7 @@ scripts! {
     quarantine
     reconcile
     reconcile_many
+    reconcile_unknown
     refusals
     rescind
     roles

@@ -1,7 +1,9 @@
 //! Owns reconciliation: after each connection every task is asked after by name until something was heard of it, then
 //! Mesos is asked what else it knows (R40–R44). Silence is no answer (R42).
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
+use core::ops::Bound;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +24,8 @@ pub(super) struct Reconcile {
     /// Counts connections; a task was heard of if it bears the current one.
     pub(super) generation: u32,
     stage: Stage,
+    /// The superseded or quarantined task looked at last, in its stage.
+    after: Option<TaskId>,
     /// Tasks asked after in this pass.
     asked: u64,
     pause: Millis,
@@ -36,8 +40,10 @@ enum Stage {
     Idle,
     /// Slots from this one on.
     Slots(AppIdx, u32),
-    /// Superseded and quarantined tasks.
-    Others,
+    /// Superseded tasks.
+    Former,
+    /// Quarantined tasks.
+    Unknown,
     /// Wait, then ask again after whatever was not heard of, or implicitly.
     Pause,
 }
@@ -64,7 +70,8 @@ impl Scheduler {
         match self.reconcile.stage {
             Stage::Idle => {}
             Stage::Slots(app, slot) => self.ask_slots(app, slot),
-            Stage::Others => self.ask_others(),
+            Stage::Former => self.ask_former(),
+            Stage::Unknown => self.ask_unknown(),
             Stage::Pause => {
                 self.reconcile.asked = 0;
                 self.reconcile.stage = Stage::Slots(AppIdx(0), 0);
@@ -92,19 +99,38 @@ impl Scheduler {
             }
             slot += 1;
         }
-        self.reconcile.stage = if idx.0 >= end { Stage::Others } else { Stage::Slots(idx, slot) };
+        self.reconcile.after = None;
+        self.reconcile.stage = if idx.0 >= end { Stage::Former } else { Stage::Slots(idx, slot) };
         self.ask(tasks);
     }
 
-    fn ask_others(&mut self) {
+    fn ask_former(&mut self) {
         let generation = self.reconcile.generation;
-        let former = self.former.iter().filter(|(_, f)| f.heard != generation);
-        let former = former.map(|(id, f)| (id.clone(), Some(f.agent.clone())));
-        let unknown = self.quarantine.iter().filter(|(_, q)| q.heard != generation);
-        let unknown = unknown.map(|(id, q)| (id.clone(), q.agent.clone()));
-        let tasks = former.chain(unknown).take(RECONCILE_TASKS_MAX).collect();
-        self.reconcile.stage = Stage::Pause;
+        let page: Vec<_> = after(&self.former, self.reconcile.after.as_ref()).collect();
+        let silent = page.iter().filter(|(_, former)| former.heard != generation);
+        let tasks = silent.map(|&(id, former)| (id.clone(), Some(former.agent.clone()))).collect();
+        self.reconcile.after = rest_after(&page);
+        if self.reconcile.after.is_none() {
+            self.reconcile.stage = Stage::Unknown;
+        }
         self.ask(tasks);
+    }
+
+    fn ask_unknown(&mut self) {
+        let generation = self.reconcile.generation;
+        let page: Vec<_> = after(&self.quarantine, self.reconcile.after.as_ref()).collect();
+        let silent = page.iter().filter(|(_, unknown)| unknown.heard != generation);
+        let tasks = silent.map(|&(id, unknown)| (id.clone(), unknown.agent.clone())).collect();
+        self.reconcile.after = rest_after(&page);
+        let more = self.reconcile.after.is_some();
+        self.ask(tasks);
+        if !more {
+            self.end_pass();
+        }
+    }
+
+    fn end_pass(&mut self) {
+        self.reconcile.stage = Stage::Pause;
         if self.reconcile.asked == 0 {
             // All that is known was heard of; what is not known can only be asked for implicitly.
             self.call(MesosCall::Reconcile { tasks: Vec::new() });
@@ -144,4 +170,18 @@ impl Scheduler {
     fn arm_reconcile(&mut self, at: Option<Instant>) {
         self.timers.arm(TimerKey::Reconcile, &mut self.reconcile.timer, at);
     }
+}
+
+/// A page of tasks in order of id.
+fn after<'a, V>(
+    tasks: &'a BTreeMap<TaskId, V>,
+    after: Option<&TaskId>,
+) -> impl Iterator<Item = (&'a TaskId, &'a V)> + use<'a, V> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    tasks.range::<TaskId, _>((from, Bound::Unbounded)).take(RECONCILE_TASKS_MAX)
+}
+
+/// Where the next page begins; `None` after the last.
+fn rest_after<V>(page: &[(&TaskId, &V)]) -> Option<TaskId> {
+    page.last().filter(|_| page.len() == RECONCILE_TASKS_MAX).map(|&(id, _)| id.clone())
 }

@@ -69,6 +69,14 @@ pub(crate) fn perform(stage: &mut Stage, command: &str) {
         }
         "depose" => stage.step(Input::Depose { why: DeposeReason::Abdicated }),
         "advance" => stage.advance(span_of(words.first())),
+        "repeat" => {
+            let (times, command) = rest.split_once(' ').expect("repeat needs a number and a command");
+            stage.repeating = true;
+            for number in 0..times.parse().expect("a number of times") {
+                perform(stage, &command.replace('%', &format!("{number:04}")));
+            }
+            stage.repeating = false;
+        }
         "journal" => stage.manual = words.has("manual"),
         "stored" => stage.store_upto(if words.has("all") { None } else { words.first().parse().ok() }),
         "stall" => stage.step(Input::Store(StoreEvent::Stalled)),

@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) crash_notes: Vec<CrashNote>,
     /// Batches wait for `stored`; otherwise each is durable at once, and not shown.
     pub(crate) manual: bool,
+    /// One of many steps that are much alike, and are not examined so closely.
+    pub(crate) repeating: bool,
     /// Kinds of lines that are left out.
     pub(crate) hidden: Vec<String>,
     pub(crate) now: Instant,
@@ -135,8 +137,10 @@ impl Stage {
     }
 
     fn one_step(&mut self, input: Input) {
-        // Whatever decides what comes next is in the encoding.
-        self.machine = Scheduler::thaw(&self.machine.freeze()).expect("a frozen machine thaws");
+        if !self.repeating {
+            // Whatever decides what comes next is in the encoding.
+            self.machine = Scheduler::thaw(&self.machine.freeze()).expect("a frozen machine thaws");
+        }
         let now = Now { mono: self.now, wall: Timestamp(1_000_000 + self.now.0) };
         let mut effects = Vec::new();
         self.machine.step(now, input, &mut effects);
