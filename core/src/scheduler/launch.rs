@@ -108,8 +108,9 @@ impl Launch {
 }
 
 fn resolve(of: &Port, host: u16, on_bridge: bool) -> TaskPort<'_> {
+    // In the host's network the number in the definition is a wish unless it is required; it names the port all the same.
     let (inside, asked) =
-        if on_bridge { (of.container_port, of.container_port) } else { (host, of.host_port) };
+        if on_bridge { (of.container_port, of.container_port) } else { (host, of.service_port) };
     let or_host = |port| if port == 0 { host } else { port };
     TaskPort { of, host, inside: or_host(inside), asked: or_host(asked) }
 }

@@ -95,7 +95,9 @@ fn bridge_tasks_get_mappings_variables_and_the_containers_port_checked() {
 
 #[test]
 fn host_tasks_get_no_mappings_and_the_host_port_checked() {
-    let task = host(vec![port(Some("http"), 0, 8080)], vec![31000]).task_info();
+    // As the spec reads `portDefinitions` without `requirePorts`.
+    let wished = Port { service_port: 8080, ..port(Some("http"), 0, 0) };
+    let task = host(vec![wished], vec![31000]).task_info();
     let docker = task.container.as_ref().and_then(|found| found.docker.as_ref()).expect("docker");
     assert_eq!(docker.port_mappings, []);
     assert_eq!(check_port(&task), 31000);
