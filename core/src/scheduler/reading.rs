@@ -316,12 +316,11 @@ impl<'a> RecordCursor<'a> {
         let unknown = self.names(b'q').flat_map(|from| from_name(&machine.quarantine, from));
         let unknown = unknown.map(|task| Key::Quarantine(task.to_string()));
         let slots = self.apps(b's').flat_map(|app| {
-            let first = self.number_in(app).unwrap_or(0);
-            (u32::try_from(first).unwrap_or(u32::MAX)..app.slot_count())
-                .map(|n| Key::Slot(app.dotted.as_str().into(), n))
+            let first = self.number_in(app).map_or(0, u32::from_be_bytes);
+            (first..app.slot_count()).map(|n| Key::Slot(app.dotted.as_str().into(), n))
         });
         let versions = self.apps(b'v').flat_map(|app| {
-            let first = self.number_in(app).unwrap_or(0);
+            let first = self.number_in(app).map_or(0, u64::from_be_bytes);
             app.versions.range(first..).map(|(&v, _)| Key::Version(app.dotted.as_str().into(), v))
         });
         let all = apps.chain(framework).chain(keys).chain(former).chain(unknown).chain(slots).chain(versions);
@@ -344,11 +343,11 @@ impl<'a> RecordCursor<'a> {
         self.names(kind).flat_map(|from| self.machine.apps.from(from))
     }
 
-    /// The number in `from`, if it is of this app.
-    fn number_in(&self, app: &App) -> Option<u64> {
-        let number =
-            self.from.0.get(1..)?.strip_prefix(app.dotted.as_str().as_bytes())?.strip_prefix(&[0])?;
-        Some(number.iter().fold(0, |n, &b| n << 8 | u64::from(b)))
+    /// The number in `from`, if it is of this app: the least whose key may not be before `from`, which may be cut
+    /// short or go on.
+    fn number_in<const N: usize>(&self, app: &App) -> Option<[u8; N]> {
+        let given = self.from.0.get(1..)?.strip_prefix(app.dotted.as_str().as_bytes())?.strip_prefix(&[0])?;
+        Some(core::array::from_fn(|at| given.get(at).copied().unwrap_or(0)))
     }
 }
 
