@@ -186,7 +186,7 @@ impl<'a> View<'a> {
 
 fn fill(view: &mut TaskView, task: &Task) {
     view.healthy = task.healthy;
-    view.ip = task.ip.as_deref().map_or_else(|| view.host.clone(), Into::into);
+    view.ip = task.address(&view.host).into();
     view.ports = task.ports.to_vec();
     view.version = task.version.to_string();
     view.container_name = task.container.as_deref().map_or_else(String::new, |id| format!("mesos-{id}"));

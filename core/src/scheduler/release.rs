@@ -130,10 +130,7 @@ impl Scheduler {
         let task =
             app.slot(slot).and_then(|s| s.task.as_ref()).filter(|task| task.hex == hex && task.serves());
         let Some(task) = task else { return };
-        let host = match &task.ip {
-            Some(ip) if task.ports.is_empty() => ip.to_string(),
-            _ => self.agents.get(task.agent).host.to_string(),
-        };
+        let host = task.address(&self.agents.get(task.agent).host).into();
         let change = RouteChange::Put {
             app: app.dotted.as_str().into(),
             task: app.task_id(slot, hex),

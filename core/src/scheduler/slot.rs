@@ -185,6 +185,11 @@ impl Task {
         }
     }
 
+    /// Where it is reached: its agent, on whose ports those of the container are mapped; without ports its own address.
+    pub(super) fn address<'a>(&'a self, host: &'a str) -> &'a str {
+        self.ip.as_deref().filter(|_| self.ports.is_empty()).unwrap_or(host)
+    }
+
     /// It may get traffic.
     pub(super) fn serves(&self) -> bool {
         let well = if self.checked { self.healthy == Some(true) } else { self.healthy != Some(false) };

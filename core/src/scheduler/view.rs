@@ -65,7 +65,7 @@ pub struct TaskView {
     pub status: &'static str,
     /// The last health verdict.
     pub healthy: Option<bool>,
-    /// Where it is reached: the container's address on a network of its own, else the agent's host.
+    /// Where it is reached: its agent's host, or without mapped ports the container's own address.
     pub ip: String,
     /// The agent's host name.
     pub host: String,

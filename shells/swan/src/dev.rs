@@ -11,7 +11,7 @@ use crate::arguments::{DevArgs, Executor};
 use crate::failure::Failure;
 use crate::service::{self, Plan};
 
-/// Where a Docker engine listens, if there is one.
+/// Where a Docker engine listens unless `DOCKER_HOST` says otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
 
 /// Runs until it is told to stop.
@@ -60,7 +60,7 @@ fn start_cluster(arguments: &DevArgs, state: PathBuf, runtime: &Runtime) -> Resu
         Executor::Docker => ExecutorChoice::Docker,
         Executor::Builtin => ExecutorChoice::Builtin,
     };
-    options.docker_socket = Some(PathBuf::from(DOCKER_SOCKET)).filter(|socket| socket.exists());
+    options.docker_socket = docker_socket(std::env::var("DOCKER_HOST").ok())?;
     options.state_dir = Some(state);
     let listener = service::listen("--mesos-listen", arguments.mesos_listen)?;
     let started = runtime.block_on(async {
@@ -68,6 +68,19 @@ fn start_cluster(arguments: &DevArgs, state: PathBuf, runtime: &Runtime) -> Resu
         DevCluster::start(options, listener).await
     });
     started.map_err(|error| Failure::failed(format!("the embedded cluster does not start: {error}")))
+}
+
+/// The engine's socket: what `DOCKER_HOST` says, else the usual one if it is there.
+fn docker_socket(host: Option<String>) -> Result<Option<PathBuf>, Failure> {
+    let Some(host) = host.filter(|host| !host.is_empty()) else {
+        return Ok(Some(PathBuf::from(DOCKER_SOCKET)).filter(|socket| socket.exists()));
+    };
+    match host.strip_prefix("unix://") {
+        Some(path) => Ok(Some(PathBuf::from(path))),
+        None => Err(Failure::usage(format!(
+            "DOCKER_HOST is '{host}', but only an engine on this machine can be used: unix:///PATH"
+        ))),
+    }
 }
 
 /// `swan/dev` in `$XDG_STATE_HOME` or `~/.local/state`.
@@ -78,4 +91,17 @@ fn default_directory() -> Result<PathBuf, Failure> {
         .or_else(home)
         .ok_or_else(|| Failure::usage("give --data-dir DIR: neither XDG_STATE_HOME nor HOME is set"))?;
     Ok(state.join("swan/dev"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_where_docker_host_says_and_on_this_machine() {
+        let socket = docker_socket(Some("unix:///run/other.sock".into())).expect("good");
+        assert_eq!(socket, Some(PathBuf::from("/run/other.sock")));
+        assert!(docker_socket(Some("tcp://10.0.0.1:2375".into())).is_err());
+        assert!(docker_socket(Some(String::new())).is_ok());
+    }
 }
