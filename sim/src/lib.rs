@@ -1,3 +1,11 @@
 //! A deterministic cluster that breaks everything: the world around Swan's machines, as a library.
 
+pub mod checkers;
+pub mod digest;
+pub mod disk;
+pub mod ledger;
 pub mod mesos;
+pub mod options;
+mod queue;
+pub mod run;
+pub mod world;

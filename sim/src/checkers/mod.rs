@@ -1,0 +1,72 @@
+//! Owns the checkers: each watches a run from outside and says when a numbered invariant is broken.
+//!
+//! A checker sees what a process is told and does, what is durable, and what is really so in the cluster; never what a
+//! machine believes, except through answers and views that users get too.
+
+pub mod ack_rule;
+pub mod bounded_duplication;
+pub mod conservation;
+pub mod convergence;
+pub mod recovery;
+pub mod resource_soundness;
+pub mod state_monotonic;
+pub mod stored;
+pub mod unique_launch;
+
+#[cfg(test)]
+mod tests;
+
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::mesos::{AgentId, TaskId};
+use swan_core::scheduler::View;
+
+use self::stored::Stored;
+use crate::mesos::Cluster;
+
+/// One thing that can be seen from outside.
+#[derive(Clone, Copy, Debug)]
+pub enum Seen<'a> {
+    /// A process begins, with nothing in memory.
+    Started,
+    /// The process is told this.
+    Told(&'a ManagerInput),
+    /// The process does this.
+    Does(&'a ManagerEffect),
+    /// The process has taken a step.
+    Stepped(View<'a>),
+    /// An executor is told to start a task.
+    Launched(&'a TaskId, &'a AgentId),
+    /// From time to time: what is really so.
+    Truth(&'a Cluster),
+}
+
+/// What every checker may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Virtual milliseconds.
+    pub now: u64,
+    /// The newest fault or request.
+    pub calm_since: u64,
+    /// What all durable entries amount to.
+    pub stored: &'a Stored,
+}
+
+/// Watches for one invariant.
+pub trait Checker: std::fmt::Debug {
+    /// The invariant, as `docs/INVARIANTS.md` numbers it.
+    fn number(&self) -> &'static str;
+    /// Looks at one thing; an error says what is broken.
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String>;
+}
+
+/// All checkers that watch while a run goes on.
+pub fn all() -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(unique_launch::UniqueLaunch::default()),
+        Box::new(bounded_duplication::BoundedDuplication::default()),
+        Box::new(ack_rule::AckRule::default()),
+        Box::new(state_monotonic::StateMonotonic::default()),
+        Box::new(resource_soundness::ResourceSoundness::default()),
+        Box::new(conservation::Conservation::default()),
+    ]
+}

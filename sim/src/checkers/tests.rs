@@ -1,0 +1,266 @@
+//! Owns the tests of the checkers: each accepts a sound history, and rejects one that is broken on purpose.
+
+use std::sync::Arc;
+
+use prost::Message;
+use swan_core::id::{AppPath, DottedId, TaskName};
+use swan_core::journal::{Entry, StoreOp};
+use swan_core::link::{CallId, ConnId, LinkEffect, LinkInput};
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::mesos::{
+    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, TaskId, TaskState, TaskStatus, Uuid,
+};
+use swan_core::record::{Epoch, Op, RecordKey, Seq};
+use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::event::{Event as News, EventId, EventKind};
+use swan_core::scheduler::launch::Launch;
+use swan_core::spec::AppSpec;
+use swan_core::time::{ClusterTime, Millis, Timestamp};
+
+use super::convergence::{Running, Wanted, Wishes, pending};
+use super::stored::{SlotMessage, Stored, StoredApp, TaskMessage};
+use super::*;
+use crate::disk::{Done, Platter};
+
+const DOCUMENT: &[u8] = br#"{"id": "/web", "cpus": 1, "mem": 64,
+    "container": {"type": "DOCKER", "docker": {"image": "web:1"}}}"#;
+
+fn task(hex: u64) -> TaskId {
+    TaskName { hex, slot: 0, app: "web" }.id()
+}
+
+fn entry(ops: Vec<Op>) -> Entry {
+    Entry { epoch: Epoch(1), first: Seq(1), last: Seq(1), cluster_time: ClusterTime(0), ops }
+}
+
+fn slot_record(hex: u64, state: TaskState) -> Op {
+    let task = Some(TaskMessage { hex, state: state.number(), stop: 0 });
+    Op { key: RecordKey(b"sweb\0\0\0\0\0".to_vec()), value: Some(SlotMessage { task }.encode_to_vec()) }
+}
+
+/// One app of which one instance is wanted, and the task of its slot, if there is one.
+fn stored(task: Option<(u64, TaskState)>) -> Stored {
+    let app = StoredApp { instances: 1, operation: "noop".into() };
+    let app = Op { key: RecordKey(b"aweb".to_vec()), value: Some(app.encode_to_vec()) };
+    let slot = task.map(|(hex, state)| slot_record(hex, state));
+    let mut stored = Stored::default();
+    stored.apply(&entry([app].into_iter().chain(slot).collect()));
+    stored
+}
+
+fn see(checker: &mut dyn Checker, stored: &Stored, seen: Seen<'_>) -> Result<(), String> {
+    checker.see(Context { now: 0, calm_since: 0, stored }, seen)
+}
+
+fn sends(call: MesosCall) -> ManagerEffect {
+    ManagerEffect::Link(LinkEffect::Send {
+        conn: ConnId(1),
+        id: CallId(1),
+        stream_id: String::new(),
+        framework: FrameworkId::from("F"),
+        call: call.into(),
+    })
+}
+
+fn hears(event: Event) -> ManagerInput {
+    ManagerInput::Link(LinkInput::Event { conn: ConnId(1), event: event.into() })
+}
+
+fn launch(hex: u64, cpus: i64, ports: &[u16]) -> Launch {
+    let spec = AppSpec::parse(DOCUMENT).expect("a sound document").spec;
+    let path = AppPath::parse("/web").expect("a path");
+    let claimed = ports.iter().map(|&port| (port.into(), port.into())).collect();
+    Launch {
+        task: task(hex),
+        slot: 0,
+        agent: AgentId::from("S"),
+        host: "s.test".into(),
+        ports: ports.into(),
+        resources: vec![
+            Resource::scalar("cpus", cpus).allocated_to("*"),
+            Resource::ranges("ports", claimed).allocated_to("*"),
+        ],
+        template: Arc::new(spec.template(&path.dotted(), "1")),
+    }
+}
+
+fn accepts(offer: &str, launches: Vec<Launch>) -> ManagerEffect {
+    sends(MesosCall::Accept { offers: vec![OfferId::from(offer)], launches, refuse: Millis(0) })
+}
+
+#[test]
+fn s2_a_launch_needs_a_durable_record_and_a_new_id() {
+    let known = stored(Some((1, TaskState::Staging)));
+    let accept = accepts("O", vec![launch(1, 1000, &[])]);
+    let mut checker = unique_launch::UniqueLaunch::default();
+    assert!(see(&mut checker, &stored(None), Seen::Does(&accept)).is_err(), "before its record");
+    let mut checker = unique_launch::UniqueLaunch::default();
+    assert_eq!(see(&mut checker, &known, Seen::Does(&accept)), Ok(()));
+    assert!(see(&mut checker, &known, Seen::Does(&accept)).is_err(), "twice");
+    let agent = AgentId::from("S");
+    assert_eq!(see(&mut checker, &known, Seen::Launched(&task(1), &agent)), Ok(()));
+    assert!(see(&mut checker, &known, Seen::Launched(&task(1), &agent)).is_err(), "started twice");
+}
+
+#[test]
+fn s3_surplus_is_accounted_for_and_ends() {
+    let known = stored(Some((1, TaskState::Running)));
+    let at = |now| Context { now, calm_since: 0, stored: &known };
+    let mut checker = bounded_duplication::BoundedDuplication::default();
+    assert_eq!(checker.judge(at(0), &[task(1)]), Ok(()));
+    assert!(checker.judge(at(0), &[task(2)]).is_err(), "nobody knows it");
+    assert_eq!(checker.judge(at(0), &[task(1), task(1)]), Ok(()), "for a while");
+    assert!(checker.judge(at(3_600_000), &[task(1), task(1)]).is_err(), "for too long");
+}
+
+fn status(hex: u64, state: TaskState) -> TaskStatus {
+    let uuid = Some(Uuid(vec![7; 16].into()));
+    TaskStatus { uuid, ..TaskStatus::from_master(task(hex), state, Reason::Reconciliation) }
+}
+
+fn acknowledges(hex: u64) -> ManagerEffect {
+    let uuid = Uuid(vec![7; 16].into());
+    sends(MesosCall::Acknowledge { task: task(hex), agent: AgentId::from("S"), uuid })
+}
+
+#[test]
+fn s4_an_acknowledgement_follows_a_durable_record() {
+    let judged = |told: Option<TaskState>, record: Option<TaskState>| {
+        let mut checker = ack_rule::AckRule::default();
+        let stored = stored(record.map(|state| (1, state)));
+        if let Some(state) = told {
+            let input = hears(Event::Update(status(1, state).into()));
+            see(&mut checker, &stored, Seen::Told(&input)).expect("hearing breaks nothing");
+        }
+        see(&mut checker, &stored, Seen::Does(&acknowledges(1))).is_ok()
+    };
+    use TaskState as S;
+    assert!(judged(Some(S::Running), Some(S::Running)));
+    assert!(judged(Some(S::Running), Some(S::Killing)), "a later state");
+    assert!(judged(Some(S::Failed), None));
+    assert!(!judged(None, Some(S::Running)), "never came");
+    assert!(!judged(Some(S::Running), Some(S::Staging)), "not durable");
+    assert!(!judged(Some(S::Running), None), "unknown");
+    assert!(!judged(Some(S::Failed), Some(S::Running)), "the end is not durable");
+}
+
+fn publishes(seq: u64, kind: EventKind) -> ManagerEffect {
+    let id = EventId { epoch: Epoch(1), seq: Seq(seq), n: 0 };
+    let app = Some(DottedId::from_text("web"));
+    ManagerEffect::Publish(Arc::new(News { id, at: Timestamp(0), who: None, app, kind }))
+}
+
+fn changed(seq: u64, state: &str) -> ManagerEffect {
+    let kind = EventKind::TaskChanged {
+        task: task(1),
+        slot: 0,
+        version: 1,
+        agent: "S".into(),
+        host: "s.test".into(),
+        state: state.into(),
+        message: String::new(),
+    };
+    publishes(seq, kind)
+}
+
+#[test]
+fn s5_states_go_forward_and_ends_are_durable() {
+    let judged = |events: &[ManagerEffect], known: &Stored| {
+        let mut checker = state_monotonic::StateMonotonic::default();
+        events.iter().all(|event| see(&mut checker, known, Seen::Does(event)).is_ok())
+    };
+    let (none, running) = (stored(None), stored(Some((1, TaskState::Running))));
+    let forward = [
+        changed(1, "TASK_STARTING"),
+        changed(2, "TASK_UNREACHABLE"),
+        changed(3, "TASK_RUNNING"),
+        changed(4, "TASK_FAILED"),
+    ];
+    assert!(judged(&forward, &none));
+    assert!(!judged(&[changed(1, "TASK_FAILED"), changed(2, "TASK_RUNNING")], &none), "after its end");
+    assert!(!judged(&[changed(1, "TASK_FAILED"), changed(2, "TASK_FAILED")], &none), "its end twice");
+    assert!(!judged(&[changed(1, "TASK_RUNNING"), changed(2, "TASK_STARTING")], &none), "back");
+    assert!(!judged(&[changed(1, "TASK_RUNNING"), changed(1, "TASK_RUNNING")], &none), "one id twice");
+    assert!(!judged(&[changed(1, "TASK_FAILED")], &running), "before it is durable");
+}
+
+fn offers(id: &str) -> ManagerInput {
+    let offer = Offer {
+        id: OfferId::from(id),
+        framework_id: FrameworkId::from("F"),
+        agent_id: AgentId::from("S"),
+        hostname: "s.test".into(),
+        address: None,
+        domain: None,
+        attributes: vec![],
+        resources: vec![
+            Resource::scalar("cpus", 2000).allocated_to("*"),
+            Resource::ranges("ports", vec![(31_000, 31_001)]).allocated_to("*"),
+        ],
+        role: Some("*".into()),
+        unavailability: None,
+        executor_ids: vec![],
+    };
+    hears(Event::Offers(vec![offer]))
+}
+
+#[test]
+fn s9_launches_fit_offers_that_are_held() {
+    let none = stored(None);
+    let judged = |between: Option<ManagerInput>, launches: Vec<Launch>| {
+        let mut checker = resource_soundness::ResourceSoundness::default();
+        for input in [Some(offers("O")), between].iter().flatten() {
+            see(&mut checker, &none, Seen::Told(input)).expect("hearing breaks nothing");
+        }
+        let accept = accepts("O", launches);
+        let first = see(&mut checker, &none, Seen::Does(&accept));
+        assert!(see(&mut checker, &none, Seen::Does(&accept)).is_err(), "no offer is answered twice");
+        first.is_ok()
+    };
+    assert!(judged(None, vec![launch(1, 1000, &[31_000]), launch(2, 1000, &[31_001])]));
+    assert!(!judged(None, vec![launch(1, 1500, &[]), launch(2, 1000, &[])]), "too much");
+    assert!(!judged(None, vec![launch(1, 1000, &[31_000]), launch(2, 1000, &[31_000])]), "one port twice");
+    assert!(!judged(None, vec![launch(1, 1000, &[31_009])]), "a port that was not offered");
+    let rescinded = hears(Event::Rescind(OfferId::from("O")));
+    assert!(!judged(Some(rescinded), vec![launch(1, 1000, &[])]), "taken back");
+}
+
+#[test]
+fn s13_a_lost_entry_is_noticed() {
+    let entry = entry(vec![Op { key: RecordKey(b"f".to_vec()), value: Some(vec![10, 1, b'F']) }]);
+    let mut platter = Platter::default();
+    let op = StoreOp::Append { epoch: Epoch(0), index: 0, entry: entry.clone().encode(0) };
+    platter.apply(&op, &mut Done::default());
+    let mut known = Stored::default();
+    known.apply(&entry);
+    let boot = crate::world::boot;
+    assert_eq!(recovery::judge(&platter, &known, boot(1)), Ok(()));
+    assert!(recovery::judge(&Platter::default(), &known, boot(1)).is_err(), "the entry is not there");
+    let mut other = known.clone();
+    other.apply(&self::entry(vec![Op { key: RecordKey(b"f".to_vec()), value: None }]));
+    assert!(recovery::judge(&platter, &other, boot(1)).is_err(), "one deletion is not there");
+}
+
+#[test]
+fn s23_counts_equal_what_is_listed() {
+    let add_up = conservation::add_up;
+    assert_eq!(add_up(&[("A", 1), ("B", 1)], 2, &["A", "B"]), Ok(()));
+    assert!(add_up(&[("A", 2)], 2, &["A", "B"]).is_err());
+    assert!(add_up(&[("A", 1)], 1, &["A", "B"]).is_err());
+}
+
+#[test]
+fn l1_exactly_what_is_wanted_runs() {
+    let wanted = |instances, image: &str| Some(Wanted { instances, image: image.into() });
+    let running = |slot, image: &str| Running { app: "web".into(), slot, image: image.into() };
+    let wishes: Wishes = [("web".to_owned(), [wanted(2, "a"), wanted(1, "b")].into())].into();
+    assert_eq!(pending(&wishes, &[running(0, "a"), running(1, "a")]), None);
+    assert_eq!(pending(&wishes, &[running(0, "b")]), None, "either, where an answer got lost");
+    assert!(pending(&wishes, &[running(0, "a")]).is_some(), "too few");
+    assert!(pending(&wishes, &[running(0, "a"), running(1, "b")]).is_some(), "mixed");
+    assert!(pending(&wishes, &[running(0, "a"), running(0, "a")]).is_some(), "one slot twice");
+    let gone: Wishes = [("web".to_owned(), [None].into())].into();
+    assert_eq!(pending(&gone, &[]), None);
+    assert!(pending(&gone, &[running(0, "a")]).is_some(), "not wanted");
+    assert!(pending(&Wishes::new(), &[running(0, "a")]).is_some(), "never asked for");
+}

@@ -1,0 +1,291 @@
+//! Owns the model disk: executes storage operations one group at a time, slowly, wrongly, or not at all, and keeps what
+//! a crash leaves. It honours the contract of `swan_core::journal::StoreOp`.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use swan_core::journal::frame::{self, Kind};
+use swan_core::journal::{Blob, ChunkName, LogPart, OpId, Payload, StoreOp, StoreResult};
+use swan_core::record::Epoch;
+use swan_core::rng::Rng;
+
+use crate::ledger::Ledger;
+use crate::options::StoreOptions;
+
+/// What is stored: what a new process finds.
+#[derive(Clone, Debug, Default)]
+pub struct Platter {
+    epoch: Epoch,
+    first: u64,
+    log: VecDeque<Blob>,
+    /// What a crash left of an entry, behind the last whole one.
+    torn: Option<Blob>,
+    /// Entries below were durable once.
+    durable: u64,
+    chunks: BTreeMap<ChunkName, Blob>,
+    manifest: Option<Blob>,
+}
+
+/// What came of some time passing.
+#[derive(Clone, Debug, Default)]
+pub struct Done {
+    /// Answers, in order.
+    pub answers: Vec<(OpId, StoreResult)>,
+    /// Entries that are in the log from now on, with their indexes.
+    pub applied: Vec<(u64, Blob)>,
+    /// Whole entries that were cut off: index of the first.
+    pub cut: Option<u64>,
+}
+
+/// The disk: a platter and a queue before it.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    options: StoreOptions,
+    rng: Rng,
+    platter: Platter,
+    waiting: VecDeque<(OpId, StoreOp)>,
+    busy: Option<Busy>,
+    /// Appends of unknown outcome that take effect only now (R94).
+    late: Vec<(u64, StoreOp)>,
+    /// Faults happen.
+    pub faults: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Busy {
+    until: u64,
+    group: Vec<(OpId, StoreOp)>,
+}
+
+impl Disk {
+    /// An empty disk.
+    pub fn new(options: StoreOptions, rng: Rng) -> Self {
+        let platter = Platter::default();
+        Self { options, rng, platter, waiting: VecDeque::new(), busy: None, late: Vec::new(), faults: true }
+    }
+
+    /// What is stored now.
+    pub const fn platter(&self) -> &Platter {
+        &self.platter
+    }
+
+    /// Takes an operation.
+    pub fn submit(&mut self, now: u64, id: OpId, op: StoreOp, ledger: &mut Ledger) {
+        self.waiting.push_back((id, op));
+        self.begin(now, ledger);
+    }
+
+    /// When to call [`Self::step`].
+    pub fn next_deadline(&self) -> Option<u64> {
+        let late = self.late.iter().map(|(at, _)| *at).min();
+        self.busy.as_ref().map(|busy| busy.until).into_iter().chain(late).min()
+    }
+
+    /// Ends what is due.
+    pub fn step(&mut self, now: u64, ledger: &mut Ledger) -> Done {
+        let mut done = Done::default();
+        let due: Vec<StoreOp> = self.late.extract_if(.., |(at, _)| *at <= now).map(|(_, op)| op).collect();
+        for op in due {
+            if self.platter.apply(&op, &mut done) == StoreResult::Done(Payload::Nothing) {
+                ledger.note("store: write applied late");
+            }
+        }
+        if self.busy.as_ref().is_some_and(|busy| busy.until <= now) {
+            let busy = self.busy.take().expect("checked just now");
+            self.finish(now, busy.group, &mut done, ledger);
+            self.begin(now, ledger);
+        }
+        done
+    }
+
+    /// The process is gone: what it had under way is there, or not, or in part.
+    pub fn crash(&mut self, ledger: &mut Ledger) -> Done {
+        let mut done = Done::default();
+        self.waiting.clear();
+        let Some(busy) = self.busy.take() else { return done };
+        let kept = self.rng.between(0, busy.group.len() as u64) as usize;
+        for (_, op) in &busy.group[..kept] {
+            self.platter.apply(op, &mut done);
+        }
+        if kept > 0 {
+            ledger.note("store: write survived crash");
+        }
+        if let Some((_, StoreOp::Append { epoch, entry, .. })) = busy.group.get(kept)
+            && *epoch == self.platter.epoch
+            && self.faults
+            && self.rng.chance(self.options.torn)
+        {
+            ledger.note("store: torn entry");
+            let whole = entry.as_slice();
+            let mut bytes = whole[..self.rng.between(1, whole.len() as u64 - 1) as usize].to_vec();
+            if self.rng.chance(300_000) {
+                // The file was made longer before its content was written.
+                bytes.resize(whole.len(), 0);
+            }
+            if bytes != whole {
+                self.platter.torn = Some(bytes.into());
+            }
+        }
+        done
+    }
+
+    fn begin(&mut self, now: u64, ledger: &mut Ledger) {
+        if self.busy.is_some() {
+            return;
+        }
+        let Some(first) = self.waiting.pop_front() else { return };
+        let mut group = vec![first];
+        if matches!(group[0].1, StoreOp::Append { .. }) {
+            while let Some(next) = self.waiting.pop_front_if(|(_, op)| matches!(op, StoreOp::Append { .. })) {
+                group.push(next);
+            }
+        }
+        let (low, high) = self.options.latency_ms;
+        let mut takes = self.rng.between(low, high);
+        if self.faults && self.rng.chance(self.options.stalls.0) {
+            takes += self.rng.between(1_000, self.options.stalls.1);
+            ledger.note("store: stall");
+        }
+        self.busy = Some(Busy { until: now + takes, group });
+    }
+
+    fn finish(&mut self, now: u64, group: Vec<(OpId, StoreOp)>, done: &mut Done, ledger: &mut Ledger) {
+        if self.faults && self.rng.chance(self.options.fails) {
+            ledger.note("store: failed");
+            let failed = |(id, _)| (id, StoreResult::FailedClean("no space is left".into()));
+            done.answers.extend(group.into_iter().map(failed));
+            return;
+        }
+        if self.faults && self.rng.chance(self.options.unknown) {
+            ledger.note("store: unknown outcome");
+            let kept = self.rng.between(0, group.len() as u64) as usize;
+            for (_, op) in &group[..kept] {
+                self.platter.apply(op, done);
+            }
+            if let Some((_, op @ StoreOp::Append { .. })) = group.get(kept)
+                && self.rng.chance(300_000)
+            {
+                self.late.push((now + self.rng.between(1, 3_000), op.clone()));
+            }
+            let unknown = |(id, _)| (id, StoreResult::Unknown("the connection was lost".into()));
+            done.answers.extend(group.into_iter().map(unknown));
+            return;
+        }
+        for (id, op) in group {
+            let result = self.platter.apply(&op, done);
+            match (&result, &op) {
+                (StoreResult::Done(_), StoreOp::Append { index, .. }) => {
+                    self.platter.durable = self.platter.durable.max(index + 1);
+                }
+                (StoreResult::Done(_), StoreOp::SwitchManifest { .. }) => ledger.note("store: snapshot"),
+                _ => {}
+            }
+            done.answers.push((id, result));
+        }
+    }
+}
+
+impl Platter {
+    /// The index of the next entry.
+    pub fn end(&self) -> u64 {
+        self.first + self.log.len() as u64
+    }
+
+    /// Executes one operation, faultlessly.
+    pub fn apply(&mut self, op: &StoreOp, done: &mut Done) -> StoreResult {
+        match self.conditional(op, done) {
+            Ok(payload) => StoreResult::Done(payload),
+            Err(refused) => refused,
+        }
+    }
+
+    fn conditional(&mut self, op: &StoreOp, done: &mut Done) -> Result<Payload, StoreResult> {
+        match op {
+            StoreOp::Append { epoch, .. }
+            | StoreOp::Cut { epoch, .. }
+            | StoreOp::Trim { epoch, .. }
+            | StoreOp::WriteChunk { epoch, .. }
+            | StoreOp::DeleteChunk { epoch, .. }
+            | StoreOp::SwitchManifest { epoch, .. }
+                if *epoch != self.epoch =>
+            {
+                return Err(StoreResult::Fenced);
+            }
+            StoreOp::ReadEpoch => return Ok(Payload::Epoch(self.epoch)),
+            StoreOp::ClaimEpoch { expected, epoch } => {
+                if self.epoch != *expected {
+                    return Err(StoreResult::Conflict);
+                }
+                self.epoch = *epoch;
+            }
+            StoreOp::Append { index, entry, .. } => self.append(*index, entry, done)?,
+            StoreOp::ReadLog { from, max_bytes } => return Ok(Payload::Log(self.read(*from, *max_bytes))),
+            StoreOp::Cut { from, .. } => self.cut(*from, done)?,
+            StoreOp::Trim { below, .. } => {
+                while self.first < *below && self.log.pop_front().is_some() {
+                    self.first += 1;
+                }
+            }
+            StoreOp::WriteChunk { name, bytes, .. } => drop(self.chunks.insert(*name, bytes.clone())),
+            StoreOp::ReadChunk { name } => return Ok(Payload::Chunk(self.chunks.get(name).cloned())),
+            StoreOp::DeleteChunk { name, .. } => drop(self.chunks.remove(name)),
+            StoreOp::ListChunks => return Ok(Payload::Chunks(self.chunks.keys().copied().collect())),
+            StoreOp::ReadManifest => return Ok(Payload::Manifest(self.manifest.clone())),
+            StoreOp::SwitchManifest { expected, manifest, .. } => {
+                let present = self.manifest.as_ref().map_or(0, number_of);
+                if present != *expected {
+                    return Err(StoreResult::Conflict);
+                }
+                self.manifest = Some(manifest.clone());
+            }
+        }
+        Ok(Payload::Nothing)
+    }
+
+    fn append(&mut self, index: u64, entry: &Blob, done: &mut Done) -> Result<(), StoreResult> {
+        if self.torn.is_some() || (!self.log.is_empty() && index != self.end()) {
+            return Err(StoreResult::Conflict);
+        }
+        if self.log.is_empty() {
+            self.first = index;
+        }
+        self.log.push_back(entry.clone());
+        done.applied.push((index, entry.clone()));
+        Ok(())
+    }
+
+    fn cut(&mut self, from: u64, done: &mut Done) -> Result<(), StoreResult> {
+        if from > self.end() && !self.log.is_empty() {
+            return Err(StoreResult::Conflict);
+        }
+        self.torn = None;
+        if from < self.end() {
+            done.cut = Some(from.max(self.first));
+            self.log.truncate(from.saturating_sub(self.first) as usize);
+        }
+        self.durable = self.end();
+        Ok(())
+    }
+
+    fn read(&self, from: u64, max_bytes: u64) -> LogPart {
+        let first = from.max(self.first);
+        let (mut entries, mut bytes) = (Vec::new(), 0);
+        let rest = self.log.iter().skip((first - self.first) as usize).chain(&self.torn);
+        let mut end = true;
+        for entry in rest {
+            bytes += entry.as_slice().len() as u64;
+            if bytes > max_bytes && !entries.is_empty() {
+                end = false;
+                break;
+            }
+            entries.push(entry.clone());
+        }
+        if first > self.end() {
+            entries.clear();
+        }
+        LogPart { first, entries, end, durable: self.durable }
+    }
+}
+
+fn number_of(manifest: &Blob) -> u64 {
+    frame::header(Kind::Manifest, manifest.as_slice()).map_or(0, |header| header.number)
+}

@@ -1,0 +1,253 @@
+//! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
+
+use swan_core::rng::Rng;
+
+/// Everything that a run depends on, beside its seed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Milliseconds under faults.
+    pub safety_ms: u64,
+    /// Milliseconds within which everything must be as wanted once all faults are over (L1).
+    pub settle_ms: u64,
+    /// Agents at the beginning, and again at the end.
+    pub agents: u32,
+    /// Different apps that clients deal with.
+    pub apps: u32,
+    /// See there.
+    pub clients: ClientOptions,
+    /// See there.
+    pub store: StoreOptions,
+    /// See there.
+    pub network: NetworkOptions,
+    /// See there.
+    pub tasks: TaskOptions,
+    /// See there.
+    pub agent_faults: AgentOptions,
+    /// See there.
+    pub process: ProcessOptions,
+}
+
+/// What API clients do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// How many there are.
+    pub count: u32,
+    /// Longest pause between two requests of one client, in ms.
+    pub think_ms: u64,
+    /// Weights of create, update, scale, delete, kill one task, kill all tasks.
+    pub verbs: [u64; 6],
+    /// Share of requests with an idempotency key, ppm.
+    pub keyed: u32,
+    /// Share of requests that name the revision they have seen, ppm.
+    pub matched: u32,
+    /// Most instances asked for.
+    pub instances: u64,
+}
+
+/// How the disk behaves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Milliseconds that an operation takes, from and to.
+    pub latency_ms: (u64, u64),
+    /// Share of operations that fail without an effect, ppm.
+    pub fails: u32,
+    /// Share of operations whose outcome is not told, ppm.
+    pub unknown: u32,
+    /// Share of operations that hang, ppm, and for how long at most, ms.
+    pub stalls: (u32, u64),
+    /// Share of crashes that leave a torn entry, ppm.
+    pub torn: u32,
+    /// A snapshot is taken after this many log entries.
+    pub snapshot_entries: u64,
+}
+
+/// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NetworkOptions {
+    /// Milliseconds that a message takes, from and to.
+    pub latency_ms: (u64, u64),
+    /// Calls answered with 202 and then lost (M7), ppm.
+    pub lost_calls: u32,
+    /// Calls that have their effect but whose answer is lost (M8), ppm.
+    pub lost_answers: u32,
+    /// Status updates delivered twice (M9), ppm.
+    pub duplicates: u32,
+    /// Status updates delivered once more much later (M9), ppm.
+    pub replays: u32,
+    /// Broken connections.
+    pub cut_every: u64,
+    /// Connections that die without a word (M5).
+    pub half_open_every: u64,
+    /// SUBSCRIBEs refused with 503 or not answered at all, ppm.
+    pub refusals: u32,
+    /// Offers taken back (M10).
+    pub rescind_every: u64,
+}
+
+/// How tasks behave. Shares are ppm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskOptions {
+    /// Milliseconds until a task runs (T1), from and to.
+    pub start_ms: (u64, u64),
+    /// Launches that fail.
+    pub launch_fails: u32,
+    /// Tasks that exit by themselves (T2).
+    pub exits: u32,
+    /// Tasks that are never healthy (T3).
+    pub never_healthy: u32,
+    /// Tasks whose health flaps (T3).
+    pub flaps: u32,
+    /// Tasks that ignore the polite signal (T4).
+    pub stubborn: u32,
+}
+
+/// What happens to agents. Intervals are means in ms; 0 is never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentOptions {
+    /// Crashes (A1).
+    pub crash_every: u64,
+    /// Partitions from the master (A4).
+    pub partition_every: u64,
+    /// Agents that leave in order.
+    pub stop_every: u64,
+    /// Longest absence, ms.
+    pub away_ms: u64,
+    /// Share of crashes from which there is no return, ppm.
+    pub forever: u32,
+}
+
+/// What happens to the manager's process. 0 is never.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessOptions {
+    /// Mean number of effects between two crashes, each before a certain effect.
+    pub crash_effects: u64,
+    /// Mean time between two crashes at any moment, ms.
+    pub crash_every: u64,
+    /// Longest time until it is started again, ms.
+    pub down_ms: u64,
+}
+
+impl Options {
+    /// A quiet world: small latencies, no faults, no clients.
+    pub const fn quiet() -> Self {
+        Self {
+            safety_ms: 0,
+            settle_ms: 40 * 60_000,
+            agents: 3,
+            apps: 1,
+            clients: ClientOptions {
+                count: 0,
+                think_ms: 1,
+                verbs: [1; 6],
+                keyed: 0,
+                matched: 0,
+                instances: 1,
+            },
+            store: StoreOptions {
+                latency_ms: (2, 2),
+                fails: 0,
+                unknown: 0,
+                stalls: (0, 0),
+                torn: 0,
+                snapshot_entries: 1000,
+            },
+            network: NetworkOptions {
+                latency_ms: (1, 1),
+                lost_calls: 0,
+                lost_answers: 0,
+                duplicates: 0,
+                replays: 0,
+                cut_every: 0,
+                half_open_every: 0,
+                refusals: 0,
+                rescind_every: 0,
+            },
+            tasks: TaskOptions {
+                start_ms: (300, 300),
+                launch_fails: 0,
+                exits: 0,
+                never_healthy: 0,
+                flaps: 0,
+                stubborn: 0,
+            },
+            agent_faults: AgentOptions {
+                crash_every: 0,
+                partition_every: 0,
+                stop_every: 0,
+                away_ms: 1,
+                forever: 0,
+            },
+            process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
+        }
+    }
+
+    /// What the seed draws: each kind of fault is off in half of the runs, else of any intensity.
+    pub fn swarm(seed: u64, minutes: Option<u64>) -> Self {
+        let mut rng = Rng::new(seed ^ 0x0007_1005);
+        let rng = &mut rng;
+        let drawn = rng.between(2, 8);
+        Self {
+            safety_ms: minutes.unwrap_or(drawn) * 60_000,
+            settle_ms: 60 * 60_000,
+            agents: rng.between(2, 8) as u32,
+            apps: rng.between(1, 5) as u32,
+            clients: ClientOptions {
+                count: rng.between(1, 3) as u32,
+                think_ms: rng.between(1_000, 60_000),
+                verbs: [3, rng.below(5), 1 + rng.below(6), rng.below(3), rng.below(4), rng.below(2)],
+                keyed: share(rng, 1_000_000),
+                matched: share(rng, 500_000),
+                instances: rng.between(1, 8),
+            },
+            store: StoreOptions {
+                latency_ms: (0, rng.between(1, 40)),
+                fails: share(rng, 30_000),
+                unknown: share(rng, 30_000),
+                stalls: (share(rng, 5_000), rng.between(2_000, 30_000)),
+                torn: share(rng, 1_000_000),
+                snapshot_entries: rng.between(5, 400),
+            },
+            network: NetworkOptions {
+                latency_ms: (0, rng.between(1, 200)),
+                lost_calls: share(rng, 150_000),
+                lost_answers: share(rng, 30_000),
+                duplicates: share(rng, 200_000),
+                replays: share(rng, 100_000),
+                cut_every: every(rng, 15_000, 240_000),
+                half_open_every: every(rng, 60_000, 400_000),
+                refusals: share(rng, 400_000),
+                rescind_every: every(rng, 500, 30_000),
+            },
+            tasks: TaskOptions {
+                start_ms: (50, rng.between(100, 20_000)),
+                launch_fails: share(rng, 200_000),
+                exits: share(rng, 500_000),
+                never_healthy: share(rng, 200_000),
+                flaps: share(rng, 200_000),
+                stubborn: share(rng, 500_000),
+            },
+            agent_faults: AgentOptions {
+                crash_every: every(rng, 20_000, 240_000),
+                partition_every: every(rng, 20_000, 240_000),
+                stop_every: every(rng, 120_000, 480_000),
+                away_ms: rng.between(1_000, 300_000),
+                forever: share(rng, 300_000),
+            },
+            process: ProcessOptions {
+                crash_effects: every(rng, 5, 600),
+                crash_every: every(rng, 2_000, 120_000),
+                down_ms: rng.between(1, 20_000),
+            },
+        }
+    }
+}
+
+/// Nothing, or anything up to a share.
+fn share(rng: &mut Rng, most: u64) -> u32 {
+    if rng.chance(500_000) { 0 } else { rng.between(1, most) as u32 }
+}
+
+/// Never, or a mean.
+fn every(rng: &mut Rng, least: u64, most: u64) -> u64 {
+    if rng.chance(500_000) { 0 } else { rng.between(least, most) }
+}

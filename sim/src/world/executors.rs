@@ -1,0 +1,197 @@
+//! Owns the simulated executors: how long a task takes to start, whether it stays, is healthy, and how it ends.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use swan_core::id::TaskName;
+use swan_core::mesos::{AgentId, FrameworkId, TaskId, TaskInfo};
+use swan_core::rng::Rng;
+
+use crate::checkers::convergence::Running;
+use crate::ledger::Ledger;
+use crate::mesos::{Cluster, TaskReport};
+use crate::options::TaskOptions;
+
+/// Something that happens to a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// The image cannot be had.
+    Fails,
+    /// The image is there.
+    Starting,
+    /// The container runs.
+    Started,
+    /// Its health is asked for.
+    Probe,
+    /// It ends by itself.
+    Exits(i32),
+    /// It ends because it was told so.
+    Killed,
+}
+
+/// What a turn leads to.
+pub(super) struct Turned {
+    pub(super) framework: FrameworkId,
+    pub(super) report: Option<TaskReport>,
+    pub(super) next: Option<(u64, Turn)>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Health {
+    Good,
+    Never,
+    /// Good and bad for so many probes each.
+    Flaps(u64),
+}
+
+#[derive(Clone, Debug)]
+struct Container {
+    framework: FrameworkId,
+    image: String,
+    health: Health,
+    /// Delay and interval of its health check, ms.
+    check: Option<(u64, u64)>,
+    probes: u64,
+    stubborn: bool,
+    started: bool,
+    over: bool,
+}
+
+/// All containers ever.
+#[derive(Clone, Debug)]
+pub(super) struct Executors {
+    options: TaskOptions,
+    rng: Rng,
+    faults: bool,
+    containers: BTreeMap<(AgentId, TaskId), Container>,
+}
+
+impl Executors {
+    pub(super) const fn new(options: TaskOptions, rng: Rng) -> Self {
+        Self { options, rng, faults: true, containers: BTreeMap::new() }
+    }
+
+    /// Every task starts, stays and is healthy from now on.
+    pub(super) fn heal(&mut self) {
+        self.faults = false;
+        for container in self.containers.values_mut() {
+            container.health = Health::Good;
+        }
+    }
+
+    fn chance(&mut self, ppm: u32) -> bool {
+        self.faults && self.rng.chance(ppm)
+    }
+
+    /// A new container, and what will happen to it.
+    pub(super) fn launch(
+        &mut self,
+        agent: &AgentId,
+        framework: FrameworkId,
+        info: &TaskInfo,
+        ledger: &mut Ledger,
+    ) -> Vec<(u64, Turn)> {
+        let health = if self.chance(self.options.never_healthy) {
+            Health::Never
+        } else if self.chance(self.options.flaps) {
+            Health::Flaps(self.rng.between(1, 6))
+        } else {
+            Health::Good
+        };
+        let check = info.health_check.as_ref().map(|check| {
+            let ms = |span: Option<swan_core::time::Millis>, default| span.map_or(default, |span| span.0);
+            (ms(check.delay, 15_000), ms(check.interval, 10_000).max(100))
+        });
+        if check.is_some() && health != Health::Good {
+            ledger.note("task: sick (T3)");
+        }
+        let docker = info.container.as_ref().and_then(|container| container.docker.as_ref());
+        let container = Container {
+            framework,
+            image: docker.map_or_else(String::new, |docker| docker.image.clone()),
+            health,
+            check,
+            probes: 0,
+            stubborn: self.chance(self.options.stubborn),
+            started: false,
+            over: false,
+        };
+        self.containers.insert((agent.clone(), info.task_id.clone()), container);
+        let starts = self.rng.between(self.options.start_ms.0, self.options.start_ms.1);
+        if self.chance(self.options.launch_fails) {
+            ledger.note("task: launch failed (T1)");
+            return vec![(starts, Turn::Fails)];
+        }
+        let mut turns = vec![(starts / 2, Turn::Starting), (starts, Turn::Started)];
+        if self.chance(self.options.exits) {
+            ledger.note("task: will exit (T2)");
+            let status = [0, 1, 137][self.rng.below(3) as usize];
+            let stays = if self.rng.chance(300_000) { 0 } else { self.rng.between(1, 180_000) };
+            turns.push((starts + stays, Turn::Exits(status)));
+        }
+        turns
+    }
+
+    /// A container is told to end: when it will have.
+    pub(super) fn kill(&mut self, agent: &AgentId, task: &TaskId, grace: u64) -> Option<u64> {
+        let takes = self.rng.between(0, grace / 2);
+        let container = self.containers.get(&(agent.clone(), task.clone()))?;
+        (!container.over).then_some(if container.stubborn { grace } else { takes })
+    }
+
+    /// Something happens to a container, if it is still there.
+    pub(super) fn turn(&mut self, agent: &AgentId, task: &TaskId, turn: Turn) -> Option<Turned> {
+        let faults = self.faults;
+        let container = self.containers.get_mut(&(agent.clone(), task.clone())).filter(|it| !it.over)?;
+        let mut next = None;
+        let report = match turn {
+            Turn::Fails => {
+                container.over = true;
+                Some(TaskReport::LaunchFailed { message: "no such image".into() })
+            }
+            Turn::Starting => Some(TaskReport::Starting),
+            Turn::Started => {
+                container.started = true;
+                next = container.check.map(|(delay, _)| (delay, Turn::Probe));
+                Some(TaskReport::Started { data: None, ips: vec!["172.17.0.2".into()] })
+            }
+            Turn::Probe => {
+                container.probes += 1;
+                next = container.check.map(|(_, interval)| (interval, Turn::Probe));
+                let ok = match container.health {
+                    Health::Good => true,
+                    Health::Never => false,
+                    Health::Flaps(period) => (container.probes / period).is_multiple_of(2),
+                };
+                Some(TaskReport::Probe { ok })
+            }
+            // Nothing ends by itself any more once all is well.
+            Turn::Exits(_) if !faults => None,
+            Turn::Exits(status) => {
+                container.over = true;
+                Some(TaskReport::Exited { status })
+            }
+            Turn::Killed => {
+                container.over = true;
+                Some(TaskReport::Exited { status: if container.stubborn { 137 } else { 143 } })
+            }
+        };
+        Some(Turned { framework: container.framework.clone(), report, next })
+    }
+
+    /// What runs on agents that can be reached.
+    pub(super) fn running(&self, cluster: &Cluster) -> Vec<Running> {
+        let reachable: BTreeSet<&AgentId> =
+            cluster.agents().filter(|(_, up)| *up).map(|(agent, _)| agent).collect();
+        let mut running = Vec::new();
+        for ((agent, task), container) in &self.containers {
+            if container.over || !container.started || !reachable.contains(agent) {
+                continue;
+            }
+            if let Some(name) = TaskName::parse(task.as_str()) {
+                let (app, slot) = (name.app.to_owned(), name.slot);
+                running.push(Running { app, slot, image: container.image.clone() });
+            }
+        }
+        running
+    }
+}

@@ -1,0 +1,500 @@
+//! Owns the world: one manager's process, a Mesos cluster, a disk, a network, executors and clients, moved by one queue.
+//!
+//! A seed and the options decide everything. The world goes through two phases: first all faults happen and the checkers
+//! watch; then faults are over and everything must become as wanted within a stated time.
+
+mod agents;
+mod clients;
+mod executors;
+mod faults;
+mod network;
+mod process;
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use swan_core::journal::Entry;
+use swan_core::link::{LinkEffect, LinkInput};
+use swan_core::manager::ManagerEffect;
+use swan_core::mesos::{AgentId, FrameworkId, TaskId};
+use swan_core::rng::Rng;
+use swan_core::scheduler::View;
+use swan_core::scheduler::effect::MesosCall;
+use swan_core::time::{Instant, Now, Timestamp};
+
+use self::agents::Agents;
+pub use self::clients::Ask;
+use self::clients::Clients;
+use self::executors::{Executors, Turn};
+use self::faults::Fault;
+use self::network::{Network, ToMaster};
+use self::process::Process;
+#[cfg(test)]
+pub(crate) use self::process::boot;
+use crate::checkers::convergence::{self, Wishes};
+use crate::checkers::stored::Stored;
+use crate::checkers::{self, Checker, Context, Seen};
+use crate::digest::Digest;
+use crate::disk::{Disk, Done};
+use crate::ledger::Ledger;
+use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
+use crate::options::Options;
+use crate::queue::Queue;
+
+/// Wall time at the beginning: some day in 2026.
+const WALL_START: u64 = 1_780_000_000_000;
+/// Between two looks at what is really so.
+const TRUTH_EVERY: u64 = 1_000;
+/// Lines and bytes of each that are kept of what happened.
+const LOG_LINES: usize = 4096;
+const LOG_LINE_BYTES: usize = 400;
+/// Wakes in a row at one instant after which a manager counts as spinning.
+const WAKES_MAX: u32 = 20_000;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number.
+    pub number: &'static str,
+    /// What is broken.
+    pub what: String,
+    /// When, in virtual ms.
+    pub at: u64,
+    /// After how many effects.
+    pub effects: u64,
+}
+
+/// What happens next to the world.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// The manager's process starts.
+    Start,
+    /// It is elected.
+    Elected { process: u64 },
+    /// Something arrives at it from the network.
+    Arrive { process: u64, input: LinkInput },
+    /// Something arrives at the master.
+    Reach(ToMaster),
+    /// Something happens to a container.
+    Container { agent: AgentId, task: TaskId, turn: Turn },
+    /// A client does something.
+    Client(usize),
+    /// A fault.
+    Fault(Fault),
+    /// A look at what is really so.
+    Truth,
+}
+
+/// Watches everything, and remembers the first violation.
+#[derive(Debug)]
+struct Watch {
+    checkers: Vec<Box<dyn Checker>>,
+    stored: Stored,
+    calm_since: u64,
+    violation: Option<Violation>,
+}
+
+impl Watch {
+    fn see(&mut self, now: u64, effects: u64, seen: Seen<'_>) {
+        if self.violation.is_some() {
+            return;
+        }
+        let at = Context { now, calm_since: self.calm_since, stored: &self.stored };
+        for checker in &mut self.checkers {
+            if let Err(what) = checker.see(at, seen) {
+                let number = checker.number();
+                self.violation = Some(Violation { number, what, at: now, effects });
+                return;
+            }
+        }
+    }
+}
+
+/// The world.
+#[derive(Debug)]
+pub struct World {
+    options: Options,
+    now: u64,
+    queue: Queue<Happening>,
+    cluster: Cluster,
+    process: Option<Process>,
+    processes: u64,
+    disk: Disk,
+    network: Network,
+    executors: Executors,
+    clients: Clients,
+    agents: Agents,
+    rng: Rng,
+    watch: Watch,
+    ledger: Ledger,
+    digest: Digest,
+    /// The digest after each step, if wanted.
+    trace: Option<Vec<u64>>,
+    /// The newest inputs and effects in words, if wanted.
+    log: Option<VecDeque<String>>,
+    /// Faults happen.
+    faults: bool,
+    /// The process ends before this effect, counted from the beginning of the world.
+    crash_before: Option<u64>,
+    /// Wakes in a row at one instant.
+    wakes: u32,
+}
+
+impl World {
+    /// A world at its beginning.
+    pub fn new(seed: u64, options: Options) -> Self {
+        let mut rng = Rng::new(seed);
+        let cluster_options = ClusterOptions { master_id: Some("M".into()), ..ClusterOptions::default() };
+        let mut world = Self {
+            now: 0,
+            queue: Queue::new(),
+            cluster: Cluster::new(cluster_options, rng.next()),
+            process: None,
+            processes: 0,
+            disk: Disk::new(options.store.clone(), rng.fork()),
+            network: Network::new(options.network.clone(), rng.fork()),
+            executors: Executors::new(options.tasks.clone(), rng.fork()),
+            clients: Clients::new(options.clients.clone(), options.apps, rng.fork()),
+            agents: Agents::new(rng.fork()),
+            rng: rng.fork(),
+            watch: Watch {
+                checkers: checkers::all(),
+                stored: Stored::default(),
+                calm_since: 0,
+                violation: None,
+            },
+            ledger: Ledger { seeds: 1, ..Ledger::default() },
+            digest: Digest::default(),
+            trace: None,
+            log: None,
+            faults: true,
+            crash_before: None,
+            wakes: 0,
+            options,
+        };
+        for _ in 0..world.options.agents {
+            world.join_agent();
+        }
+        world.queue.push(0, Happening::Start);
+        world.queue.push(TRUTH_EVERY, Happening::Truth);
+        for client in 0..world.clients.count() {
+            let pause = world.clients.pause();
+            world.call_client(client, pause);
+        }
+        world.schedule_faults();
+        world
+    }
+
+    /// Keeps the digest after each step.
+    pub fn keep_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// Keeps the newest inputs and effects in words.
+    pub fn keep_log(&mut self) {
+        self.log = Some(VecDeque::new());
+    }
+
+    /// The newest inputs and effects in words, oldest first.
+    pub fn log(&self) -> impl Iterator<Item = &str> {
+        self.log.iter().flatten().map(String::as_str)
+    }
+
+    fn write(&mut self, sign: &str, what: &dyn fmt::Debug) {
+        let Some(log) = &mut self.log else { return };
+        if log.len() >= LOG_LINES {
+            log.pop_front();
+        }
+        let (seconds, ms) = (self.now / 1000, self.now % 1000);
+        let mut line = format!("{seconds:>6}.{ms:03} {:>6} {sign} {what:?}", self.ledger.effects);
+        if line.len() > LOG_LINE_BYTES {
+            let end = (0..=LOG_LINE_BYTES).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
+            line.truncate(end);
+        }
+        log.push_back(line);
+    }
+
+    /// The digests after each step.
+    pub fn take_trace(&mut self) -> Vec<u64> {
+        self.trace.take().unwrap_or_default()
+    }
+
+    /// The account so far.
+    pub fn ledger(&self) -> Ledger {
+        Ledger { virtual_ms: self.now, ..self.ledger.clone() }
+    }
+
+    /// The digest of all effects so far.
+    pub const fn digest(&self) -> u64 {
+        self.digest.value()
+    }
+
+    /// The first violation.
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.watch.violation.as_ref()
+    }
+
+    /// Virtual milliseconds since the beginning.
+    pub const fn now(&self) -> u64 {
+        self.now
+    }
+
+    /// The cluster as it really is.
+    pub const fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// What all durable entries amount to.
+    pub const fn stored(&self) -> &Stored {
+        &self.watch.stored
+    }
+
+    /// What a user could read now, if a process is there.
+    pub fn view(&self) -> Option<View<'_>> {
+        self.process.as_ref().map(|process| process.manager.view())
+    }
+
+    /// Ends the process right before the effect of this number, once.
+    pub const fn crash_before(&mut self, effect: u64) {
+        self.crash_before = Some(effect);
+    }
+
+    /// Lets the world go on until `until`, or until something is broken.
+    pub fn run_until(&mut self, until: u64) {
+        while self.watch.violation.is_none() && self.advance(until) {}
+        self.now = self.now.max(until);
+    }
+
+    /// Ends all faults: what is broken is mended, except agents that are gone for ever, which are replaced.
+    pub fn heal(&mut self) {
+        self.faults = false;
+        self.crash_before = None;
+        self.watch.calm_since = self.now;
+        self.disk.faults = false;
+        self.network.heal();
+        self.executors.heal();
+        self.clients.retire();
+        self.heal_agents();
+        // Offers whose answer was lost stay with us as long as the connection; an operator's `offer_timeout` ends that.
+        self.cluster_step(ClusterInput::Rescind { agent: None });
+    }
+
+    /// Why not everything is as wanted, in words; `None` if it is.
+    pub fn pending(&self) -> Option<String> {
+        let Some(view) = self.view() else { return Some("no process is there".into()) };
+        if let Some(why) = view.pending() {
+            return Some(why);
+        }
+        self.pending_outside()
+    }
+
+    /// As [`Self::pending`], without asking Swan.
+    pub fn pending_outside(&self) -> Option<String> {
+        let running = self.executors.running(&self.cluster);
+        convergence::pending(&self.wishes(), &running)
+    }
+
+    /// What users may want.
+    pub fn wishes(&self) -> Wishes {
+        self.clients.wishes()
+    }
+
+    /// Both phases of a run. Gives why the second did not come to its end in time.
+    pub fn run(&mut self) -> Option<String> {
+        self.run_until(self.options.safety_ms);
+        self.heal();
+        let deadline = self.now + self.options.settle_ms;
+        self.settle(deadline)
+    }
+
+    /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
+    pub fn settle(&mut self, deadline: u64) -> Option<String> {
+        while self.watch.violation.is_none() {
+            self.run_until(self.now + TRUTH_EVERY);
+            let why = self.pending()?;
+            if self.now >= deadline {
+                return Some(why);
+            }
+        }
+        None
+    }
+
+    /// Lets the next thing happen, if it is due by `until`.
+    fn advance(&mut self, until: u64) -> bool {
+        let disk = self.disk.next_deadline();
+        let manager = self.process.as_ref().and_then(Process::next_deadline);
+        let cluster = self.cluster.next_deadline().map(|at| at.0);
+        let queue = self.queue.next_at();
+        let Some(next) = [disk, manager, cluster, queue].into_iter().flatten().min() else { return false };
+        if next > until {
+            return false;
+        }
+        if next > self.now {
+            self.now = next;
+            self.wakes = 0;
+        }
+        self.ledger.events += 1;
+        let due = |at: Option<u64>| at.is_some_and(|at| at <= next);
+        if due(disk) {
+            self.disk_step();
+        } else if due(manager) {
+            self.wake_process();
+        } else if due(cluster) {
+            self.cluster_step(ClusterInput::Wake);
+        } else if let Some(happening) = self.queue.pop() {
+            self.happen(happening);
+        }
+        true
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Start => self.start(),
+            Happening::Elected { process } => self.elected(process),
+            Happening::Arrive { process, input } => self.arrive(process, input),
+            Happening::Reach(message) => self.reach(message),
+            Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),
+            Happening::Client(client) => self.client(client),
+            Happening::Fault(fault) => self.fault(fault),
+            Happening::Truth => {
+                self.watch.see(self.now, self.ledger.effects, Seen::Truth(&self.cluster));
+                self.queue.push(self.now + TRUTH_EVERY, Happening::Truth);
+            }
+        }
+    }
+
+    /// The clocks as the cluster reads them.
+    const fn clocks(&self) -> Now {
+        Now { mono: Instant(self.now), wall: Timestamp(WALL_START + self.now) }
+    }
+
+    fn cluster_step(&mut self, input: ClusterInput) {
+        let mut outputs = Vec::new();
+        self.cluster.step(self.clocks(), input, &mut outputs);
+        for output in outputs {
+            self.cluster_says(output);
+        }
+    }
+
+    fn cluster_says(&mut self, output: ClusterOutput) {
+        match output {
+            ClusterOutput::Launch { agent, framework_id, task, .. } => {
+                self.watch.see(self.now, self.ledger.effects, Seen::Launched(&task.task_id, &agent));
+                self.ledger.note("container started");
+                self.launch(agent, framework_id, &task);
+            }
+            ClusterOutput::Kill { agent, task, grace, .. } => self.kill(agent, task, grace.0),
+            ClusterOutput::Joined { agent, .. } => self.agents.joined(agent),
+            ClusterOutput::Accepted { .. }
+            | ClusterOutput::Rejected { .. }
+            | ClusterOutput::Answer { .. }
+            | ClusterOutput::Event { .. }
+            | ClusterOutput::End { .. }
+            | ClusterOutput::Break { .. } => {
+                for (at, happening) in self.network.deliver(self.now, output, &mut self.ledger) {
+                    self.queue.push(at, happening);
+                }
+            }
+        }
+    }
+
+    fn disk_step(&mut self) {
+        let done = self.disk.step(self.now, &mut self.ledger);
+        self.take_durable(&done);
+        for (id, result) in done.answers {
+            self.answered_by_disk(id, result);
+        }
+    }
+
+    /// What the disk has kept becomes part of what is stored.
+    fn take_durable(&mut self, done: &Done) {
+        for (index, blob) in &done.applied {
+            match Entry::decode(*index, blob.as_slice()) {
+                Ok(entry) => self.watch.stored.apply(&entry),
+                Err(error) => self.broken("S13", format!("entry {index} is stored damaged: {error:?}")),
+            }
+        }
+        if let Some(index) = done.cut {
+            self.broken("S13", format!("whole entries from {index} on are cut off"));
+        }
+    }
+
+    fn broken(&mut self, number: &'static str, what: String) {
+        let violation = Violation { number, what, at: self.now, effects: self.ledger.effects };
+        self.watch.violation.get_or_insert(violation);
+    }
+
+    /// A fault has happened, or a request: nothing is calm.
+    fn disturbed(&mut self, kind: &'static str) {
+        self.watch.calm_since = self.now;
+        self.ledger.note(kind);
+        self.write("!", &kind);
+    }
+
+    /// Adds a container to those simulated.
+    fn launch(&mut self, agent: AgentId, framework: FrameworkId, task: &swan_core::mesos::TaskInfo) {
+        let turns = self.executors.launch(&agent, framework, task, &mut self.ledger);
+        for (wait, turn) in turns {
+            let (agent, task) = (agent.clone(), task.task_id.clone());
+            self.queue.push(self.now + wait, Happening::Container { agent, task, turn });
+        }
+    }
+
+    fn kill(&mut self, agent: AgentId, task: TaskId, grace: u64) {
+        if let Some(wait) = self.executors.kill(&agent, &task, grace) {
+            let turn = Turn::Killed;
+            self.queue.push(self.now + wait, Happening::Container { agent, task, turn });
+        }
+    }
+
+    fn container(&mut self, agent: &AgentId, task: &TaskId, turn: Turn) {
+        let Some(turned) = self.executors.turn(agent, task, turn) else { return };
+        if let Some((wait, turn)) = turned.next {
+            let (agent, task) = (agent.clone(), task.clone());
+            self.queue.push(self.now + wait, Happening::Container { agent, task, turn });
+        }
+        let Some(what) = turned.report else { return };
+        let (agent, task, framework_id) = (agent.clone(), task.clone(), turned.framework);
+        self.cluster_step(ClusterInput::Report { agent, framework_id, task, what });
+    }
+
+    fn reach(&mut self, message: ToMaster) {
+        if let Some(input) = self.network.reach(self.now, message, &mut self.queue) {
+            self.cluster_step(input);
+        }
+    }
+
+    fn mark_step(&mut self, effects: &Vec<ManagerEffect>) {
+        self.ledger.steps += 1;
+        self.digest.add(&(self.now, effects));
+        if let Some(trace) = &mut self.trace {
+            trace.push(self.digest.value());
+        }
+    }
+
+    /// The environment of executors, for tests that look at containers.
+    pub fn running(&self) -> Vec<convergence::Running> {
+        self.executors.running(&self.cluster)
+    }
+
+    /// Takes a client's request, for scripts.
+    pub fn ask(&mut self, ask: Ask) {
+        let (client, idle) = self.clients.script(ask);
+        if idle {
+            self.call_client(client, 0);
+        }
+    }
+
+    /// Whether every scripted request was answered.
+    pub fn all_answered(&self) -> bool {
+        self.clients.all_answered()
+    }
+}
+
+/// The call to Mesos that an effect sends.
+pub fn call_of(effect: &ManagerEffect) -> Option<&MesosCall> {
+    match effect {
+        ManagerEffect::Link(LinkEffect::Send { call, .. }) => Some(call),
+        _ => None,
+    }
+}

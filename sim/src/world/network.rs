@@ -1,0 +1,346 @@
+//! Owns the network between Swan and Mesos: what is on its way, in which order, and what gets lost or comes twice.
+
+use std::collections::BTreeMap;
+
+use swan_core::link::{CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, Response};
+use swan_core::mesos::{Event, FrameworkId, FrameworkInfo};
+use swan_core::rng::Rng;
+use swan_core::scheduler::effect::MesosCall;
+
+use super::Happening;
+use crate::ledger::Ledger;
+use crate::mesos::{ClusterInput, ClusterOutput, ConnId, RequestNo};
+use crate::options::NetworkOptions;
+use crate::queue::Queue;
+
+/// Something on its way to the master.
+#[derive(Clone, Debug)]
+pub(super) enum ToMaster {
+    Subscribe {
+        conn: ConnId,
+        framework: Box<FrameworkInfo>,
+        suppressed: Vec<String>,
+    },
+    Call {
+        conn: ConnId,
+        id: CallId,
+        stream_id: String,
+        framework: FrameworkId,
+        call: Box<MesosCall>,
+        fate: Fate,
+    },
+    Closed {
+        conn: ConnId,
+    },
+}
+
+/// What becomes of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It has its effect and is answered.
+    Good,
+    /// It is answered with 202 and has no effect (M7).
+    Ignored,
+    /// It has its effect, and the answer is lost (M8).
+    Unanswered,
+    /// It is lost, and so is the answer.
+    Lost,
+}
+
+/// A subscription's two connections.
+#[derive(Clone, Debug)]
+struct Conn {
+    process: u64,
+    link: LinkConn,
+    /// Nothing arrives any more, in either direction, and nobody is told.
+    dead: bool,
+    /// The process has closed it, or was told that it is closed.
+    closed: bool,
+    to_process_at: u64,
+    to_master_at: u64,
+}
+
+/// The network.
+#[derive(Clone, Debug)]
+pub(super) struct Network {
+    options: NetworkOptions,
+    rng: Rng,
+    faults: bool,
+    conns: BTreeMap<ConnId, Conn>,
+    next_conn: u64,
+    next_request: u64,
+    requests: BTreeMap<RequestNo, (ConnId, CallId, Fate)>,
+}
+
+type ToCome = Vec<(u64, Happening)>;
+
+impl Network {
+    pub(super) const fn new(options: NetworkOptions, rng: Rng) -> Self {
+        Self {
+            options,
+            rng,
+            faults: true,
+            conns: BTreeMap::new(),
+            next_conn: 0,
+            next_request: 0,
+            requests: BTreeMap::new(),
+        }
+    }
+
+    /// Everything works from now on. Half-open connections stay so: finding them out is the link's task.
+    pub(super) const fn heal(&mut self) {
+        self.faults = false;
+    }
+
+    /// How long a message may take.
+    pub(super) const fn longest(&self) -> u64 {
+        self.options.latency_ms.1
+    }
+
+    fn latency(&mut self) -> u64 {
+        self.rng.between(self.options.latency_ms.0, self.options.latency_ms.1)
+    }
+
+    fn chance(&mut self, ppm: u32) -> bool {
+        self.faults && self.rng.chance(ppm)
+    }
+
+    fn arrive(&self, conn: ConnId, at: u64, input: LinkInput) -> (u64, Happening) {
+        (at, Happening::Arrive { process: self.conns[&conn].process, input })
+    }
+
+    /// When a message sent now arrives, in order behind all before it.
+    fn arrives_here(&mut self, now: u64, conn: ConnId) -> u64 {
+        let latency = self.latency();
+        let conn = self.conns.get_mut(&conn).expect("connections are kept");
+        conn.to_process_at = conn.to_process_at.max(now + latency);
+        conn.to_process_at
+    }
+
+    fn arrives_there(&mut self, now: u64, conn: ConnId) -> u64 {
+        let latency = self.latency();
+        let conn = self.conns.get_mut(&conn).expect("connections are kept");
+        conn.to_master_at = conn.to_master_at.max(now + latency);
+        conn.to_master_at
+    }
+
+    fn find(&self, process: u64, link: LinkConn) -> Option<ConnId> {
+        let found = self.conns.iter().rev().find(|(_, conn)| conn.process == process && conn.link == link);
+        found.map(|(id, _)| *id)
+    }
+
+    /// Carries out what the process wants of the network.
+    pub(super) fn carry_out(
+        &mut self,
+        now: u64,
+        process: u64,
+        effect: LinkEffect,
+        ledger: &mut Ledger,
+    ) -> ToCome {
+        match effect {
+            LinkEffect::Subscribe { conn, framework, suppressed_roles, .. } => {
+                self.open(now, process, conn, framework, suppressed_roles, ledger)
+            }
+            LinkEffect::Send { conn, id, stream_id, framework, call } => {
+                let Some(conn) = self.find(process, conn) else { return Vec::new() };
+                if self.conns[&conn].dead {
+                    return Vec::new();
+                }
+                let fate = self.fate(ledger);
+                let at = self.arrives_there(now, conn);
+                let message = ToMaster::Call { conn, id, stream_id, framework, call, fate };
+                vec![(at, Happening::Reach(message))]
+            }
+            LinkEffect::Close { conn } => {
+                let Some(conn) = self.find(process, conn) else { return Vec::new() };
+                self.conns.get_mut(&conn).expect("found just now").closed = true;
+                let at = self.arrives_there(now, conn);
+                vec![(at, Happening::Reach(ToMaster::Closed { conn }))]
+            }
+            LinkEffect::Up { .. } => Vec::new(),
+        }
+    }
+
+    fn open(
+        &mut self,
+        now: u64,
+        process: u64,
+        link: LinkConn,
+        framework: Box<FrameworkInfo>,
+        suppressed: Vec<String>,
+        ledger: &mut Ledger,
+    ) -> ToCome {
+        self.next_conn += 1;
+        let conn = ConnId(self.next_conn);
+        let new = Conn { process, link, dead: false, closed: false, to_process_at: now, to_master_at: now };
+        self.conns.insert(conn, new);
+        if self.chance(self.options.refusals) {
+            if self.rng.chance(300_000) {
+                ledger.note("network: SUBSCRIBE swallowed");
+                self.conns.get_mut(&conn).expect("inserted just now").dead = true;
+                return Vec::new();
+            }
+            ledger.note("network: SUBSCRIBE refused");
+            let at = self.arrives_here(now, conn);
+            let response = Response { body: "No leader elected".into(), ..Response::of_status(503) };
+            return vec![self.arrive(conn, at, LinkInput::Opened { conn: link, response })];
+        }
+        let at = self.arrives_there(now, conn);
+        vec![(at, Happening::Reach(ToMaster::Subscribe { conn, framework, suppressed }))]
+    }
+
+    fn fate(&mut self, ledger: &mut Ledger) -> Fate {
+        if self.chance(self.options.lost_calls) {
+            ledger.note("network: call ignored after 202 (M7)");
+            return Fate::Ignored;
+        }
+        if self.chance(self.options.lost_answers) {
+            if self.rng.chance(500_000) {
+                ledger.note("network: answer lost (M8)");
+                return Fate::Unanswered;
+            }
+            ledger.note("network: call lost");
+            return Fate::Lost;
+        }
+        Fate::Good
+    }
+
+    /// Something arrives at the master's side: what it becomes there.
+    pub(super) fn reach(
+        &mut self,
+        now: u64,
+        message: ToMaster,
+        queue: &mut Queue<Happening>,
+    ) -> Option<ClusterInput> {
+        match message {
+            ToMaster::Subscribe { conn, framework, suppressed } => {
+                let call = swan_core::mesos::Call::Subscribe {
+                    framework_info: framework.clone(),
+                    suppressed_roles: suppressed,
+                };
+                let framework_id = framework.id;
+                Some(ClusterInput::Subscribe { conn, stream_id: None, framework_id, call: call.into() })
+            }
+            ToMaster::Call { conn, id, stream_id, framework, call, fate } => {
+                let link = self.conns[&conn].link;
+                if fate == Fate::Ignored || fate == Fate::Lost {
+                    let answer = match fate {
+                        Fate::Ignored => CallAnswer::Response(Response::of_status(202)),
+                        _ => CallAnswer::Lost { why: "connection reset".into() },
+                    };
+                    if !self.conns[&conn].dead {
+                        let at = self.arrives_here(now, conn);
+                        let input = LinkInput::Answered { conn: link, id, answer };
+                        let (at, happening) = self.arrive(conn, at, input);
+                        queue.push(at, happening);
+                    }
+                    return None;
+                }
+                self.next_request += 1;
+                let request = RequestNo(self.next_request);
+                self.requests.insert(request, (conn, id, fate));
+                let call = Box::new(call.into_call()?);
+                let (stream_id, framework_id) = (Some(stream_id), Some(framework));
+                Some(ClusterInput::Call { request, stream_id, framework_id, call })
+            }
+            ToMaster::Closed { conn } => Some(ClusterInput::Closed { conn }),
+        }
+    }
+
+    /// Carries what the master says.
+    pub(super) fn deliver(&mut self, now: u64, output: ClusterOutput, ledger: &mut Ledger) -> ToCome {
+        match output {
+            ClusterOutput::Accepted { conn, stream_id } => {
+                let response = Response { stream_id: Some(stream_id), ..Response::of_status(200) };
+                self.carry(now, conn, |conn| LinkInput::Opened { conn, response })
+            }
+            ClusterOutput::Rejected { conn, status, body } => {
+                let response = Response { body, ..Response::of_status(status) };
+                self.carry(now, conn, |conn| LinkInput::Opened { conn, response })
+            }
+            ClusterOutput::Answer { request, status, body } => {
+                let Some((conn, id, fate)) = self.requests.remove(&request) else { return Vec::new() };
+                let answer = match fate {
+                    Fate::Unanswered => CallAnswer::Lost { why: "connection reset".into() },
+                    _ => CallAnswer::Response(Response { body, ..Response::of_status(status) }),
+                };
+                self.carry(now, conn, |conn| LinkInput::Answered { conn, id, answer })
+            }
+            ClusterOutput::Event { conn, event } => self.event(now, conn, event, ledger),
+            ClusterOutput::End { conn } => {
+                self.carry(now, conn, |conn| LinkInput::Closed { conn, why: "end of the stream".into() })
+            }
+            ClusterOutput::Break { conn } => {
+                self.carry(now, conn, |conn| LinkInput::Closed { conn, why: "connection reset".into() })
+            }
+            ClusterOutput::Joined { .. } | ClusterOutput::Launch { .. } | ClusterOutput::Kill { .. } => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn carry(&mut self, now: u64, conn: ConnId, input: impl FnOnce(LinkConn) -> LinkInput) -> ToCome {
+        if self.conns.get(&conn).is_none_or(|conn| conn.dead) {
+            return Vec::new();
+        }
+        let at = self.arrives_here(now, conn);
+        vec![self.arrive(conn, at, input(self.conns[&conn].link))]
+    }
+
+    fn event(&mut self, now: u64, conn: ConnId, event: Box<Event>, ledger: &mut Ledger) -> ToCome {
+        let mut to_come = Vec::new();
+        if matches!(*event, Event::Update(_)) {
+            if self.chance(self.options.duplicates) {
+                ledger.note("network: update twice (M9)");
+                let twice = event.clone();
+                to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event: twice }));
+            }
+            if self.chance(self.options.replays) && self.conns.get(&conn).is_some_and(|conn| !conn.dead) {
+                ledger.note("network: update replayed late (M9)");
+                let at = now + self.longest() + self.rng.between(1, 120_000);
+                let link = self.conns[&conn].link;
+                to_come.push(self.arrive(conn, at, LinkInput::Event { conn: link, event: event.clone() }));
+            }
+        }
+        to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
+        to_come
+    }
+
+    /// The connections of a process that is gone: the master hears of it, sooner or later.
+    pub(super) fn process_gone(&mut self, now: u64) -> ToCome {
+        let open: Vec<ConnId> =
+            self.conns.iter().filter(|(_, conn)| !conn.closed).map(|(id, _)| *id).collect();
+        let mut to_come = Vec::new();
+        for id in open {
+            let at = self.arrives_there(now, id);
+            let conn = self.conns.get_mut(&id).expect("listed just now");
+            conn.closed = true;
+            if !conn.dead {
+                to_come.push((at, Happening::Reach(ToMaster::Closed { conn: id })));
+            }
+        }
+        to_come
+    }
+
+    /// Breaks the newest connection; both sides see it, each in its time.
+    pub(super) fn cut(&mut self, now: u64) -> Option<ToCome> {
+        let (&id, conn) = self.conns.iter().next_back().filter(|(_, conn)| !conn.closed && !conn.dead)?;
+        let link = conn.link;
+        let here = self.arrives_here(now, id);
+        let there = self.arrives_there(now, id) + if self.rng.chance(300_000) { 5_000 } else { 0 };
+        let why = "connection reset by peer".into();
+        let told = self.arrive(id, here, LinkInput::Closed { conn: link, why });
+        let conn = self.conns.get_mut(&id).expect("found just now");
+        (conn.dead, conn.closed) = (true, true);
+        Some(vec![told, (there, Happening::Reach(ToMaster::Closed { conn: id }))])
+    }
+
+    /// Lets the newest connection die without a word.
+    pub(super) fn half_open(&mut self) -> bool {
+        let newest = self.conns.values_mut().next_back().filter(|conn| !conn.closed && !conn.dead);
+        newest.is_some_and(|conn| {
+            conn.dead = true;
+            true
+        })
+    }
+}
