@@ -262,7 +262,7 @@ impl Manager {
         match inner {
             Inner::Mesos { conn, event } => {
                 self.seen = conn;
-                let failed_over = matches!(event, LinkEvent::FailedOver { .. });
+                let failed_over = matches!(event, LinkEvent::FailedOver);
                 self.inner(now, Inner::Scheduler(Input::Mesos(event)), out);
                 if failed_over {
                     self.end(End::Deposed(DeposeReason::FailedOver), out);

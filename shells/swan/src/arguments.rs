@@ -8,6 +8,7 @@ use swan_api::Tokens;
 
 use crate::cli::{AppArgs, EventsArgs, TaskArgs, VersionArgs};
 use crate::failure::Failure;
+use crate::sim::SimArgs;
 
 /// An application scheduler for Apache Mesos.
 ///
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Events(EventsArgs),
     /// Print versions of this program and of the manager.
     Version(VersionArgs),
+    /// Run simulated clusters that break everything.
+    Sim(SimArgs),
     /// Print a completion script.
     Completions {
         /// For which shell.

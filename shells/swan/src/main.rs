@@ -8,6 +8,7 @@ mod driver;
 mod failure;
 mod manager;
 mod service;
+mod sim;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -28,10 +29,7 @@ fn main() -> ExitCode {
         let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         run(arguments.command)
     });
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
-    }
+    result.unwrap_or_else(Failure::report)
 }
 
 /// Log lines go to standard error; `SWAN_LOG` says which, as `info` or `swan=debug`.
@@ -46,14 +44,16 @@ fn log() {
         .init();
 }
 
-fn run(command: Command) -> Result<(), Failure> {
+fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
-        Command::Dev(arguments) => dev::run(*arguments),
-        Command::Manager(arguments) => manager::run(*arguments),
-        Command::App(arguments) => cli::app(arguments),
-        Command::Task(arguments) => cli::task(arguments),
-        Command::Events(arguments) => cli::events(arguments),
-        Command::Version(arguments) => cli::version(arguments),
-        Command::Completions { shell } => cli::completions(shell),
+        Command::Dev(arguments) => dev::run(*arguments)?,
+        Command::Manager(arguments) => manager::run(*arguments)?,
+        Command::App(arguments) => cli::app(arguments)?,
+        Command::Task(arguments) => cli::task(arguments)?,
+        Command::Events(arguments) => cli::events(arguments)?,
+        Command::Version(arguments) => cli::version(arguments)?,
+        Command::Sim(arguments) => return Ok(sim::run(arguments)),
+        Command::Completions { shell } => cli::completions(shell)?,
     }
+    Ok(ExitCode::SUCCESS)
 }

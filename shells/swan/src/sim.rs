@@ -1,0 +1,240 @@
+//! Owns `swan sim`: runs of the simulated cluster, and the proof that they are deterministic.
+
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use swan_sim::ledger::Ledger;
+use swan_sim::options::Options;
+use swan_sim::run::{Failure, Keep, Kind, run as run_seed};
+
+/// Lines of what led to a failure.
+const CONTEXT_LINES: usize = 40;
+/// Between two refreshes of the progress line.
+const REFRESH: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Run seeds until one fails: each a cluster of its own, under faults of its own.
+    ///
+    /// Exit codes: 0 all is well, 127 a machine panicked, 128 not everything became as wanted, 129 an invariant was
+    /// broken.
+    Run(RunArgs),
+    /// Prove that a seed decides everything: the same effects twice, in another process, and by another build.
+    Meta(MetaArgs),
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    /// One seed.
+    #[arg(long, conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Seeds: how many from 0 on, or A..B without B.
+    #[arg(long, value_parser = seeds, default_value = "1000", value_name = "N|A..B")]
+    seeds: (u64, u64),
+    /// Virtual minutes under faults; otherwise drawn by the seed.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Go on after failures, and count them.
+    #[arg(long)]
+    keep_going: bool,
+    /// Print what happened last in each run that is made.
+    #[arg(long)]
+    log: bool,
+}
+
+#[derive(Debug, Args)]
+struct MetaArgs {
+    /// Seeds: how many from 0 on, or A..B without B.
+    #[arg(long, value_parser = seeds, default_value = "10", value_name = "N|A..B")]
+    seeds: (u64, u64),
+    /// Virtual minutes under faults; otherwise drawn by the seed.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Another build of swan to compare with [default: the debug build beside the release build, or the reverse].
+    #[arg(long, value_name = "PATH")]
+    other: Option<PathBuf>,
+    /// Print the digest after each step, for whoever compares.
+    #[arg(long, hide = true)]
+    emit: bool,
+}
+
+fn seeds(text: &str) -> Result<(u64, u64), String> {
+    let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number"));
+    let (from, to) = match text.split_once("..") {
+        Some((from, to)) => (number(from)?, number(to)?),
+        None => (0, number(text)?),
+    };
+    if from < to { Ok((from, to)) } else { Err("there must be at least one seed".into()) }
+}
+
+/// Does what was asked.
+pub(crate) fn run(args: SimArgs) -> ExitCode {
+    match args.what {
+        What::Run(args) => run_seeds(&args),
+        What::Meta(args) if args.emit => emit(&args),
+        What::Meta(args) => meta(&args),
+    }
+}
+
+fn run_seeds(args: &RunArgs) -> ExitCode {
+    let (from, to) = args.seed.map_or(args.seeds, |seed| (seed, seed + 1));
+    let (began, mut shown) = (Instant::now(), Instant::now());
+    let (mut total, mut failures, mut worst) = (Ledger::default(), 0_u64, None);
+    for seed in from..to {
+        let keep = if args.log { Keep::Log } else { Keep::Nothing };
+        let outcome = run_seed(seed, &Options::swarm(seed, args.minutes), keep);
+        total.add(&outcome.ledger);
+        outcome.log.iter().for_each(|line| println!("{line}"));
+        if let Some(failure) = outcome.failure {
+            failures += 1;
+            worst.get_or_insert(failure.kind);
+            clear_line();
+            tell(seed, args.minutes, &failure);
+            if !args.keep_going {
+                break;
+            }
+        }
+        if shown.elapsed() >= REFRESH {
+            shown = Instant::now();
+            progress(seed + 1 - from, to - from, &total, failures, began);
+        }
+    }
+    clear_line();
+    let (seconds, factor) = (began.elapsed().as_secs_f64(), total.virtual_ms as f64 / 1000.0);
+    print!("{total}");
+    println!("failures         {failures:>12}");
+    println!("real seconds     {seconds:>12.1}");
+    println!("times real time  {:>12.0}", factor / seconds.max(0.001));
+    worst.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code()))
+}
+
+fn progress(done: u64, all: u64, total: &Ledger, failures: u64, began: Instant) {
+    let mut err = std::io::stderr();
+    if err.is_terminal() {
+        let seconds = began.elapsed().as_secs();
+        let minutes = total.virtual_ms / 60_000;
+        // A progress line that cannot be written is no reason to stop.
+        let _ = write!(
+            err,
+            "\r\x1b[K{done}/{all} seeds, {minutes} virtual minutes, {} steps, {failures} failures, {seconds} s",
+            total.steps
+        );
+    }
+}
+
+fn clear_line() {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K");
+    }
+}
+
+/// Tells of a failure: what, after what, and how to see it again.
+fn tell(seed: u64, minutes: Option<u64>, failure: &Failure) {
+    let options = Options::swarm(seed, minutes);
+    // The same seed does the same again: this time with a log.
+    let again = run_seed(seed, &options, Keep::Log);
+    let lines = again.log.len().saturating_sub(CONTEXT_LINES);
+    println!("what happened last (time in s, effects so far, < told, > does, ! fault):");
+    again.log[lines..].iter().for_each(|line| println!("{line}"));
+    println!("options: {options:#?}");
+    if again.failure.as_ref() != Some(failure) {
+        println!("NOT DETERMINISTIC: a second run of this seed ended otherwise: {:?}", again.failure);
+    }
+    println!("commit:  {}", option_env!("SWAN_COMMIT").unwrap_or("unknown"));
+    println!("FAILED:  seed {seed}: {failure}");
+    let minutes = minutes.map_or_else(String::new, |minutes| format!(" --minutes {minutes}"));
+    println!("again:   swan sim run --seed {seed}{minutes}");
+}
+
+/// The running digest after each step, one line each, for all seeds.
+fn emit(args: &MetaArgs) -> ExitCode {
+    let mut out = std::io::stdout().lock();
+    for seed in args.seeds.0..args.seeds.1 {
+        for line in trace(seed, args.minutes) {
+            if writeln!(out, "{line}").is_err() {
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+fn trace(seed: u64, minutes: Option<u64>) -> Vec<String> {
+    let outcome = run_seed(seed, &Options::swarm(seed, minutes), Keep::Trace);
+    let end = format!("{seed} ended {:016x} {:?}", outcome.digest, outcome.failure);
+    let steps = outcome.trace.iter().enumerate();
+    steps.map(|(step, digest)| format!("{seed} {step} {digest:016x}")).chain([end]).collect()
+}
+
+fn meta(args: &MetaArgs) -> ExitCode {
+    let first: Vec<String> =
+        (args.seeds.0..args.seeds.1).flat_map(|seed| trace(seed, args.minutes)).collect();
+    println!("{} steps of {} seeds", first.len(), args.seeds.1 - args.seeds.0);
+    let second = (args.seeds.0..args.seeds.1).flat_map(|seed| trace(seed, args.minutes));
+    let mut same = equal("a second run", &first, second);
+    let own = std::env::current_exe().ok();
+    if let Some(own) = &own {
+        same &= compare_process("another process", own, args, &first);
+    }
+    match args.other.clone().or_else(|| own.as_deref().and_then(sibling)) {
+        Some(other) => same &= compare_process("another build", &other, args, &first),
+        None => println!("no other build is there: give --other PATH, or build with and without --release"),
+    }
+    if same { ExitCode::SUCCESS } else { ExitCode::from(Kind::Correctness.exit_code()) }
+}
+
+/// The debug build beside a release build, or the reverse.
+fn sibling(own: &Path) -> Option<PathBuf> {
+    let (profile, target) = (own.parent()?.file_name()?, own.parent()?.parent()?);
+    let other = if profile == "release" { "debug" } else { "release" };
+    Some(target.join(other).join(own.file_name()?)).filter(|path| path.exists())
+}
+
+fn compare_process(name: &str, path: &Path, args: &MetaArgs, first: &[String]) -> bool {
+    let mut command = Command::new(path);
+    command.args(["sim", "meta", "--emit", "--seeds", &format!("{}..{}", args.seeds.0, args.seeds.1)]);
+    if let Some(minutes) = args.minutes {
+        command.args(["--minutes", &minutes.to_string()]);
+    }
+    let name = format!("{name} ({})", path.display());
+    match command.stderr(Stdio::inherit()).output() {
+        Ok(output) => {
+            let text = String::from_utf8_lossy(&output.stdout);
+            equal(&name, first, text.lines().map(str::to_owned))
+        }
+        Err(error) => {
+            println!("{name}: cannot be started: {error}");
+            false
+        }
+    }
+}
+
+/// Compares step by step, and tells the first difference.
+fn equal(name: &str, first: &[String], mut second: impl Iterator<Item = String>) -> bool {
+    for expected in first {
+        let found = second.next().unwrap_or_else(|| "nothing".into());
+        if found != *expected {
+            println!("{name}: DIFFERS: expected '{expected}', found '{found}' (seed, step, digest)");
+            return false;
+        }
+    }
+    match second.next() {
+        Some(more) => {
+            println!("{name}: DIFFERS: goes on with '{more}'");
+            false
+        }
+        None => {
+            println!("{name}: the same");
+            true
+        }
+    }
+}
