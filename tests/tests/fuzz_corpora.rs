@@ -9,9 +9,11 @@ use swan_core::rng::Rng;
 use swan_fuzz::{TARGETS, Target};
 
 /// Mutations of each seed, unless `SWAN_FUZZ_ROUNDS` says otherwise.
-const ROUNDS: u64 = 100;
+const ROUNDS: u64 = 200;
 /// Seeds longer than this are cut at random places, not everywhere.
-const CUT_EVERYWHERE_BYTES_MAX: usize = 2048;
+const CUT_EVERYWHERE_BYTES_MAX: usize = 256;
+/// At so many.
+const CUTS: usize = 64;
 
 fn fuzz_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz")
@@ -76,12 +78,15 @@ fn replay(target: &Target, rounds: u64) {
     assert!(!seeds.is_empty(), "fuzz/corpora/{} needs seeds", target.name);
     for (name, seed) in &seeds {
         try_body(target, name, "as it is", seed);
-        if seed.len() <= CUT_EVERYWHERE_BYTES_MAX {
-            for length in 0..seed.len() {
-                try_body(target, name, "cut short", &seed[..length]);
-            }
-        }
         let mut rng = Rng::new(rounds ^ seed.len() as u64);
+        let cuts: Vec<usize> = if seed.len() <= CUT_EVERYWHERE_BYTES_MAX {
+            (0..seed.len()).collect()
+        } else {
+            (0..CUTS).map(|_| rng.below(seed.len() as u64) as usize).collect()
+        };
+        for length in cuts {
+            try_body(target, name, "cut short", &seed[..length]);
+        }
         for _ in 0..rounds {
             let mut data = seed.clone();
             for _ in 0..=rng.below(4) {
