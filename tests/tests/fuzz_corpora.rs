@@ -9,7 +9,7 @@ use swan_core::rng::Rng;
 use swan_fuzz::{TARGETS, Target};
 
 /// Mutations of each seed, unless `SWAN_FUZZ_ROUNDS` says otherwise.
-const ROUNDS: u64 = 200;
+const ROUNDS: u64 = 60;
 /// Seeds longer than this are cut at random places, not everywhere.
 const CUT_EVERYWHERE_BYTES_MAX: usize = 256;
 /// At so many.
