@@ -8,4 +8,5 @@ pub mod mesos;
 pub mod options;
 mod queue;
 pub mod run;
+pub mod scenario;
 pub mod world;

@@ -178,6 +178,15 @@ impl Executors {
         Some(Turned { framework: container.framework.clone(), report, next })
     }
 
+    /// The containers of a slot.
+    pub(super) fn in_slot(&self, app: &str, slot: u32) -> Vec<(AgentId, TaskId)> {
+        let here = |task: &TaskId| {
+            TaskName::parse(task.as_str()).is_some_and(|name| name.app == app && name.slot == slot)
+        };
+        let open = self.containers.iter().filter(|((_, task), container)| !container.over && here(task));
+        open.map(|(key, _)| key.clone()).collect()
+    }
+
     /// What runs on agents that can be reached.
     pub(super) fn running(&self, cluster: &Cluster) -> Vec<Running> {
         let reachable: BTreeSet<&AgentId> =

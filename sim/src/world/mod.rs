@@ -28,6 +28,7 @@ use self::clients::Clients;
 use self::executors::{Executors, Turn};
 use self::faults::Fault;
 use self::network::{Network, ToMaster};
+pub use self::process::CRASH_BEFORE_EFFECT;
 use self::process::Process;
 #[cfg(test)]
 pub(crate) use self::process::boot;
@@ -475,6 +476,20 @@ impl World {
     /// The environment of executors, for tests that look at containers.
     pub fn running(&self) -> Vec<convergence::Running> {
         self.executors.running(&self.cluster)
+    }
+
+    /// The container of a slot ends by itself, now.
+    pub fn fail_container(&mut self, app: &str, slot: u32) {
+        for (agent, task) in self.executors.in_slot(app, slot) {
+            self.container(&agent, &task, Turn::Exits(1));
+        }
+    }
+
+    /// The connection to Mesos breaks now.
+    pub fn cut_network(&mut self) {
+        for (at, happening) in self.network.cut(self.now).unwrap_or_default() {
+            self.queue.push(at, happening);
+        }
     }
 
     /// Takes a client's request, for scripts.

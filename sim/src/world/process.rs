@@ -10,6 +10,8 @@ use swan_core::time::{Instant, Now, Timestamp};
 use super::{Happening, WAKES_MAX, WALL_START, World};
 use crate::checkers::{Seen, recovery};
 
+/// How the account names a process that ended between two effects.
+pub const CRASH_BEFORE_EFFECT: &str = "process: crash before an effect";
 /// Steps between two comparisons of a live machine at rest with what is stored.
 const COMPARE_EVERY: u64 = 256;
 
@@ -121,7 +123,7 @@ impl World {
         }
         for effect in effects {
             if self.ends_now() {
-                return self.crash("process: crash before an effect");
+                return self.crash(CRASH_BEFORE_EFFECT);
             }
             self.ledger.effects += 1;
             self.write(">", &effect);
