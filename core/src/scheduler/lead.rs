@@ -12,7 +12,7 @@ use super::event::EventKind;
 use super::input::{CrashNote, DeposeReason, Lead};
 use super::slot::{Slot, Task};
 use super::{Role, Scheduler};
-use crate::limits::{FAILOVER_TIMEOUT, FORMER_LIFETIME, STAGING_ASK, STEADY_AFTER, UNREACHABLE_REPLACE};
+use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK, STEADY_AFTER, UNREACHABLE_REPLACE};
 use crate::mesos::{Capability, FrameworkInfo, TaskId, TaskState};
 use crate::rng::Rng;
 use crate::time::{ClusterTime, Instant, Millis};
@@ -48,9 +48,7 @@ impl Scheduler {
         }
         let tasks: Vec<TaskId> = self.former.keys().cloned().collect();
         for task in tasks {
-            let age = self.clock.read(self.now.mono).since(self.former[&task].since);
-            let left = Millis(FORMER_LIFETIME.0.saturating_sub(age.0));
-            self.arm_former(&task, Some(self.now.mono + left));
+            self.await_former(&task);
         }
         self.arm_keys();
         self.subscribe();

@@ -149,6 +149,16 @@ impl Scheduler {
         }
     }
 
+    /// Nobody can reach a superseded task, so that no KILL can: it rests until it returns or its lifetime ends.
+    pub(super) fn await_former(&mut self, task: &TaskId) {
+        let clock = self.clock.read(self.now.mono);
+        let Some(former) = self.former.get_mut(task) else { return };
+        former.alive = false;
+        former.kills = 0;
+        let left = Millis(FORMER_LIFETIME.0.saturating_sub(clock.since(former.since).0));
+        self.arm_former(task, Some(self.now.mono + left));
+    }
+
     /// Forgets a superseded task: it is over, or too old to return.
     pub(super) fn forget_former(&mut self, task: &TaskId) {
         self.arm_former(task, None);

@@ -310,8 +310,10 @@ impl Scheduler {
             former.heard = generation;
         }
         match status.state {
-            TaskState::GoneByOperator | TaskState::Unreachable | TaskState::Unknown | TaskState::Other(_) => {
+            TaskState::GoneByOperator | TaskState::Unreachable | TaskState::Unknown => {
+                self.await_former(&status.task_id);
             }
+            TaskState::Other(_) => {}
             state if state.is_terminal() => self.forget_former(&status.task_id),
             TaskState::Killing => {}
             _ if self.former.get(&status.task_id).is_some_and(|former| !former.alive) => {
