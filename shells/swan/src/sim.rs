@@ -59,7 +59,7 @@ struct MetaArgs {
     /// Virtual minutes under faults; otherwise drawn by the seed.
     #[arg(long)]
     minutes: Option<u64>,
-    /// Another build of swan to compare with [default: the debug build beside the release build, or the reverse].
+    /// Another build of the same source to compare with: the debug build with the release build, or the reverse.
     #[arg(long, value_name = "PATH")]
     other: Option<PathBuf>,
     /// Print the digest after each step, for whoever compares.
@@ -185,18 +185,11 @@ fn meta(args: &MetaArgs) -> ExitCode {
     if let Some(own) = &own {
         same &= compare_process("another process", own, args, &first);
     }
-    match args.other.clone().or_else(|| own.as_deref().and_then(sibling)) {
-        Some(other) => same &= compare_process("another build", &other, args, &first),
-        None => println!("no other build is there: give --other PATH, or build with and without --release"),
+    match &args.other {
+        Some(other) => same &= compare_process("another build", other, args, &first),
+        None => println!("another build: not compared; --other PATH names one of the same source"),
     }
     if same { ExitCode::SUCCESS } else { ExitCode::from(Kind::Correctness.exit_code()) }
-}
-
-/// The debug build beside a release build, or the reverse.
-fn sibling(own: &Path) -> Option<PathBuf> {
-    let (profile, target) = (own.parent()?.file_name()?, own.parent()?.parent()?);
-    let other = if profile == "release" { "debug" } else { "release" };
-    Some(target.join(other).join(own.file_name()?)).filter(|path| path.exists())
 }
 
 fn compare_process(name: &str, path: &Path, args: &MetaArgs, first: &[String]) -> bool {
