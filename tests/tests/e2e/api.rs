@@ -100,6 +100,22 @@ impl Api {
         })
     }
 
+    /// Waits until the slot of a task that was lost has a new one; the tasks of the other slots must be the old ones.
+    pub(crate) fn replaced(&self, app: &str, before: &[Value], lost: &Value) -> Vec<Value> {
+        until(&format!("a new task in place of {}", lost["id"]), || {
+            let now = self.tasks(app);
+            let new = |task: &&Value| task["id"] != lost["id"] && task["id"] != "";
+            let slot = now.iter().filter(|task| task["name"] == lost["name"]).find(new);
+            slot.map(|_| ()).ok_or_else(|| brief(&now))
+        });
+        let now = self.steady(app, before.len());
+        for (old, new) in before.iter().zip(&now) {
+            assert_eq!(old["name"], new["name"]);
+            assert_eq!(old["id"] != new["id"], old["id"] == lost["id"], "was {old}\nis {new}");
+        }
+        now
+    }
+
     /// Waits until an app is no more.
     pub(crate) fn gone(&self, app: &str) {
         until(&format!("the end of {app}"), || {

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::api::{Api, address};
+use crate::api::{address, brief};
 use crate::http::exchange;
 use crate::patience::until;
 use crate::program;
@@ -21,21 +21,6 @@ fn all_answer(tasks: &[Value]) {
     }
 }
 
-/// Waits until a task is replaced, and nothing else: the slot has a new task.
-fn replaced(api: &Api, app: &str, before: &[Value], lost: &Value) -> Vec<Value> {
-    until("a new task in the slot", || {
-        let now = api.tasks(app);
-        let slot = now.iter().find(|task| task["name"] == lost["name"]).expect("the slot stays");
-        if slot["id"] == lost["id"] || slot["id"] == "" { Err(slot.to_string()) } else { Ok(()) }
-    });
-    let now = api.steady(app, before.len());
-    for (old, new) in before.iter().zip(&now) {
-        assert_eq!(old["name"], new["name"]);
-        assert_eq!(old["id"] != new["id"], old["id"] == lost["id"], "was {old}\nis {new}");
-    }
-    now
-}
-
 #[test]
 fn an_app_is_deployed_healed_scaled_and_deleted() {
     let stage = Stage::new("life");
@@ -49,7 +34,7 @@ fn an_app_is_deployed_healed_scaled_and_deleted() {
 
     // It may end before it answers.
     drop(exchange(address(&three[1]), "POST /_swan/fail?code=3", &[], ""));
-    let healed = replaced(api, "web.shop", &three, &three[1]);
+    let healed = api.replaced("web.shop", &three, &three[1]);
     all_answer(&healed);
 
     api.scale("web.shop", 5);
@@ -67,7 +52,7 @@ fn an_app_is_deployed_healed_scaled_and_deleted() {
 
     let id = two[0]["id"].as_str().expect("an id");
     api.delete(&format!("/v1/apps/web.shop/tasks/{id}"));
-    let two = replaced(api, "web.shop", &two, &two[0]);
+    let two = api.replaced("web.shop", &two, &two[0]);
     dev.mesos_knows_just(&framework, &two);
 
     api.delete("/v1/apps/web.shop");
@@ -84,7 +69,7 @@ fn a_task_that_becomes_unhealthy_is_replaced() {
     dev.api.create(&web("/shop/web", 2));
     let before = dev.api.steady("web.shop", 2);
     exchange(address(&before[0]), "POST /_swan/unhealthy", &[], "").expect("it is told");
-    let after = replaced(&dev.api, "web.shop", &before, &before[0]);
+    let after = dev.api.replaced("web.shop", &before, &before[0]);
     all_answer(&after);
 }
 
@@ -109,7 +94,7 @@ fn the_first_steps_of_a_newcomer_work() {
     swan("app scale hello 5 --wait");
     let five = dev.api.steady("hello", 5);
     swan("task kill 0.hello");
-    all_answer(&replaced(&dev.api, "hello", &five, &five[0]));
+    all_answer(&dev.api.replaced("hello", &five, &five[0]));
     assert_eq!(swan("app delete hello --wait"), "hello: deleted\n");
 }
 
@@ -125,7 +110,7 @@ fn apps_outlive_a_kill_of_everything() {
     let after = until("three new tasks", || {
         let tasks = dev.api.steady("web.shop", 3);
         let new = tasks.iter().zip(&before).all(|(new, old)| new["id"] != old["id"]);
-        if new { Ok(tasks) } else { Err(crate::api::brief(&tasks)) }
+        if new { Ok(tasks) } else { Err(brief(&tasks)) }
     });
     assert_eq!(dev.api.framework(), framework);
     all_answer(&after);
