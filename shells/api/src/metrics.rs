@@ -29,7 +29,7 @@ impl RequestCounts {
     responses((status = 200, description = "Prometheus text format", body = String, content_type = "text/plain")))]
 pub(crate) async fn metrics(State(api): State<Api>) -> Result<Response, Problem> {
     let shown = api.clone();
-    api.show(
+    api.show_standing(
         |reading: &dyn Reading| reading.stats(),
         move |stats| {
             let content_type = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];

@@ -53,7 +53,7 @@ pub(crate) async fn v1_version(state: State<Api>) -> Response {
         (status = 503, description = "None is known", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> {
     let leader = api.config.advertise.clone();
-    api.show(
+    api.show_standing(
         |reading: &dyn Reading| reading.manager().leading,
         |leading| match leading {
             true => Ok(reply::json(StatusCode::OK, &LeaderDto { leader })),
@@ -69,7 +69,7 @@ pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> 
         (status = 200, description = "Framework and master", body = FrameworkDto),
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Problem> {
-    api.show(
+    api.show_standing(
         |reading: &dyn Reading| reading.manager(),
         |manager| {
             let dto = FrameworkDto {

@@ -16,7 +16,7 @@ use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
 use swan_core::scheduler::api::{ApiCall, ApiReply, Caller};
 use swan_core::scheduler::input::Build;
-use swan_core::scheduler::view::Page;
+use swan_core::scheduler::view::{ManagerView, Page};
 use tokio::sync::oneshot;
 
 use crate::auth::Tokens;
@@ -65,8 +65,8 @@ impl Api {
         Self(Arc::new(Inner { manager, config, counts: RequestCounts::default(), streams, open_api }))
     }
 
-    /// Copies something out of the machine, then writes it here. Marks the answer if the store is stalled: what it
-    /// shows may not be durable yet.
+    /// Copies something of apps and tasks out of the machine, then writes it here. Marks the answer if the store is
+    /// stalled: what it shows may not be durable yet.
     pub(crate) async fn show<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
@@ -74,6 +74,16 @@ impl Api {
     ) -> Result<Response, Problem> {
         let (copied, stalled) = self.read(read).await?;
         Ok(marked(write(copied)?, stalled))
+    }
+
+    /// As [`Self::show`], for what a manager knows of itself, which it tells at any time.
+    pub(crate) async fn show_standing<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
+        write: impl FnOnce(T) -> Result<Response, Problem>,
+    ) -> Result<Response, Problem> {
+        let (copied, standing) = self.copy(read).await?;
+        Ok(marked(write(copied)?, standing.stalled))
     }
 
     /// Copies a page out of the machine, in small pieces between which it goes on with its work. `None` if what is
@@ -98,14 +108,26 @@ impl Api {
         }
     }
 
-    /// Runs `read` on the machine's thread; beside what it copied, whether the store is stalled.
+    /// Runs `read` on the machine's thread; beside what it copied, whether the store is stalled. Refused unless the
+    /// manager leads: until it has recovered, it would say that apps are not there which are.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
     ) -> Result<(T, bool), Problem> {
+        let (copied, standing) = self.copy(read).await?;
+        match standing.leading {
+            true => Ok((copied, standing.stalled)),
+            false => Err(Problem::unavailable("this manager does not lead at the moment; try again")),
+        }
+    }
+
+    async fn copy<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
+    ) -> Result<(T, ManagerView), Problem> {
         let (sender, receiver) = oneshot::channel();
         self.manager.read(Box::new(move |reading| {
-            let copied = (read(reading), reading.manager().stalled);
+            let copied = (read(reading), reading.manager());
             // Nobody waits any more if the client has gone.
             drop(sender.send(copied));
         }));

@@ -141,8 +141,27 @@ async fn the_manager_tells_of_itself() {
     let metrics = String::from_utf8(get(at, "/metrics").await.body).expect("text");
     assert!(metrics.contains("# TYPE swan_steps_total counter\nswan_steps_total 3\n"), "{metrics}");
     assert!(metrics.contains("swan_api_responses_total{class=\"2xx\"} 6\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn a_manager_that_does_not_lead_tells_of_itself_but_not_of_apps_it_may_not_know() {
+    let served = Served::new().await;
     served.state().standing.leading = false;
-    assert_eq!(get(at, "/v1/leader").await.status, 503);
+    for path in [
+        "/v1/leader",
+        "/v1/quarantine",
+        "/v1/apps",
+        "/v1/apps/none",
+        "/v1/apps/none/tasks",
+        "/v1/apps/none/tasks/0.none",
+        "/v1/apps/none/versions",
+    ] {
+        let got = get(served.address, path).await;
+        assert_eq!((got.status, got.header("retry-after")), (503, Some("1")), "{path}");
+    }
+    for path in ["/v1/framework", "/metrics", "/ping", "/version"] {
+        assert_eq!(get(served.address, path).await.status, 200, "{path}");
+    }
 }
 
 #[tokio::test]
