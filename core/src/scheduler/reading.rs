@@ -316,11 +316,11 @@ impl<'a> RecordCursor<'a> {
         let unknown = self.names(b'q').flat_map(|from| from_name(&machine.quarantine, from));
         let unknown = unknown.map(|task| Key::Quarantine(task.to_string()));
         let slots = self.apps(b's').flat_map(|app| {
-            let first = self.number_in(app).map_or(0, u32::from_be_bytes);
+            let first = self.number_in(b's', app).map_or(0, u32::from_be_bytes);
             (first..app.slot_count()).map(|n| Key::Slot(app.dotted.as_str().into(), n))
         });
         let versions = self.apps(b'v').flat_map(|app| {
-            let first = self.number_in(app).map_or(0, u64::from_be_bytes);
+            let first = self.number_in(b'v', app).map_or(0, u64::from_be_bytes);
             app.versions.range(first..).map(|(&v, _)| Key::Version(app.dotted.as_str().into(), v))
         });
         let all = apps.chain(framework).chain(keys).chain(former).chain(unknown).chain(slots).chain(versions);
@@ -343,10 +343,11 @@ impl<'a> RecordCursor<'a> {
         self.names(kind).flat_map(|from| self.machine.apps.from(from))
     }
 
-    /// The number in `from`, if it is of this app: the least whose key may not be before `from`, which may be cut
-    /// short or go on.
-    fn number_in<const N: usize>(&self, app: &App) -> Option<[u8; N]> {
-        let given = self.from.0.get(1..)?.strip_prefix(app.dotted.as_str().as_bytes())?.strip_prefix(&[0])?;
+    /// The number in `from`, if it is of this kind and app: the least whose key may not be before `from`, which may be
+    /// cut short or go on.
+    fn number_in<const N: usize>(&self, kind: u8, app: &App) -> Option<[u8; N]> {
+        let name = app.dotted.as_str().as_bytes();
+        let given = self.from.0.strip_prefix(&[kind])?.strip_prefix(name)?.strip_prefix(&[0])?;
         Some(core::array::from_fn(|at| given.get(at).copied().unwrap_or(0)))
     }
 }
