@@ -17,6 +17,8 @@ pub struct AckRule {
     told: BTreeMap<Uuid, (TaskId, TaskState)>,
     /// Tasks of which some process heard that they are over, or that nobody knows them.
     over: BTreeSet<TaskId>,
+    /// Tasks of which something older was heard again after their end: nobody remembers them, so they may be quarantined.
+    haunting: BTreeSet<TaskId>,
 }
 
 impl Checker for AckRule {
@@ -30,6 +32,8 @@ impl Checker for AckRule {
                 if let Event::Update(status) = &**event {
                     if status.state.is_terminal() || status.state == TaskState::Unknown {
                         self.over.insert(status.task_id.clone());
+                    } else if self.over.contains(&status.task_id) {
+                        self.haunting.insert(status.task_id.clone());
                     }
                     if let Some(uuid) = &status.uuid {
                         self.told.insert(uuid.clone(), (status.task_id.clone(), status.state));
@@ -56,7 +60,8 @@ impl AckRule {
         }
         let current = stored.current(task);
         if state.is_terminal() {
-            let remembered = current.is_some() || stored.is_quarantined(task);
+            let quarantined = stored.is_quarantined(task) && !self.haunting.contains(task);
+            let remembered = current.is_some() || quarantined;
             let former = stored.is_former(task) && *state != TaskState::GoneByOperator;
             return if remembered || former {
                 Err(format!("{task}: {state:?} is acknowledged, but a record still has the task alive"))
