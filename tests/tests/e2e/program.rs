@@ -23,26 +23,22 @@ static PROGRAM: LazyLock<PathBuf> = LazyLock::new(|| match std::env::var_os("SWA
 /// program would be tested in silence, so that its sources are looked at.
 fn built() -> Result<PathBuf, String> {
     let test = std::env::current_exe().map_err(|error| format!("this test does not find itself: {error}"))?;
-    let profile = test.ancestors().nth(2).ok_or("this test is not in a target directory")?;
-    let program = profile.join("swan");
+    let program = test.ancestors().nth(2).ok_or("this test is not in a target directory")?.join("swan");
     let modified = |path: &Path| -> Result<SystemTime, String> {
         let seen = path.metadata().and_then(|metadata| metadata.modified());
         seen.map_err(|error| format!("{}: {error}", path.display()))
     };
     let written = modified(&program)?;
-    let notes = profile.join("swan.d");
-    let notes = std::fs::read_to_string(&notes).map_err(|error| format!("{}: {error}", notes.display()))?;
-    // As in a makefile: names between spaces, a space in a name behind a backslash.
-    let sources = notes.split_once(": ").map_or("", |(_, sources)| sources).replace("\\ ", "\0");
-    let sources: Vec<PathBuf> =
-        sources.split_whitespace().map(|name| PathBuf::from(name.replace('\0', " "))).collect();
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("this crate is in the repository");
-    if !sources.contains(&root.join("shells/swan/src/main.rs")) {
-        return Err(format!("{} was built from another checkout", program.display()));
-    }
-    for source in &sources {
-        if modified(source)? > written {
-            return Err(format!("{} is older than {}", program.display(), source.display()));
+    let mut folders: Vec<PathBuf> = ["core/src", "sim/src", "shells"].map(|folder| root.join(folder)).into();
+    while let Some(folder) = folders.pop() {
+        let entries = folder.read_dir().map_err(|error| format!("{}: {error}", folder.display()))?;
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.is_dir() && !path.ends_with("tests") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|ending| ending == "rs") && modified(&path)? > written {
+                return Err(format!("{} is older than {}", program.display(), path.display()));
+            }
         }
     }
     Ok(program)
