@@ -171,10 +171,11 @@ impl Scheduler {
         let app = self.apps.remove(idx);
         assert!(app.slots().is_empty(), "an app is forgotten after its last slot");
         let name = || String::from(app.dotted.as_str());
+        // The app first: should the rest be lost, a version without its app is nothing, but an app without its is broken.
+        self.ledger.note(Change::Gone(Key::App(name()).encode()));
         for &version in app.versions.keys() {
             self.ledger.note(Change::Gone(Key::Version(name(), version).encode()));
         }
-        self.ledger.note(Change::Gone(Key::App(name()).encode()));
         let kind = Box::new(EventKind::AppDeleted);
         self.gate(Gated::Publish { app: Some(app.dotted), who: None, kind });
     }
