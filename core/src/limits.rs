@@ -54,6 +54,8 @@ pub const QUARANTINE_MAX: usize = 10_000;
 pub const FORMER_TASKS_MAX: usize = 100_000;
 /// How long a superseded task that never reports again is remembered.
 pub const FORMER_LIFETIME: Millis = Millis::from_secs(14 * 24 * 3600);
+/// Records that were not understood, named for people.
+pub const UNREADABLE_NAMED_MAX: usize = 16;
 /// Crash notes kept by a shell.
 pub const CRASH_NOTES_MAX: usize = 16;
 

@@ -275,6 +275,13 @@ impl Manager {
                     self.on_scheduler(effect, out);
                 }
                 self.scratch.scheduler = effects;
+                if self.scheduler.view().deposed() == Some(DeposeReason::Unreadable) {
+                    let unreadable = self.scheduler.view().unreadable().iter();
+                    out.extend(
+                        unreadable.map(|record| ManagerEffect::Trouble(format!("stored record {record}"))),
+                    );
+                    self.end(End::Deposed(DeposeReason::Unreadable), out);
+                }
             }
             Inner::Journal(input) => {
                 let mut effects = mem::take(&mut self.scratch.journal);

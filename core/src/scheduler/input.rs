@@ -95,6 +95,8 @@ pub enum DeposeReason {
     Fenced,
     /// The operator asked for it.
     Abdicated,
+    /// Records are not understood by this build; [`View::unreadable`](super::View::unreadable) names them.
+    Unreadable,
     /// Mesos gave the framework to another scheduler (R13).
     FailedOver,
 }

@@ -10,6 +10,7 @@ use super::apps::AppIdx;
 use super::effect::MesosCall;
 use super::event::EventKind;
 use super::input::{CrashNote, DeposeReason, Lead};
+use super::ledger::Change;
 use super::slot::{Slot, Task};
 use super::{Role, Scheduler};
 use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK, STEADY_AFTER, UNREACHABLE_REPLACE};
@@ -35,12 +36,20 @@ impl Scheduler {
     /// Everything durable was followed: act from now on.
     pub(super) fn lead(&mut self, lead: &Lead) {
         assert_eq!(self.role, Role::Standby, "only a standby becomes leader");
-        assert!(self.stats.odd_records == 0, "a leader has understood every record");
+        if self.stats.odd_records > 0 {
+            // Whoever leads over what it has not understood would undo it.
+            self.depose(DeposeReason::Unreadable);
+            return;
+        }
         self.role = Role::Leader;
         self.rng = Rng::new(lead.seed);
         self.clock = ClusterClock { base: lead.cluster_time, since: self.now.mono };
         self.ledger.begin(lead.epoch, lead.seq);
         self.stats.orphan_records = self.orphans.len() as u64;
+        for (key, _) in core::mem::take(&mut self.orphans) {
+            // What was left of an app whose deletion was cut short must not become another's of its name.
+            self.ledger.note(Change::Gone(key));
+        }
         // Before any app resumes: one that is left alone must not even wait.
         self.quarantine_crashing(&lead.crash_notes);
         for idx in self.apps.indexes().collect::<Vec<_>>() {

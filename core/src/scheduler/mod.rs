@@ -120,6 +120,8 @@ pub struct Scheduler {
     quarantine: BTreeMap<TaskId, Quarantined>,
     keys: Keys,
     orphans: BTreeMap<RecordKey, Vec<u8>>,
+    /// What was not understood of what was followed, in words; the first few.
+    unreadable: Vec<String>,
     ledger: Ledger,
     timers: Timers,
     reconcile: Reconcile,

@@ -7,6 +7,7 @@ use core::fmt;
 
 use super::apps::{App, Operation};
 use super::codec::Key;
+use super::input::DeposeReason;
 use super::slot::{FailureNote, Slot, Task};
 use super::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
 use super::{Role, Scheduler, Stats};
@@ -90,6 +91,17 @@ impl<'a> View<'a> {
             framework_id: machine.framework.id.as_ref().map_or_else(String::new, ToString::to_string),
             master: machine.link.master.clone(),
         }
+    }
+
+    /// Why this machine leads no more, if it was to.
+    pub const fn deposed(&self) -> Option<DeposeReason> {
+        if let Role::Deposed(why) = self.machine.role { Some(why) } else { None }
+    }
+
+    /// The first few durable records that this build does not understand, in words. A machine that followed such will
+    /// not lead.
+    pub fn unreadable(&self) -> &'a [String] {
+        &self.machine.unreadable
     }
 
     /// Unknown tasks in order of id, after one of them.

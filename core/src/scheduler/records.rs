@@ -1,12 +1,14 @@
 //! Owns the way between live state and records: writing the next batch, and taking in durable ones.
 
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use prost::Message;
 
 use super::Scheduler;
+use super::api::Problem;
 use super::apps::{App, AppIdx, Operation};
 use super::codec::{
     AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord, SlotRecord,
@@ -19,7 +21,7 @@ use super::quarantine::Quarantined;
 use super::slot::{FailureNote, Slot, Stop, StopReason, Task};
 use super::stop::Former;
 use crate::id::AppPath;
-use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX};
+use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, UNREADABLE_NAMED_MAX};
 use crate::mesos::{AgentId, FrameworkId, TaskId, TaskState};
 use crate::record::{Op, RecordKey};
 use crate::spec::AppSpec;
@@ -98,18 +100,19 @@ impl Scheduler {
         Some(super::codec::encode_slot(slot, agent))
     }
 
-    /// Takes in one durable change. What cannot be read is counted; recovery refuses to lead over it.
+    /// Takes in one durable change. What cannot be read is counted and named; nobody leads over it.
     pub(super) fn follow(&mut self, op: &Op) {
-        let Some(key) = Key::decode(&op.key) else {
-            self.stats.odd_records += 1;
-            return;
-        };
-        let followed = match &op.value {
-            None => self.follow_delete(&key, &op.key),
-            Some(value) => self.follow_put(key, &op.key, value),
+        let key = Key::decode(&op.key);
+        let followed = match (&key, &op.value) {
+            (Some(key), None) => self.follow_delete(key, &op.key),
+            (Some(key), Some(value)) => self.follow_put(key.clone(), &op.key, value),
+            (None, _) => None,
         };
         if followed.is_none() {
             self.stats.odd_records += 1;
+            if self.unreadable.len() < UNREADABLE_NAMED_MAX {
+                self.unreadable.push(why_unreadable(key, op));
+            }
         }
     }
 
@@ -288,6 +291,23 @@ impl Scheduler {
         }
         self.orphans.remove(raw);
         Some(())
+    }
+}
+
+/// Names a record that was not understood, and what is wrong with it where that is known.
+fn why_unreadable(key: Option<Key>, op: &Op) -> String {
+    let Some(key) = key else { return format!("{:?} is of a kind that this build does not know", op.key) };
+    let version = match (&key, &op.value) {
+        (Key::Version(..), Some(value)) => VersionRecord::decode(&value[..]).ok(),
+        _ => None,
+    };
+    let problem =
+        version.and_then(|version| AppSpec::parse(version.spec.as_bytes()).err()?.into_iter().next());
+    match problem {
+        Some(Problem { path, message }) => {
+            format!("{key:?} holds a definition that is refused: {path} {message}")
+        }
+        None => format!("{key:?} is damaged, or of a newer build"),
     }
 }
 
