@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -145,8 +146,8 @@ pub struct TaskInfo {
     pub executor: Option<Vec<u8>>,
 }
 
-/// What to run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// What to run. Its `Debug` names variables without their values, and leaves out what else may be secret.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct CommandInfo {
     /// Absent means true, as in Mesos.
@@ -189,8 +190,8 @@ pub enum ContainerType {
     Other(i32),
 }
 
-/// A Docker container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A Docker container. Its `Debug` names parameters without their values.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct DockerInfo {
     pub image: String,
@@ -293,4 +294,29 @@ pub struct DiscoveryInfo {
     pub ports: Vec<(u32, Option<String>, Option<String>)>,
     /// Free-form labels.
     pub labels: Labels,
+}
+
+impl fmt::Debug for CommandInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("CommandInfo");
+        debug.field("shell", &self.shell).field("environment", &names(&self.environment));
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for DockerInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DockerInfo")
+            .field("image", &self.image)
+            .field("network", &self.network)
+            .field("port_mappings", &self.port_mappings)
+            .field("privileged", &self.privileged)
+            .field("parameters", &names(&self.parameters))
+            .field("force_pull_image", &self.force_pull_image)
+            .finish()
+    }
+}
+
+fn names(pairs: &[(String, String)]) -> Vec<&str> {
+    pairs.iter().map(|(name, _)| name.as_str()).collect()
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -145,8 +146,8 @@ numbered! {
     }
 }
 
-/// One update of one task.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// One update of one task. Its `Debug` shows attached data by size only: for Docker it tells the whole environment.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TaskStatus {
     /// Which task.
     pub task_id: TaskId,
@@ -197,5 +198,26 @@ impl TaskStatus {
             ip_addresses: Vec::new(),
             unreachable_time: None,
         }
+    }
+}
+
+impl fmt::Debug for TaskStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TaskStatus")
+            .field("task_id", &self.task_id)
+            .field("state", &self.state)
+            .field("source", &self.source)
+            .field("reason", &self.reason)
+            .field("message", &self.message)
+            .field("agent_id", &self.agent_id)
+            .field("executor_id", &self.executor_id)
+            .field("uuid", &self.uuid)
+            .field("timestamp", &self.timestamp)
+            .field("healthy", &self.healthy)
+            .field("data_bytes", &self.data.as_ref().map(Vec::len))
+            .field("container_id", &self.container_id)
+            .field("ip_addresses", &self.ip_addresses)
+            .field("unreachable_time", &self.unreachable_time)
+            .finish()
     }
 }

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,8 +38,9 @@ pub struct IdempotencyKey {
     pub fingerprint: u64,
 }
 
-/// A change that a user asks for. `if_match` is the revision the caller has seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A change that a user asks for. `if_match` is the revision the caller has seen. `Debug` shows documents by size only,
+/// since they may hold secrets.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum ApiCall {
     /// `document` is the app's JSON as it came.
@@ -126,6 +128,24 @@ pub struct Problem {
     pub path: String,
     /// What is wrong and what would be right.
     pub message: String,
+}
+
+impl fmt::Debug for ApiCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreateApp { document } => write!(f, "create ({} B)", document.len()),
+            Self::UpdateApp { app, document, if_match } => {
+                write!(f, "update {app} ({} B, if {if_match:?})", document.len())
+            }
+            Self::ScaleApp { app, instances, if_match } => {
+                write!(f, "scale {app} to {instances} (if {if_match:?})")
+            }
+            Self::DeleteApp { app, if_match } => write!(f, "delete {app} (if {if_match:?})"),
+            Self::KillTask { app, task } => write!(f, "kill {task} of {app}"),
+            Self::KillTasks { app } => write!(f, "kill all of {app}"),
+            Self::ReleaseApp { app } => write!(f, "release {app}"),
+        }
+    }
 }
 
 impl ApiError {

@@ -2,13 +2,14 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 use crate::id::{AppPath, DottedId};
 use crate::mesos::TaskId;
 use crate::time::Timestamp;
 
-/// An app as readers see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An app as readers see it. Its `Debug` leaves out the definition, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AppView {
     /// The dotted id, original Swan's `id`.
     pub id: DottedId,
@@ -89,8 +90,8 @@ pub struct TaskView {
     pub updated: Timestamp,
 }
 
-/// One revision of an app.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// One revision of an app. Its `Debug` leaves out the definition, which may hold secrets.
+#[derive(Clone, PartialEq, Eq)]
 pub struct VersionView {
     /// Its id.
     pub id: String,
@@ -132,4 +133,28 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// Where the next page begins; `None` at the end.
     pub next: Option<String>,
+}
+
+impl fmt::Debug for AppView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppView")
+            .field("id", &self.id)
+            .field("operation_status", &self.operation_status)
+            .field("progress", &self.progress)
+            .field("error_message", &self.error_message)
+            .field("instances", &self.instances)
+            .field("task_count", &self.task_count)
+            .field("tasks_status", &self.tasks_status)
+            .field("health", &self.health)
+            .field("current_versions", &self.current_versions)
+            .field("revision", &self.revision)
+            .field("quarantined", &self.quarantined)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for VersionView {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VersionView").field("id", &self.id).finish_non_exhaustive()
+    }
 }
