@@ -4,6 +4,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod constraint;
 pub mod id;
 pub mod journal;
 pub mod lease;
@@ -15,5 +16,6 @@ mod number;
 pub mod record;
 pub mod rng;
 pub mod scheduler;
+pub mod selector;
 pub mod spec;
 pub mod time;

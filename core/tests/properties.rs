@@ -11,7 +11,7 @@ use proptest::test_runner::RngSeed;
 use swan_core::id::DottedId;
 use swan_core::mesos::{Event as MesosEvent, OfferId, TaskId, TaskState};
 use swan_core::record::RecordKey;
-use swan_core::scheduler::api::ApiCall;
+use swan_core::scheduler::api::{ApiCall, AppChange};
 use swan_core::scheduler::input::{Input, StoreEvent};
 use swan_core::time::Millis;
 
@@ -114,12 +114,12 @@ fn happen(world: &mut World, happening: Happening) {
         }
         H::Change(app, shape, instances) => {
             let document = document(app, shape, instances);
-            world.request(ApiCall::UpdateApp { app: dotted(app), document, if_match: None });
+            world.request(ApiCall::of_app(dotted(app), AppChange::Update { document }, None));
         }
         H::Scale(app, instances) => {
-            world.request(ApiCall::ScaleApp { app: dotted(app), instances, if_match: None });
+            world.request(ApiCall::of_app(dotted(app), AppChange::Scale { instances, ips: None }, None));
         }
-        H::Delete(app) => world.request(ApiCall::DeleteApp { app: dotted(app), if_match: None }),
+        H::Delete(app) => world.request(ApiCall::of_app(dotted(app), AppChange::Delete, None)),
         H::KillAll(app) => world.request(ApiCall::KillTasks { app: dotted(app) }),
         H::Kill(number) => {
             if let Some(task) = pick(world.cluster.tasks.keys(), number).cloned() {

@@ -5,7 +5,7 @@ use prost::Message;
 use swan_core::id::DottedId;
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::scheduler::Scheduler;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, ErrorKind};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, ErrorKind};
 use swan_core::scheduler::effect::Effect;
 use swan_core::scheduler::input::{Build, Config, DeposeReason, Input, Lead, RequestId};
 use swan_core::time::{ClusterTime, Now};
@@ -46,7 +46,7 @@ fn led_over(key: &[u8], value: Vec<u8>) -> Vec<String> {
     assert_eq!(step(&mut machine, lead()), [], "it does not even connect");
     assert_eq!(machine.view().deposed(), Some(DeposeReason::Unreadable));
     assert_eq!(machine.next_deadline(), None);
-    let call = ApiCall::DeleteApp { app: DottedId::from_text("web.shop"), if_match: None };
+    let call = ApiCall::of_app(DottedId::from_text("web.shop"), AppChange::Delete, None);
     let request = ApiRequest { who: Caller::default(), idempotency: None, call };
     match &step(&mut machine, Input::Api { id: RequestId(1), request: Box::new(request) })[..] {
         [Effect::Reply { result: Err(error), .. }] => assert_eq!(error.kind, ErrorKind::Unavailable),

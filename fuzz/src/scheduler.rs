@@ -9,7 +9,7 @@ use swan_core::mesos::{
 };
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::scheduler::Scheduler;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, IdempotencyKey};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, IdempotencyKey};
 use swan_core::scheduler::effect::{Effect, MesosCall};
 use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
 use swan_core::time::{ClusterTime, Instant, Now, Timestamp};
@@ -178,12 +178,12 @@ impl World {
         match action % 16 {
             0 => self.request(ApiCall::CreateApp { document: document(a, b, c) }, c),
             1 => self
-                .request(ApiCall::UpdateApp { app: app(a), document: document(a, b, c), if_match: None }, c),
+                .request(ApiCall::of_app(app(a), AppChange::Update { document: document(a, b, c) }, None), c),
             2 => {
                 let instances = u32::from(b % 8);
-                self.request(ApiCall::ScaleApp { app: app(a), instances, if_match: None }, c);
+                self.request(ApiCall::of_app(app(a), AppChange::Scale { instances, ips: None }, None), c);
             }
-            3 => self.request(ApiCall::DeleteApp { app: app(a), if_match: None }, c),
+            3 => self.request(ApiCall::of_app(app(a), AppChange::Delete, None), c),
             4 => match self.task(b) {
                 Some((task, _)) => self.request(ApiCall::KillTask { app: app(a), task }, c),
                 None => self.request(ApiCall::KillTasks { app: app(a) }, c),

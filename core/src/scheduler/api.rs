@@ -38,43 +38,77 @@ pub struct IdempotencyKey {
     pub fingerprint: u64,
 }
 
-/// A change that a user asks for. `if_match` is the revision the caller has seen. `Debug` shows documents by size only,
-/// since they may hold secrets.
+/// A change that a user asks for. `Debug` shows documents by size only, since they may hold secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub enum ApiCall {
     /// `document` is the app's JSON as it came.
-    CreateApp {
-        document: Vec<u8>,
-    },
-    /// Replaces the definition; containers are replaced one by one if their configuration changed.
-    UpdateApp {
-        app: DottedId,
-        document: Vec<u8>,
-        if_match: Option<u64>,
-    },
-    ScaleApp {
-        app: DottedId,
-        instances: u32,
-        if_match: Option<u64>,
-    },
-    DeleteApp {
-        app: DottedId,
-        if_match: Option<u64>,
-    },
+    CreateApp { document: Vec<u8> },
+    /// Changes an existing app.
+    ChangeApp { app: DottedId, change: AppChange, guard: Guard },
     /// Ends one task; its slot gets a new one.
-    KillTask {
-        app: DottedId,
-        task: TaskId,
-    },
+    KillTask { app: DottedId, task: TaskId },
     /// Ends all tasks of an app; their slots get new ones.
-    KillTasks {
-        app: DottedId,
-    },
+    KillTasks { app: DottedId },
+    /// Steers the rollout under way.
+    SteerRollout { app: DottedId, verb: RolloutVerb },
     /// Lets the planner at an app again that was quarantined after crashes.
-    ReleaseApp {
-        app: DottedId,
+    ReleaseApp { app: DottedId },
+    /// Original Swan's `reset`: the change under way is forgotten where it stands.
+    ResetApp { app: DottedId },
+    /// Original Swan's `POST versions`: keeps a version without rolling it out.
+    AddVersion { app: DottedId, document: Vec<u8> },
+    /// Deletes every app.
+    Purge,
+    /// The operator overrides the disaster brake (R54): what is lost is replaced in spite of it, until it would let go
+    /// by itself.
+    OverrideBrake,
+}
+
+/// What is to become of an app.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum AppChange {
+    /// Another definition; tasks are replaced if their containers' configuration differs.
+    Update {
+        document: Vec<u8>,
     },
+    /// The definition of an earlier version; without one, of the newest earlier one of another configuration.
+    Rollback {
+        version: Option<String>,
+    },
+    /// `ips` replaces the static addresses, if given.
+    Scale {
+        instances: u32,
+        ips: Option<Vec<String>>,
+    },
+    /// Every task is replaced by one of the same configuration.
+    Restart,
+    /// All tasks end; the app stays.
+    Stop,
+    /// The reverse of `Stop`; also tries again what was given up.
+    Start,
+    Delete,
+}
+
+/// On what condition a change is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Guard {
+    /// The revision that the caller has seen.
+    pub if_match: Option<u64>,
+    /// It replaces a change that is under way.
+    pub force: bool,
+}
+
+/// What can be done to a rollout under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RolloutVerb {
+    /// Begins nothing new; tasks of both versions are kept alive.
+    Pause,
+    /// Goes on.
+    Resume,
+    /// Goes back to the version before.
+    Cancel,
 }
 
 /// The answer to a request that was taken.
@@ -87,6 +121,8 @@ pub enum ApiReply {
     Accepted { app: DottedId, revision: u64 },
     /// There was nothing to change.
     Unchanged { app: DottedId, revision: u64 },
+    /// The change is durable; it concerns no single app.
+    Done,
 }
 
 /// Why a request was not taken.
@@ -134,17 +170,37 @@ impl fmt::Debug for ApiCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::CreateApp { document } => write!(f, "create ({} B)", document.len()),
-            Self::UpdateApp { app, document, if_match } => {
-                write!(f, "update {app} ({} B, if {if_match:?})", document.len())
-            }
-            Self::ScaleApp { app, instances, if_match } => {
-                write!(f, "scale {app} to {instances} (if {if_match:?})")
-            }
-            Self::DeleteApp { app, if_match } => write!(f, "delete {app} (if {if_match:?})"),
+            Self::ChangeApp { app, change, guard } => write!(f, "{change:?} {app} ({guard:?})"),
             Self::KillTask { app, task } => write!(f, "kill {task} of {app}"),
             Self::KillTasks { app } => write!(f, "kill all of {app}"),
+            Self::SteerRollout { app, verb } => write!(f, "{verb:?} the rollout of {app}"),
             Self::ReleaseApp { app } => write!(f, "release {app}"),
+            Self::ResetApp { app } => write!(f, "reset {app}"),
+            Self::AddVersion { app, document } => write!(f, "add a version of {app} ({} B)", document.len()),
+            Self::Purge => f.write_str("purge"),
+            Self::OverrideBrake => f.write_str("override the brake"),
         }
+    }
+}
+
+impl fmt::Debug for AppChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Update { document } => write!(f, "update ({} B)", document.len()),
+            Self::Rollback { version } => write!(f, "rollback to {version:?}"),
+            Self::Scale { instances, .. } => write!(f, "scale to {instances}"),
+            Self::Restart => f.write_str("restart"),
+            Self::Stop => f.write_str("stop"),
+            Self::Start => f.write_str("start"),
+            Self::Delete => f.write_str("delete"),
+        }
+    }
+}
+
+impl ApiCall {
+    /// A change of an app that does not replace one under way.
+    pub const fn of_app(app: DottedId, change: AppChange, if_match: Option<u64>) -> Self {
+        Self::ChangeApp { app, change, guard: Guard { if_match, force: false } }
     }
 }
 

@@ -212,7 +212,7 @@ pub(super) struct IdempotencyRecord {
     /// Cluster time.
     #[prost(uint64, tag = "2")]
     pub(super) at: u64,
-    /// 1 created, 2 accepted, 3 unchanged.
+    /// 1 created, 2 accepted, 3 unchanged, 4 done.
     #[prost(uint32, tag = "3")]
     pub(super) reply: u32,
     #[prost(string, tag = "4")]

@@ -65,7 +65,8 @@ impl Keys {
         let reply = match record.reply {
             1 => ApiReply::Created { app, revision, version: record.version },
             2 => ApiReply::Accepted { app, revision },
-            _ => ApiReply::Unchanged { app, revision },
+            3 => ApiReply::Unchanged { app, revision },
+            _ => ApiReply::Done,
         };
         self.remember(key, Remembered { fingerprint: record.fingerprint, at: ClusterTime(record.at), reply });
     }
@@ -85,10 +86,12 @@ impl Keys {
 impl Remembered {
     /// The record of this answer.
     pub(super) fn record(&self) -> IdempotencyRecord {
+        let none = DottedId::from_text("");
         let (reply, app, revision, version) = match &self.reply {
             ApiReply::Created { app, revision, version } => (1, app, revision, version.clone()),
             ApiReply::Accepted { app, revision } => (2, app, revision, String::new()),
             ApiReply::Unchanged { app, revision } => (3, app, revision, String::new()),
+            ApiReply::Done => (4, &none, &0, String::new()),
         };
         let (fingerprint, at) = (self.fingerprint, self.at.0);
         IdempotencyRecord { fingerprint, at, reply, app: app.as_str().into(), revision: *revision, version }

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 
 use super::Scheduler;
-use super::api::{ApiCall, ApiError, ApiReply, ApiRequest, Caller, ErrorKind, Problem};
+use super::api::{ApiCall, ApiError, ApiReply, ApiRequest, AppChange, Caller, ErrorKind, Problem};
 use super::apps::{App, AppIdx, Operation};
 use super::codec::Key;
 use super::effect::Effect;
@@ -65,12 +65,24 @@ impl Scheduler {
     fn change(&mut self, who: &Caller, call: &ApiCall) -> Outcome {
         match call {
             ApiCall::CreateApp { document } => self.create(who, document),
-            ApiCall::UpdateApp { app, document, if_match } => self.update(who, app, document, *if_match),
-            ApiCall::ScaleApp { app, instances, if_match } => self.scale(who, app, *instances, *if_match),
-            ApiCall::DeleteApp { app, if_match } => self.delete(who, app, *if_match),
+            ApiCall::ChangeApp { app, change, guard } => match change {
+                AppChange::Update { document } => self.update(who, app, document, guard.if_match),
+                AppChange::Scale { instances, .. } => self.scale(who, app, *instances, guard.if_match),
+                AppChange::Delete => self.delete(who, app, guard.if_match),
+                AppChange::Rollback { .. } | AppChange::Restart | AppChange::Stop | AppChange::Start => {
+                    Err(ApiError::new(ErrorKind::NotFound, "this change is not supported yet"))
+                }
+            },
             ApiCall::KillTask { app, task } => self.kill_task(app, task),
             ApiCall::KillTasks { app } => self.kill_tasks(app),
             ApiCall::ReleaseApp { app } => self.release_app(who, app),
+            ApiCall::SteerRollout { .. }
+            | ApiCall::ResetApp { .. }
+            | ApiCall::AddVersion { .. }
+            | ApiCall::Purge
+            | ApiCall::OverrideBrake => {
+                Err(ApiError::new(ErrorKind::NotFound, "this change is not supported yet"))
+            }
         }
     }
 

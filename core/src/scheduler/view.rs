@@ -6,7 +6,8 @@ use core::fmt;
 
 use crate::id::{AppPath, DottedId};
 use crate::mesos::TaskId;
-use crate::time::Timestamp;
+use crate::scheduler::api::Problem;
+use crate::time::{Millis, Timestamp};
 
 /// An app as readers see it. Its `Debug` leaves out the definition, which may hold secrets.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,7 +22,8 @@ pub struct AppView {
     pub run_as: String,
     /// See `name`.
     pub cluster: String,
-    /// `noop` or what is under way: `creating`, `scaling_up`, `scaling_down`, `updating`, `deleting`.
+    /// `noop` or what is under way: `creating`, `scaling_up`, `scaling_down`, `updating`, `rollbacking`, `restarting`,
+    /// `stopping`, `starting`, `deleting`.
     pub operation_status: &'static str,
     /// Slots already where the change under way wants them; `None` if none is under way.
     pub progress: Option<(u32, u32)>,
@@ -124,6 +126,155 @@ pub struct ManagerView {
     pub framework_id: String,
     /// The master, `host:port`.
     pub master: String,
+}
+
+/// A change of an app that is under way or has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolloutView {
+    /// Grows with each rollout of the app.
+    pub id: u64,
+    /// What was asked for: `creating`, `scaling_up`, `scaling_down`, `updating`, `rollbacking`, `restarting`, `stopping`,
+    /// `starting`, `deleting`.
+    pub operation: &'static str,
+    /// `running`, `paused`, `done`, `failed`, `cancelled`, `replaced` (by a forced change).
+    pub state: &'static str,
+    /// Why it has failed, or what is in its way; empty if nothing is.
+    pub error: String,
+    /// The version before it, if another.
+    pub from_version: Option<String>,
+    /// The version that it brings.
+    pub to_version: String,
+    /// Instances before and after.
+    pub instances: (u32, u32),
+    /// Instances already as wanted.
+    pub ready: u32,
+    /// So many stay ready, and so many may exist at the same time, while it goes on.
+    pub limits: (u32, u32),
+    /// Errors of its new tasks so far, and how many it bears.
+    pub failures: (u32, u32),
+    /// Milliseconds until it has failed for lack of progress; `None` if it is not running.
+    pub deadline_in: Option<Millis>,
+    /// Begun by the machine itself, because the one before failed.
+    pub automatic: bool,
+    /// When it began.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Option<Timestamp>,
+}
+
+/// The end of one task that nobody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailureView {
+    /// The slot it was in.
+    pub slot: u32,
+    /// The task.
+    pub task: TaskId,
+    /// The version it ran.
+    pub version: String,
+    /// Mesos's state name.
+    pub state: &'static str,
+    /// Mesos's reason name; empty if none was told.
+    pub reason: &'static str,
+    /// Text for people.
+    pub message: String,
+    /// The exit code, if the message told one.
+    pub exit_code: Option<i32>,
+    /// Whether it counted as an error of the app.
+    pub counted: bool,
+    /// The agent.
+    pub agent_id: String,
+    /// The agent's host name.
+    pub host: String,
+    /// Where its files are, below the agent's `--work_dir`.
+    pub sandbox: String,
+    /// When the task was made.
+    pub started: Timestamp,
+    /// When it ended.
+    pub ended: Timestamp,
+}
+
+/// Why waiting slots wait, and why running tasks are where they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExplainView {
+    /// Slots that wait, by launch class.
+    pub waiting: Vec<WaitingView>,
+    /// Tasks that run, up to a limit, in order of slot.
+    pub placed: Vec<PlacedView>,
+    /// Slots that were given up, with the reason of the first few.
+    pub given_up: Vec<(u32, String)>,
+}
+
+/// One launch class that waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WaitingView {
+    /// The version whose tasks wait.
+    pub version: String,
+    /// The role whose resources they may take.
+    pub role: String,
+    /// How many slots wait for an agent now.
+    pub slots: u32,
+    /// How many wait for their back-off to end.
+    pub backing_off: u32,
+    /// Agents known, and how many of them were looked at.
+    pub agents: (u32, u32),
+    /// Agents that would suit now.
+    pub suitable: u32,
+    /// Per requirement, as text: how many of the agents looked at fail at it first.
+    pub failing: Vec<(String, u32)>,
+    /// The agent that lacks least: its host name and what it lacks.
+    pub nearest: Option<(String, String)>,
+}
+
+/// Why a task is where it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PlacedView {
+    /// The slot.
+    pub slot: u32,
+    /// The agent's host name.
+    pub host: String,
+    /// In words: the rules that hold there, and what the strategy saw in it.
+    pub why: String,
+}
+
+/// An agent as last heard of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AgentView {
+    /// Its id.
+    pub id: String,
+    /// Its host name.
+    pub host: String,
+    /// Attributes, as text.
+    pub attributes: Vec<(String, String)>,
+    /// Region and zone, if told.
+    pub domain: Option<(String, String)>,
+    /// Tasks of Swan's on it.
+    pub tasks: u32,
+    /// Free in the newest offer: thousandths of CPUs, thousandths of MiB of memory and of disk, GPUs, ports; `None` if it
+    /// offered nothing lately.
+    pub offered: Option<(u64, u64, u64, u64, u64)>,
+    /// A planned outage: when it begins and ends.
+    pub maintenance: Option<(Timestamp, Option<Timestamp>)>,
+}
+
+/// What a change would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DryRunView {
+    /// The operation that it would begin, as in [`RolloutView::operation`]; `noop` if it would change nothing.
+    pub operation: &'static str,
+    /// What is odd in the definition.
+    pub warnings: Vec<Problem>,
+    /// Tasks that would be replaced, started and ended.
+    pub replaced: u32,
+    /// See `replaced`.
+    pub started: u32,
+    /// See `replaced`.
+    pub ended: u32,
+    /// So many stay ready, and so many may exist at the same time, meanwhile.
+    pub limits: (u32, u32),
+    /// Of the tasks to start, how many the agents as last heard of have room for.
+    pub placeable: u32,
+    /// The canonical definition that would be stored, as JSON text.
+    pub spec: String,
 }
 
 /// Part of a listing.

@@ -7,7 +7,11 @@ use alloc::vec::Vec;
 use super::container;
 use super::network::{self, Networking};
 use super::read::{At, Fields, Findings, Path};
-use super::{AppSpec, Backoff, Command, carried, health, labels};
+use super::{
+    AppSpec, Backoff, Command, Failover, KillSelection, PlacementStrategy, ResourceLimits, Unreachable,
+    Update, Upgrade, carried, health, labels,
+};
+use crate::constraint::Rules;
 use crate::id::AppPath;
 use crate::limits;
 use crate::time::Millis;
@@ -54,6 +58,8 @@ pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> Option<AppSpec> {
         cpus,
         mem,
         disk,
+        gpus: 0,
+        limits: ResourceLimits::default(),
         instances: count,
         env,
         labels,
@@ -63,6 +69,13 @@ pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> Option<AppSpec> {
         health,
         kill_grace: read_seconds(&mut app, findings, "taskKillGracePeriodSeconds"),
         backoff: read_backoff(&mut app, findings),
+        rules: Rules::default(),
+        strategy: PlacementStrategy::default(),
+        upgrade: Upgrade::default(),
+        update: Update::default(),
+        failover: Failover::default(),
+        unreachable: Unreachable::default(),
+        kill_selection: KillSelection::default(),
         role,
         accepted_roles,
         carried: carried::read(&mut app, findings),

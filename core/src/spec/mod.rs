@@ -12,6 +12,7 @@ mod health;
 mod json;
 mod labels;
 mod network;
+mod policy;
 #[cfg(test)]
 mod properties;
 mod read;
@@ -31,7 +32,12 @@ use serde::{Deserialize, Serialize};
 pub use container::{Fetch, HostVolume};
 pub use health::{Health, PortRef, Probe, Scheme};
 pub use network::{Network, Port, Protocol};
+pub use policy::{
+    EndPattern, Failover, KillSelection, Limit, OnExhausted, OnFailure, PlacementStrategy, ResourceLimits,
+    Unreachable, Update, Upgrade, WHOLE_PPM, Weights,
+};
 
+use crate::constraint::Rules;
 use crate::id::AppPath;
 use crate::limits;
 use crate::scheduler::api::Problem;
@@ -65,6 +71,10 @@ pub struct AppSpec {
     pub mem: u64,
     /// Thousandths of a MiB.
     pub disk: u64,
+    /// Whole GPUs.
+    pub gpus: u32,
+    /// How far a task may go beyond what it claims.
+    pub limits: ResourceLimits,
     /// How many tasks are wanted.
     pub instances: u32,
     /// Environment variables; the values may be secret, so `Debug` does not show them.
@@ -83,6 +93,20 @@ pub struct AppSpec {
     pub kill_grace: Option<Millis>,
     /// How long to wait before a failed task is started again.
     pub backoff: Backoff,
+    /// What the agents of its tasks must be like.
+    pub rules: Rules,
+    /// Which of the agents that suit is taken.
+    pub strategy: PlacementStrategy,
+    /// How far the number of tasks may leave the wanted one during a rollout.
+    pub upgrade: Upgrade,
+    /// How a rollout goes on, and when it has failed.
+    pub update: Update,
+    /// What the end of a task that nobody asked for means.
+    pub failover: Failover,
+    /// What becomes of a task that nobody can reach.
+    pub unreachable: Unreachable,
+    /// Which tasks go first when fewer are wanted.
+    pub kill_selection: KillSelection,
     /// The Mesos role it is placed in; `None` means the manager's default.
     pub role: Option<String>,
     /// The roles whose resources it may take, `*` being unreserved ones; empty means the default. Sorted.
@@ -168,6 +192,13 @@ impl AppSpec {
             labels: BTreeMap::new(),
             kill_grace: None,
             backoff: no_backoff,
+            rules: Rules::default(),
+            strategy: PlacementStrategy::default(),
+            upgrade: Upgrade::default(),
+            update: Update::default(),
+            failover: Failover::default(),
+            unreachable: Unreachable::default(),
+            kill_selection: KillSelection::default(),
             carried: BTreeMap::new(),
             ..self.clone()
         };

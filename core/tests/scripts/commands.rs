@@ -8,7 +8,7 @@ use swan_core::mesos::{
     TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::RecordKey;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, IdempotencyKey};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, IdempotencyKey};
 use swan_core::scheduler::input::{Breadcrumb, CrashNote, DeposeReason, Input, LinkEvent, StoreEvent};
 use swan_core::time::Millis;
 
@@ -216,13 +216,17 @@ fn request(stage: &mut Stage, name: &str, rest: &str, words: &Words<'_>) {
         "create" => ApiCall::CreateApp { document: document(&plain) },
         "change" => {
             let (app, text) = plain.split_once(' ').expect("change needs an app and a document");
-            ApiCall::UpdateApp { app: DottedId::from_text(app), document: document(text), if_match }
+            ApiCall::of_app(
+                DottedId::from_text(app),
+                AppChange::Update { document: document(text) },
+                if_match,
+            )
         }
         "scale" => {
             let instances = words.plain.get(1).and_then(|n| n.parse().ok()).expect("a number of instances");
-            ApiCall::ScaleApp { app: app(), instances, if_match }
+            ApiCall::of_app(app(), AppChange::Scale { instances, ips: None }, if_match)
         }
-        "delete" => ApiCall::DeleteApp { app: app(), if_match },
+        "delete" => ApiCall::of_app(app(), AppChange::Delete, if_match),
         "kill" => {
             let task = stage.names.find(words.plain.get(1).expect("kill needs an app and a task"));
             ApiCall::KillTask { app: app(), task }

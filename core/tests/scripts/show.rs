@@ -98,6 +98,7 @@ fn reply(names: &mut Names, result: &Result<ApiReply, Box<ApiError>>) -> String 
         }
         Ok(ApiReply::Accepted { app, revision }) => format!("accepted {app} revision={revision}"),
         Ok(ApiReply::Unchanged { app, revision }) => format!("unchanged {app} revision={revision}"),
+        Ok(ApiReply::Done) => "done".into(),
         Err(error) => {
             let problems: Vec<String> =
                 error.problems.iter().map(|p| format!("\n    {}: {}", p.path, p.message)).collect();

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use swan_core::scheduler::api::{ApiCall, ApiReply};
+use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
 
 use crate::calls::{Change, Paging, Parameters, Target};
 use crate::dto::{AppDto, CreatedDto, ScaleDto, VersionDto};
@@ -57,6 +57,7 @@ pub(crate) async fn create(State(api): State<Api>, change: Change) -> Result<Res
             Ok(response)
         }
         ApiReply::Accepted { revision, .. } | ApiReply::Unchanged { revision, .. } => Ok(accepted(revision)),
+        ApiReply::Done => Ok(accepted(0)),
     }
 }
 
@@ -99,7 +100,7 @@ pub(crate) async fn show(
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn update(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
     let document = change.json()?.to_vec();
-    let call = ApiCall::UpdateApp { app: change.target.app().clone(), document, if_match: change.if_match };
+    let call = of_app(&change, AppChange::Update { document });
     Ok(accepted(revision_of(&api.change(change, call).await?)))
 }
 
@@ -115,7 +116,7 @@ pub(crate) async fn update(State(api): State<Api>, change: Change) -> Result<Res
         (status = 412, description = "If-Match names another revision", body = ProblemDto, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn delete(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
-    let call = ApiCall::DeleteApp { app: change.target.app().clone(), if_match: change.if_match };
+    let call = of_app(&change, AppChange::Delete);
     api.change(change, call).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
@@ -138,7 +139,7 @@ pub(crate) async fn scale(State(api): State<Api>, change: Change) -> Result<Resp
     let ScaleDto { instances } = serde_json::from_slice(change.json()?).map_err(|error| {
         Problem::bad_request(format!("the body must be {{\"instances\": NUMBER}}: {error}"))
     })?;
-    let call = ApiCall::ScaleApp { app: change.target.app().clone(), instances, if_match: change.if_match };
+    let call = of_app(&change, AppChange::Scale { instances, ips: None });
     match api.change(change, call).await? {
         ApiReply::Unchanged { revision, .. } => {
             Ok(reply::with_revision(StatusCode::NOT_MODIFIED.into_response(), revision))
@@ -212,6 +213,10 @@ pub(crate) async fn version(
     .await
 }
 
+fn of_app(request: &Change, change: AppChange) -> ApiCall {
+    ApiCall::of_app(request.target.app().clone(), change, request.if_match)
+}
+
 pub(crate) fn no_such_app(target: &Target) -> Problem {
     Problem::not_found(format!("there is no app '{}'", target.app()))
 }
@@ -221,6 +226,7 @@ fn revision_of(reply: &ApiReply) -> u64 {
         ApiReply::Created { revision, .. }
         | ApiReply::Accepted { revision, .. }
         | ApiReply::Unchanged { revision, .. } => revision,
+        ApiReply::Done => 0,
     }
 }
 

@@ -6,7 +6,9 @@ use swan_core::id::DottedId;
 use swan_core::manager::ManagerInput;
 use swan_core::mesos::TaskId;
 use swan_core::rng::Rng;
-use swan_core::scheduler::api::{ApiCall, ApiError, ApiReply, ApiRequest, Caller, ErrorKind, IdempotencyKey};
+use swan_core::scheduler::api::{
+    ApiCall, ApiError, ApiReply, ApiRequest, AppChange, Caller, ErrorKind, IdempotencyKey,
+};
 use swan_core::scheduler::input::RequestId;
 
 use super::{Happening, World};
@@ -343,10 +345,12 @@ impl World {
             }
             Ask::Update { wanted, checked, .. } => {
                 let document = document(ask.app(), wanted, *checked);
-                ApiCall::UpdateApp { app, document, if_match: seen }
+                ApiCall::of_app(app, AppChange::Update { document }, seen)
             }
-            Ask::Scale { instances, .. } => ApiCall::ScaleApp { app, instances: *instances, if_match: seen },
-            Ask::Delete { .. } => ApiCall::DeleteApp { app, if_match: seen },
+            Ask::Scale { instances, .. } => {
+                ApiCall::of_app(app, AppChange::Scale { instances: *instances, ips: None }, seen)
+            }
+            Ask::Delete { .. } => ApiCall::of_app(app, AppChange::Delete, seen),
             Ask::Kill { slot, .. } => {
                 let task = task(*slot).unwrap_or_else(|| TaskId::from("nothing"));
                 ApiCall::KillTask { app, task }

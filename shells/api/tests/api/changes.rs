@@ -3,7 +3,7 @@
 use serde_json::json;
 use swan_api::EventFeed;
 use swan_core::id::{DottedId, TaskId};
-use swan_core::scheduler::api::{ApiCall, Caller, ErrorKind};
+use swan_core::scheduler::api::{ApiCall, AppChange, Caller, ErrorKind, Guard};
 
 use crate::client::{json as send_json, send};
 use crate::fake::{Served, task};
@@ -28,19 +28,22 @@ async fn each_change_is_asked_and_answered_as_original_swan_did() {
     assert_eq!((got.status, got.json(), got.header("etag")), (202, json!("accepted"), Some("\"8\"")));
     assert_eq!(
         served.asked().call,
-        ApiCall::UpdateApp { app: web(), document: b"{}".to_vec(), if_match: None }
+        ApiCall::of_app(web(), AppChange::Update { document: b"{}".to_vec() }, None)
     );
 
     let got = send_json(at, "POST", "/v1/apps/web.shop/scale/", "{\"instances\":5}").await;
     assert_eq!((got.status, got.json()), (202, json!("accepted")));
-    assert_eq!(served.asked().call, ApiCall::ScaleApp { app: web(), instances: 5, if_match: None });
+    assert_eq!(
+        served.asked().call,
+        ApiCall::of_app(web(), AppChange::Scale { instances: 5, ips: None }, None)
+    );
 
     let got = send(at, "POST", "/v1/apps/web.shop/release", &[], "").await;
     assert_eq!(got.status, 202);
     assert_eq!(served.asked().call, ApiCall::ReleaseApp { app: web() });
 
     for (path, call) in [
-        ("/v1/apps/web.shop", ApiCall::DeleteApp { app: web(), if_match: None }),
+        ("/v1/apps/web.shop", ApiCall::of_app(web(), AppChange::Delete, None)),
         ("/v1/apps/web.shop/tasks", ApiCall::KillTasks { app: web() }),
         (
             "/v1/apps/web.shop/tasks/0a1b2c3d4e5f.0.web.shop",
@@ -103,7 +106,9 @@ async fn preconditions_are_passed_on_as_revisions() {
     };
     for (tag, revision) in [("\"7\"", Some(7)), ("\"7-00ff00ff00ff00ff\"", Some(7)), ("*", None)] {
         assert_eq!(scale(tag).await.status, 202, "{tag}");
-        let ApiCall::ScaleApp { if_match, .. } = served.asked().call else { panic!("not a scale") };
+        let ApiCall::ChangeApp { guard: Guard { if_match, .. }, .. } = served.asked().call else {
+            panic!("not a change")
+        };
         assert_eq!(if_match, revision);
     }
     assert_eq!(scale("W/\"7\"").await.status, 412);

@@ -1,0 +1,19 @@
+//! Owns explanations: why slots wait, why tasks are where they are, and what agents are like.
+
+use alloc::vec::Vec;
+
+use super::reading::View;
+use super::view::{AgentView, ExplainView, Page};
+use crate::id::DottedId;
+
+impl View<'_> {
+    /// Why slots of an app wait, and why its tasks are where they are.
+    pub fn explain(&self, id: &DottedId) -> Option<ExplainView> {
+        self.app(id).map(|_| ExplainView::default())
+    }
+
+    /// Agents as last heard of, in order of id, after one of them.
+    pub fn agents(&self, _after: Option<&str>, _limit: usize) -> Page<AgentView> {
+        Page { items: Vec::new(), next: None }
+    }
+}
