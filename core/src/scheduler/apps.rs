@@ -8,12 +8,15 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::AgentIdx;
+use super::agents::{AgentIdx, Agents};
+use super::avoid::Avoided;
+use super::counted::Counted;
 use super::launch::LaunchTemplate;
-use super::offers::Need;
+use super::room::Need;
 use super::slot::{Shown, Slot, Tally};
+use crate::constraint::Matcher;
 use crate::id::{AppPath, DottedId, TaskName};
-use crate::mesos::TaskId;
+use crate::mesos::{TaskId, TaskState};
 use crate::spec::AppSpec;
 use crate::time::Timestamp;
 
@@ -59,6 +62,8 @@ pub(super) struct Version {
     pub(super) template: Arc<LaunchTemplate>,
     /// What one of its tasks needs of an offer.
     pub(super) need: Need,
+    /// Which agents they may run on.
+    pub(super) matcher: Matcher,
     /// The version whose configuration its tasks run: itself, or an older one from which it differs in nothing that
     /// touches a container.
     pub(super) runs: VersionId,
@@ -110,6 +115,10 @@ pub(super) struct App {
     pub(super) in_ring: bool,
     /// Its own tasks on each agent.
     pub(super) on_agent: BTreeMap<AgentIdx, u16>,
+    /// What its rules count.
+    pub(super) counted: Counted,
+    /// Agents on which its tasks failed lately.
+    pub(super) avoided: Avoided,
     /// Its record waits to be written.
     pub(super) dirty: bool,
     /// The planner shall look at it.
@@ -138,6 +147,8 @@ impl App {
             pending: VecDeque::new(),
             in_ring: false,
             on_agent: BTreeMap::new(),
+            counted: Counted::default(),
+            avoided: Avoided::default(),
             dirty: false,
             plan_queued: false,
             ended_from: None,
@@ -198,6 +209,8 @@ impl App {
             self.counts.remove(&before);
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
+            let (runs, tasks_max) = (self.wanted_runs(), self.slots.len());
+            self.counted.note(before.counted(runs), after.counted(runs), tasks_max);
         }
         result
     }
@@ -224,9 +237,20 @@ impl App {
         core::mem::replace(&mut self.slots[number as usize].dirty, true)
     }
 
+    /// Brings what its rules count up to date.
+    pub(super) fn refresh_counted(&mut self, agents: &Agents) {
+        let Some(version) = self.versions.get(&self.target).filter(|version| version.matcher.counts()) else {
+            return;
+        };
+        let runs = version.runs;
+        let tasks = self.slots.iter().filter_map(|slot| slot.tally(runs, true).counted(runs));
+        self.counted.refresh(&version.matcher, agents, tasks);
+    }
+
     /// Counts everything anew, after the wanted version or number changed.
     pub(super) fn recount(&mut self) {
         self.ended_from = None;
+        self.counted.forget();
         let mut counts = Counts::default();
         for number in 0..self.slot_count() {
             counts.add(&self.tally(number));
@@ -263,6 +287,14 @@ impl App {
         if let Some(agent) = to {
             *self.on_agent.entry(agent).or_default() += 1;
         }
+    }
+}
+
+impl Tally {
+    /// The agent at which the task counts for rules: it runs the wanted configuration, and can be reached.
+    fn counted(&self, wanted_runs: VersionId) -> Option<AgentIdx> {
+        let reachable = self.state != Some(Shown::Mesos(TaskState::Unreachable));
+        self.agent.filter(|_| reachable && self.version == Some(wanted_runs))
     }
 }
 

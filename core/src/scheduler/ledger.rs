@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::api::{ApiReply, Caller};
+use super::agents::AgentIdx;
 use super::apps::{AppIdx, VersionId};
 use super::event::{EventId, EventKind};
 use super::input::RequestId;
@@ -30,6 +31,8 @@ pub(super) enum Change {
     Former(TaskId),
     Quarantine(TaskId),
     Idempotency(Arc<str>),
+    /// What is known of an agent with tasks.
+    Agent(AgentIdx),
     /// A record whose owner is gone.
     Gone(RecordKey),
 }

@@ -196,6 +196,9 @@ impl Scheduler {
         }
         let blame = !asked && fault(status) == Fault::App;
         let pause = if blame { self.backoff(idx, slot) } else { Millis(0) };
+        if blame {
+            self.note_failed_on(idx, slot, pause);
+        }
         self.vacate(idx, slot, status, pause, blame);
     }
 
