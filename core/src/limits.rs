@@ -40,6 +40,20 @@ pub const URI_CHARS_MAX: usize = 1024;
 pub const ID_BYTES_MAX: usize = 1024;
 /// Failures in a row that a health check may forgive.
 pub const HEALTH_FAILURES_MAX: u64 = 1_000_000;
+/// Placement rules and preferences of an app.
+pub const CONSTRAINTS_MAX: usize = 64;
+/// Bytes of one placement rule, in its text form.
+pub const CONSTRAINT_BYTES_MAX: usize = 4 * 1024;
+/// Nesting of NOT and parentheses in a placement rule.
+pub const CONSTRAINT_DEPTH_MAX: usize = 32;
+/// Single tests in the text of a placement rule.
+pub const CONSTRAINT_TESTS_MAX: usize = 256;
+/// Weight of a preference, and of a dislike with the sign reversed.
+pub const CONSTRAINT_WEIGHT_MAX: u16 = 1000;
+/// Bytes of a compiled regular expression, and of what its matching remembers.
+pub const REGEX_BYTES_MAX: usize = 128 * 1024;
+/// Nesting of a regular expression.
+pub const REGEX_DEPTH_MAX: u32 = 64;
 /// Bytes of a status message that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an idempotency key.
