@@ -170,9 +170,8 @@ impl<'a> Search<'a> {
             (weights.gpus, free.gpus),
             (weights.tasks, self.own(held) * 1000),
         ];
-        each.iter().fold(0, |sum: i64, &(weight, milli)| {
-            sum.saturating_add(i64::from(weight).saturating_mul(milli))
-        })
+        each.iter()
+            .fold(0, |sum: i64, &(weight, milli)| sum.saturating_add(i64::from(weight).saturating_mul(milli)))
     }
 }
 

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::MesosCall;
 use crate::mesos::{
-    AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, TaskId, TaskInfo,
+    AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, TaskId,
+    TaskInfo,
 };
 use crate::spec::{Network, Port};
 

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::api::{ApiReply, Caller};
 use super::agents::AgentIdx;
+use super::api::{ApiReply, Caller};
 use super::apps::{AppIdx, VersionId};
 use super::event::{EventId, EventKind};
 use super::input::RequestId;

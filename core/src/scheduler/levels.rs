@@ -52,7 +52,7 @@ impl Scheduler {
         let mut unwanted = Vec::new();
         for offer in offers {
             self.stats.offers += 1;
-            if self.offers.find(&offer.id).is_some() {
+            if self.offers.has(&offer.id) {
                 self.stats.odd_offers += 1;
                 continue;
             }

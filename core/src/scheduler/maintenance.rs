@@ -29,7 +29,8 @@ impl Outage {
 
     /// Whether it has begun or begins soon, and is not over.
     pub(super) fn is_near(self, now: Timestamp) -> bool {
-        self.begins.0 <= now.0.saturating_add(MAINTENANCE_HORIZON.0) && self.ends.is_none_or(|ends| now < ends)
+        self.begins.0 <= now.0.saturating_add(MAINTENANCE_HORIZON.0)
+            && self.ends.is_none_or(|ends| now < ends)
     }
 }
 

@@ -106,8 +106,17 @@ impl Offers {
         self.arrivals += 1;
         let size = room.total.size();
         let (arrival, stage) = (self.arrivals, Stage::Open);
-        let held =
-            HeldOffer { id: id.clone(), agent, role, room, outage, arrival, launches: Vec::new(), size, stage };
+        let held = HeldOffer {
+            id: id.clone(),
+            agent,
+            role,
+            room,
+            outage,
+            arrival,
+            launches: Vec::new(),
+            size,
+            stage,
+        };
         let idx = match self.free.pop() {
             Some(place) => OfferIdx { place, life: self.places[place as usize].0 },
             None => {

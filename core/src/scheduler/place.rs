@@ -115,7 +115,8 @@ impl Demand {
         if self.by_role.len() <= role {
             self.by_role.resize(role + 1, 0);
         }
-        self.by_role[role] = self.by_role[role].checked_add_signed(apps).expect("an app leaves as often as it enters");
+        self.by_role[role] =
+            self.by_role[role].checked_add_signed(apps).expect("an app leaves as often as it enters");
     }
 }
 
@@ -251,7 +252,8 @@ impl Scheduler {
             fresh.push(Fresh { arrival: held.arrival, idx, role: held.role, total, ports });
         }
         let budget = PLACEMENTS_PER_STEP as u64;
-        let open: u64 = (0..self.roles.len()).map(|role| self.offers.open_count(role as RoleIdx) as u64).sum();
+        let open: u64 =
+            (0..self.roles.len()).map(|role| self.offers.open_count(role as RoleIdx) as u64).sum();
         let waiting = self.demand.waiting;
         let share = usize::try_from(budget * open / waiting.max(1)).unwrap_or(usize::MAX);
         let few = (waiting > budget).then(|| share.max(CLASS_TURN));
@@ -331,7 +333,8 @@ impl Scheduler {
     }
 
     fn draw(&mut self, idx: AppIdx) -> u64 {
-        let random = self.apps.get(idx).is_some_and(|app| app.wanted().spec.strategy == PlacementStrategy::Random);
+        let random =
+            self.apps.get(idx).is_some_and(|app| app.wanted().spec.strategy == PlacementStrategy::Random);
         if random { self.rng.next() } else { 0 }
     }
 
@@ -404,7 +407,9 @@ impl Scheduler {
     /// Offers that are about to go back unused are given to those that left them only because tasks failed there (R89).
     pub(super) fn place_on_avoided(&mut self) {
         let oldest = self.offers.unused(self.now.mono).next().map(|(_, held)| held.arrival);
-        if !self.may_place() || oldest.is_none_or(|oldest| self.demand.shunned.is_none_or(|newest| newest < oldest)) {
+        if !self.may_place()
+            || oldest.is_none_or(|oldest| self.demand.shunned.is_none_or(|newest| newest < oldest))
+        {
             return;
         }
         let mut round = self.begin_round();
@@ -456,4 +461,3 @@ impl Scheduler {
         }
     }
 }
-

@@ -337,7 +337,14 @@ impl<'a> RecordCursor<'a> {
             let first = self.number_in(b'v', app).map_or(0, u64::from_be_bytes);
             app.versions.range(first..).map(|(&v, _)| Key::Version(app.dotted.as_str().into(), v))
         });
-        let all = apps.chain(framework).chain(agents).chain(keys).chain(former).chain(unknown).chain(slots).chain(versions);
+        let all = apps
+            .chain(framework)
+            .chain(agents)
+            .chain(keys)
+            .chain(former)
+            .chain(unknown)
+            .chain(slots)
+            .chain(versions);
         all.filter(|key| key.encode() >= self.from)
     }
 

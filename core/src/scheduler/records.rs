@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use prost::Message;
 
 use super::Scheduler;
-use super::api::Problem;
 use super::agents::AgentIdx;
+use super::api::Problem;
 use super::apps::{App, AppIdx, Operation};
 use super::codec::{
-    AgentRecord, AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord, SlotRecord,
-    TaskRecord, VersionRecord,
+    AgentRecord, AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
+    SlotRecord, TaskRecord, VersionRecord,
 };
 use super::effect::Effect;
 use super::ledger::Change;
@@ -81,7 +81,8 @@ impl Scheduler {
                 put(Key::Quarantine(task.to_string()), encode_quarantined(entry))
             }
             Change::Agent(idx) => {
-                let (key, record) = (Key::Agent(self.agents.get(*idx).id.to_string()), self.encode_agent(*idx));
+                let (key, record) =
+                    (Key::Agent(self.agents.get(*idx).id.to_string()), self.encode_agent(*idx));
                 let value = if self.agents.written(*idx) { Some(record) } else { None };
                 Some(Op { key: key.encode(), value })
             }

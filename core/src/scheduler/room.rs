@@ -81,10 +81,7 @@ struct Claim {
 
 impl Amounts {
     pub(super) const fn covers(self, other: Self) -> bool {
-        self.cpus >= other.cpus
-            && self.mem >= other.mem
-            && self.disk >= other.disk
-            && self.gpus >= other.gpus
+        self.cpus >= other.cpus && self.mem >= other.mem && self.disk >= other.disk && self.gpus >= other.gpus
     }
 
     /// Takes up to `wanted`, which is lowered by as much.
@@ -145,10 +142,8 @@ impl Room {
                     && share.label.allocation_role == resource.allocation_role
             });
             let at = place.unwrap_or_else(|| {
-                let label = Label {
-                    allocation_role: resource.allocation_role,
-                    reservations: resource.reservations,
-                };
+                let label =
+                    Label { allocation_role: resource.allocation_role, reservations: resource.reservations };
                 shares.push(Share { label: label.into(), free: Amounts::default(), ports: Vec::new() });
                 shares.len() - 1
             });
@@ -188,10 +183,7 @@ impl Room {
             return self.total;
         }
         let mut free = Amounts::default();
-        self.shares
-            .iter()
-            .filter(|share| need.accepts(&share.label))
-            .for_each(|share| free.add(share.free));
+        self.shares.iter().filter(|share| need.accepts(&share.label)).for_each(|share| free.add(share.free));
         free
     }
 
