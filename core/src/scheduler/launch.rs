@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use super::effect::MesosCall;
 use crate::mesos::{
-    AgentId, Call, Filters, HealthProbe, Operation, PortMapping, ReconcileTask, TaskId, TaskInfo,
+    AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, TaskId,
+    TaskInfo,
 };
 use crate::spec::{Network, Port};
 
@@ -161,6 +162,14 @@ impl MesosCall {
             }
             Self::Suppress { roles } => Call::Suppress { roles },
             Self::Revive { roles } => Call::Revive { roles },
+            Self::AcceptInverse { offers } => Call::AcceptInverseOffers(InverseRespond {
+                inverse_offer_ids: offers,
+                filters: Filters::default(),
+            }),
+            Self::DeclineInverse { offers, refuse } => Call::DeclineInverseOffers(InverseRespond {
+                inverse_offer_ids: offers,
+                filters: Filters { refuse: Some(refuse) },
+            }),
             Self::Disconnect => return None,
         })
     }

@@ -245,6 +245,8 @@ impl World {
             MesosCall::Subscribe { .. }
             | MesosCall::Suppress { .. }
             | MesosCall::Revive { .. }
+            | MesosCall::AcceptInverse { .. }
+            | MesosCall::DeclineInverse { .. }
             | MesosCall::Disconnect => {}
         }
     }
