@@ -522,6 +522,9 @@ fn numbers_are_exact_however_long() {
         holds(text("-0.5"), "a < -0.49") && holds(text("007"), "a <= 7.0") && holds(text("-0"), "a >= 0")
     );
     assert!(holds(Owned::Scalar(i64::MIN), "a < -9223372036854775.807"));
+    assert!(holds(Owned::Scalar(500), "a > 0.4999") && !holds(Owned::Scalar(500), "a >= 0.50001"));
+    assert!(!holds(Owned::Scalar(500), "a == 0.50001") && holds(Owned::Scalar(500), "a != 0.50001"));
+    assert!(holds(Owned::Scalar(i64::MAX), "a < 99999999999999999999"));
     assert!(holds(Owned::Scalar(-1), "a == -0.0010") && holds(Owned::Scalar(0), "a == -0"));
     for no_number in ["", "-", ".5", "5.", "1e3", " 1", "0x1", "1,5"] {
         assert!(!holds(text(no_number), "a < 1000") && !holds(text(no_number), "a >= -1000"), "{no_number}");
