@@ -203,7 +203,7 @@ fn need(spec: &AppSpec) -> Need {
         cpus: milli(spec.cpus),
         mem: milli(spec.mem),
         disk: milli(spec.disk),
-        ports: spec.ports.iter().map(|port| fixed(port.host_port)).collect(),
+        ports: spec.ports.iter().filter(|port| port.mapped).map(|port| fixed(port.host_port)).collect(),
         accepted: spec.accepted_roles.clone(),
     }
 }
