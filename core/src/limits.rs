@@ -52,14 +52,26 @@ pub const END_PATTERN_MAX: usize = 64;
 pub const ROLLOUT_FAILURES_MAX: u32 = 1_000_000;
 /// A weight of placement, and the negative of the least.
 pub const WEIGHT_MAX: i16 = 1_000;
-/// Elements of an app's list of constraints.
-pub const CONSTRAINTS_MAX: usize = 64;
 /// The number that a port without any gets in a container that has an address of its own; further ones count up.
 pub const UNMAPPED_PORT_FIRST: u16 = 10_000;
 /// Bytes of a file of definitions, such as a group of apps.
 pub const DEFINITIONS_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Apps in a file of definitions.
 pub const DEFINITIONS_MAX: usize = APPS_MAX;
+/// Placement rules and preferences of an app.
+pub const CONSTRAINTS_MAX: usize = 64;
+/// Bytes of one placement rule, in its text form.
+pub const CONSTRAINT_BYTES_MAX: usize = 4 * 1024;
+/// Nesting of NOT and parentheses in a placement rule.
+pub const CONSTRAINT_DEPTH_MAX: usize = 32;
+/// Single tests in the text of a placement rule.
+pub const CONSTRAINT_TESTS_MAX: usize = 256;
+/// Weight of a preference, and of a dislike with the sign reversed.
+pub const CONSTRAINT_WEIGHT_MAX: u16 = 1000;
+/// Bytes of a compiled regular expression, and of what its matching remembers.
+pub const REGEX_BYTES_MAX: usize = 128 * 1024;
+/// Nesting of a regular expression.
+pub const REGEX_DEPTH_MAX: u32 = 64;
 /// Bytes of a status message that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of an idempotency key.

@@ -64,7 +64,7 @@ fn an_image_is_enough() {
 #[test]
 fn every_problem_is_told_at_once_with_its_path() {
     let document = r#"{"id":"/Shop","cpus":-1,"instances":1.5,"cmd":"a","args":["b"],"env":{"PASSWORD":12345},
-        "container":{"docker":{"image":"nginx","portMappings":[{"containerPort":65536}]}},"cpus":2,"constraints":[["hostname","UNIQUE"]]}"#;
+        "container":{"docker":{"image":"nginx","portMappings":[{"containerPort":65536}]}},"cpus":2,"constraints":[["hostname","ONLY"]]}"#;
     let told = problems(document);
     for expected in [
         "id: is \"/Shop\"; segment 'Shop' must",
@@ -75,7 +75,7 @@ fn every_problem_is_told_at_once_with_its_path() {
         "env.PASSWORD: is a number; must be text, in quotes",
         "container.docker.portMappings[0].containerPort: is 65536; must be a whole number from 0 to 65535",
         "container.docker.portMappings: are for networks other than the host's; must be given with",
-        "constraints: is not supported yet",
+        "constraints[0]: \"ONLY\" is no operator",
     ] {
         assert!(
             told.iter().any(|problem| problem.starts_with(expected)),

@@ -206,6 +206,23 @@ fn unreachable() -> impl Strategy<Value = Unreachable> {
     prop_oneof![Just(Unreachable::Wait), replace]
 }
 
+fn rules() -> impl Strategy<Value = Rules> {
+    const TEXTS: [&str; 8] = [
+        "UNIQUE hostname",
+        "rack GROUP_BY 3",
+        "rack MAX_PER 2",
+        "rack LIKE \"r[0-9]+\"",
+        "hostname != a OR rack == b",
+        "NOT (cpus < 2 AND ssd IS yes)",
+        "PREFER rack == a 5",
+        "PREFER ssd == yes",
+    ];
+    subsequence(TEXTS.to_vec(), 0..4).prop_map(|texts| {
+        let read = |text: &&str| Rules::parse(text).expect("a good rule");
+        texts.iter().map(read).fold(Rules::default(), Rules::and)
+    })
+}
+
 /// With all its policies.
 fn policies(spec: AppSpec) -> impl Strategy<Value = AppSpec> {
     let upgrade = (0..=WHOLE_PPM, 0..=WHOLE_PPM)
@@ -214,9 +231,12 @@ fn policies(spec: AppSpec) -> impl Strategy<Value = AppSpec> {
         .prop_map(|(initial, factor_thousandths, max)| Backoff { initial, factor_thousandths, max });
     let selection = select(alloc::vec![KillSelection::YoungestFirst, KillSelection::OldestFirst]);
     let ends = (of(seconds()), unreachable(), selection);
-    (upgrade, update(), failover(), backoff, strategy(), ends).prop_map(
-        move |(upgrade, update, failover, backoff, strategy, (kill_grace, unreachable, kill_selection))| {
+    let place = (strategy(), rules());
+    (upgrade, update(), failover(), backoff, place, ends).prop_map(
+        move |(upgrade, update, failover, backoff, (strategy, rules), ends)| {
+            let (kill_grace, unreachable, kill_selection) = ends;
             AppSpec {
+                rules,
                 upgrade,
                 update,
                 failover,

@@ -93,3 +93,27 @@ fn secrets_are_kept_by_name() {
     let canonical = parsed.spec.canonical_json();
     assert!(canonical.contains(r#""env":{"A":"b","PASSWORD":{"secret":"db"}}"#), "{canonical}");
 }
+
+/// What Marathon can say is written as it says it, the rest as text.
+#[test]
+fn constraints_of_all_forms_are_one_list() {
+    let canonical = |constraints: &str| {
+        let text = parse(&web(&format!(r#""constraints":{constraints}"#))).spec.canonical_json();
+        let (_, rest) = text.split_once(r#""constraints":"#).unwrap_or(("", ""));
+        rest.split_once(r#","backoffSeconds""#).map_or("", |(list, _)| list).to_string()
+    };
+    assert_eq!(canonical(r#"[["hostname","unique"]]"#), r#"[["hostname","UNIQUE"]]"#);
+    assert_eq!(canonical(r#""UNIQUE hostname""#), r#"[["hostname","UNIQUE"]]"#);
+    assert_eq!(
+        canonical(r#"[["hostname","UNIQUE",""],["rack","GROUP_BY","3"]]"#),
+        r#"[["hostname","UNIQUE"],["rack","GROUP_BY","3"]]"#
+    );
+    let mixed =
+        r#"["rack == a OR rack == b",{"attribute":"ssd","operator":"!=","value":"no"},["zone","IS","x"]]"#;
+    let written = canonical(mixed);
+    assert_eq!(canonical(&written), written, "what was written is read as the same");
+    assert_eq!(written.matches("rack").count(), 2, "{written}");
+    for nothing in ["[]", "null", r#""""#] {
+        assert_eq!(canonical(nothing), "", "{nothing}");
+    }
+}

@@ -20,6 +20,7 @@ fn a_name_becomes_a_path_and_the_rest_the_canonical_form() {
                 "portMappings":[{"name":"http","protocol":"tcp","containerPort":80,"hostPort":80}]}},
         "labels":{"a":"b"},"env":{"C":"d"},"uris":["http://e/f.tgz"],
         "healthCheck":{"protocol":"http","portName":"http","path":"/up","gracePeriodSeconds":5,"intervalSeconds":3,"timeoutSeconds":2,"delaySeconds":1,"consecutiveFailures":4},
+        "constraints":[{"attribute":"vcluster","operator":"==","value":"a"},{"attribute":"rack","operator":"~=","value":"r.*"}],
         "kill":{"duration":7},"restart":{"retries":2},"update":{"delay":5,"onFailure":"continue"},
         "proxy":{"enabled":true,"alias":"www.example.com","listen":"8080","sticky":true}}"#;
     let canonical = r#"{"id":"/prod/xcm/default/web","cpus":0.01,"mem":5,"instances":10,
@@ -28,6 +29,7 @@ fn a_name_becomes_a_path_and_the_rest_the_canonical_form() {
             "portMappings":[{"name":"http","containerPort":80,"hostPort":0}]},
         "networks":[{"mode":"container/bridge"}],"labels":{"a":"b"},"env":{"C":"d"},"uris":["http://e/f.tgz"],
         "healthChecks":[{"protocol":"MESOS_HTTP","portIndex":0,"path":"/up","gracePeriodSeconds":5,"intervalSeconds":3,"timeoutSeconds":2,"delaySeconds":1,"maxConsecutiveFailures":4}],
+        "constraints":["vcluster == a","rack ~= \"r.*\""],
         "taskKillGracePeriodSeconds":7,"failover":{"retries":2,"onExhausted":"stop"},
         "upgradeStrategy":{"minimumHealthCapacity":0,"maximumOverCapacity":0},
         "update":{"parallel":1,"delay":5,"onFailure":"continue","progressDeadlineSeconds":120},
@@ -137,6 +139,16 @@ const REFUSED: &[(&str, &str, &str)] = &[
         r#""type":"docker""#,
         r#""volumes":[{"hostPath":"/srv","containerPath":"/a","mode":"ro"}]"#,
         "container.volumes[0].mode: is \"ro\"; must be RO or RW",
+    ),
+    (
+        r#""runAs":"#,
+        r#""constraints":[{"operator":"==","value":"a"}],"runAs":"#,
+        "constraints[0].attribute: is missing",
+    ),
+    (
+        r#""runAs":"#,
+        r#""constraints":[{"attribute":"a","operator":">","value":"a"}],"runAs":"#,
+        "constraints[0]: operator: \">\" is none",
     ),
     (r#""runAs":"#, r#""restart":{"retries":-1},"runAs":"#, "restart.retries: is -1; must"),
     (r#""runAs":"#, r#""kill":{"duration":-1},"runAs":"#, "kill.duration: is -1; must"),

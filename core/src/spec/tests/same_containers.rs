@@ -74,6 +74,7 @@ fn changes(base: &AppSpec) -> Vec<(&'static str, AppSpec, bool)> {
         ("health", with(r#""healthChecks":[{}]"#), false),
         ("kill_grace", with(r#""taskKillGracePeriodSeconds":5"#), true),
         ("backoff", with(r#""backoffSeconds":9,"backoffFactor":2,"maxLaunchDelaySeconds":1"#), true),
+        ("rules", with(r#""constraints":[["hostname","UNIQUE"]]"#), true),
         ("strategy", with(r#""placement":{"strategy":"binpack"}"#), true),
         ("upgrade", with(r#""upgradeStrategy":{"minimumHealthCapacity":0}"#), true),
         ("update", with(r#""update":{"parallel":1}"#), true),
