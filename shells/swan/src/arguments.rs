@@ -62,6 +62,10 @@ pub(crate) struct ServingArgs {
     /// Let everyone call who can reach an address beyond loopback.
     #[arg(long, env = "SWAN_INSECURE")]
     pub(crate) insecure: bool,
+
+    /// Let callers delete all apps at once, by 'POST /v1/purge'.
+    #[arg(long, env = "SWAN_ALLOW_PURGE")]
+    pub(crate) allow_purge: bool,
 }
 
 impl ServingArgs {

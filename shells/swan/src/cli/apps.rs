@@ -41,7 +41,7 @@ async fn create(client: &Client, file: &Path, wait: WaitArgs) -> Result<(), Fail
 }
 
 async fn scale(client: &Client, app: &str, instances: u32, wait: WaitArgs) -> Result<(), Failure> {
-    let body = serde_json::to_vec(&ScaleDto { instances }).expect("a number can be written as JSON");
+    let body = serde_json::to_vec(&ScaleDto { instances, ips: None }).expect("a number can be written as JSON");
     let response = client.send(Method::POST, &format!("/v1/apps/{}/scale", segment(app)), Some(body)).await?;
     let doing = if response.status() == StatusCode::NOT_MODIFIED { "unchanged" } else { "scaling" };
     done(client, app, doing, &json!({"id": app, "status": doing}), wait).await
