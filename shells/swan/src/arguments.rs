@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use swan_api::Tokens;
 
-use crate::cli::{AppArgs, EventsArgs, TaskArgs, VersionArgs};
+use crate::cli::{
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
+};
 use crate::failure::Failure;
 use crate::sim::SimArgs;
 
@@ -35,6 +37,14 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Look at and end tasks.
     Task(TaskArgs),
+    /// Look at changes of apps, and steer the one under way.
+    Rollout(RolloutArgs),
+    /// Say why an app's tasks wait, or are where they are.
+    Explain(ExplainArgs),
+    /// Look at the agents of the cluster.
+    Agent(AgentArgs),
+    /// Override the brake that holds when many agents are lost at once.
+    Brake(BrakeArgs),
     /// Follow what happens.
     Events(EventsArgs),
     /// Print versions of this program and of the manager.
