@@ -400,7 +400,10 @@ mod tests {
             (",", "at character 1: must have the key of a label, not ','"),
             ("a,", "at its end: must have the key of a label"),
             ("a,,b", "at character 3"),
-            ("a b", "at character 3: must have one of '=', '==', '!=', 'in', 'notin', '<', '>' after a key, not 'b'"),
+            (
+                "a b",
+                "at character 3: must have one of '=', '==', '!=', 'in', 'notin', '<', '>' after a key, not 'b'",
+            ),
             ("a=b c", "at character 5: must have ',' before another requirement, not 'c'"),
             ("a=b=c", "at character 4"),
             ("!a=b", "at character 3"),

@@ -304,7 +304,8 @@ fn check_segment(text: &str) -> Result<(), String> {
     if text.is_empty() || text.contains('/') || text == "." || text == ".." {
         return Err("must be one segment of a path, such as 'blog'".to_owned());
     }
-    AppPath::parse(&format!("/{text}/app")).map(|_| ())
+    // As every name of original Swan's form, it is folded to lower case.
+    AppPath::parse(&format!("/{}/app", text.to_ascii_lowercase())).map(|_| ())
 }
 
 fn revision_of(reply: &ApiReply) -> Option<u64> {

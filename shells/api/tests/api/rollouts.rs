@@ -181,7 +181,10 @@ async fn a_compose_name_is_handed_on_inside_the_document() {
         let ApiCall::CreateApp { document: asked } = served.asked().call else { panic!("no create") };
         assert_eq!(String::from_utf8(asked).expect("UTF-8"), document);
     }
-    for bad in ["", ".", "..", "a%2Fb", "Blog", "a_b", "-a", "a%22%2C%22b", "%00", "%C3%A9"] {
+    assert_eq!(create("Blog", "{}").await.status, 201);
+    let ApiCall::CreateApp { document } = served.asked().call else { panic!("no create") };
+    assert_eq!(document, b"{\"compose\":\"Blog\"}");
+    for bad in ["", ".", "..", "a%2Fb", "a_b", "-a", "a%22%2C%22b", "%00", "%C3%A9"] {
         let got = create(bad, "{}").await;
         assert_eq!(got.status, 400, "{bad}");
         assert!(got.problem().starts_with("compose: "), "{got:?}");
