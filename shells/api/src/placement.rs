@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn nothing_is_between_an_id_and_what_is_just_before_it() {
-        for (id, less) in [("S12", "S11999"), ("S1", "S0~"), ("a", "Z"), ("S", "R")] {
+        for (id, less) in [("agent-12", "agent-11999"), ("agent-1", "agent-0~"), ("a", "Z"), ("b", "a")] {
             let before = just_before(id).expect("it has one");
             assert!(before.as_str() < id && before.as_str() > less, "{before}");
         }

@@ -18,9 +18,9 @@ fn failure(slot: u32, ended: u64) -> FailureView {
         message: "Container exited with status 3".to_owned(),
         exit_code: Some(3),
         counted: true,
-        agent_id: "S1".to_owned(),
+        agent_id: "agent-1".to_owned(),
         host: "node1".to_owned(),
-        sandbox: "slaves/S1/x".to_owned(),
+        sandbox: "slaves/agent-1/x".to_owned(),
         started: Timestamp(0),
         ended: Timestamp(ended),
     }
@@ -51,7 +51,7 @@ async fn failures_are_paged_between_slots() {
         json!({
             "slot": 0, "taskId": "0a1b2c3d4e5f.0.web.shop", "version": "17", "state": "TASK_FAILED",
             "reason": "REASON_COMMAND_EXECUTOR_FAILED", "message": "Container exited with status 3", "exitCode": 3,
-            "counted": true, "agentId": "S1", "host": "node1", "sandbox": "slaves/S1/x",
+            "counted": true, "agentId": "agent-1", "host": "node1", "sandbox": "slaves/agent-1/x",
             "started": "1970-01-01T00:00:00.000Z", "ended": "1970-01-01T00:00:02.000Z",
         })
     );
@@ -128,28 +128,31 @@ async fn agents_are_listed_and_shown_by_id() {
         tasks: 3,
         offered: Some((1500, 512_000, 1_000_500, 2, 1001)),
         maintenance: Some((Timestamp(0), None)),
-        ..agent("S1")
+        ..agent("agent-1")
     };
-    served.state().agents = vec![agent("S0"), known, agent("S10"), agent("S2")];
+    served.state().agents = vec![agent("agent-0"), known, agent("agent-10"), agent("agent-2")];
     let listed = get(served.address, "/v1/agents?limit=3").await;
     let ids: Vec<Value> = listed.json().as_array().expect("a list").iter().map(|a| a["id"].clone()).collect();
     assert_eq!(
         (ids, next(&listed).as_deref()),
-        (vec![json!("S0"), json!("S1"), json!("S10")], Some("/v1/agents?limit=3&after=S10"))
+        (
+            vec![json!("agent-0"), json!("agent-1"), json!("agent-10")],
+            Some("/v1/agents?limit=3&after=agent-10")
+        )
     );
     assert_eq!(
-        get(served.address, "/v1/agents/S1").await.json(),
+        get(served.address, "/v1/agents/agent-1").await.json(),
         json!({
-            "id": "S1", "host": "S1.test", "attributes": {"rack": "a"}, "region": "eu", "zone": "eu-1", "tasks": 3,
+            "id": "agent-1", "host": "agent-1.test", "attributes": {"rack": "a"}, "region": "eu", "zone": "eu-1", "tasks": 3,
             "offered": {"cpus": 1.5, "mem": 512.0, "disk": 1000.5, "gpus": 2, "ports": 1001},
             "maintenance": {"begins": "1970-01-01T00:00:00.000Z", "ends": null},
         })
     );
-    for id in ["S0", "S10", "S2"] {
+    for id in ["agent-0", "agent-10", "agent-2"] {
         let got = get(served.address, &format!("/v1/agents/{id}")).await;
         assert_eq!((got.status, &got.json()["id"], &got.json()["offered"]), (200, &json!(id), &Value::Null));
     }
-    for id in ["S", "S3", "S00", "s1", "%00", "%C3%A9"] {
+    for id in ["agent-", "agent-3", "agent-00", "Agent-1", "%00", "%C3%A9"] {
         assert_eq!(get(served.address, &format!("/v1/agents/{id}")).await.status, 404, "{id}");
     }
 }

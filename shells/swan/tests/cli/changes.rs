@@ -252,7 +252,7 @@ fn failures_explanations_agents_and_the_brake() {
     let failure = |slot: u32| {
         json!({
             "slot": slot, "taskId": "t", "version": "17", "state": "TASK_FAILED", "reason": "R", "message": "exit\u{1b}",
-            "exitCode": 3, "counted": true, "agentId": "S1", "host": "n1", "sandbox": "x", "started": "then",
+            "exitCode": 3, "counted": true, "agentId": "agent-1", "host": "n1", "sandbox": "x", "started": "then",
             "ended": "now",
         })
     };
@@ -265,7 +265,7 @@ fn failures_explanations_agents_and_the_brake() {
         }
         "GET /v1/agents" => Answer::Json(
             200,
-            json!([{"id": "S1", "host": "n1", "attributes": {"rack": "a"}, "region": "eu", "zone": "", "tasks": 3,
+            json!([{"id": "agent-1", "host": "n1", "attributes": {"rack": "a"}, "region": "eu", "zone": "", "tasks": 3,
                 "offered": {"cpus": 1.5, "mem": 512.0, "disk": 0.0, "gpus": 0, "ports": 1001}, "maintenance": null}]),
         ),
         "POST /v1/brake/override" => Answer::Empty(204),
@@ -283,7 +283,11 @@ fn failures_explanations_agents_and_the_brake() {
     assert_eq!(swan(server.address, "explain none").code, 3);
     let agents = swan(server.address, "agent list");
     let row: Vec<&str> = agents.out.lines().nth(1).expect("a row").split_whitespace().collect();
-    assert_eq!(row, ["S1", "n1", "3", "1.5", "512", "0", "0", "1001", "eu", "rack=a", "-"], "{agents:?}");
+    assert_eq!(
+        row,
+        ["agent-1", "n1", "3", "1.5", "512", "0", "0", "1001", "eu", "rack=a", "-"],
+        "{agents:?}"
+    );
     let brake = swan(server.address, "brake override");
     assert_eq!((brake.code, brake.out.as_str()), (0, "the brake is overridden\n"), "{brake:?}");
 }
