@@ -8,9 +8,10 @@ use swan_core::id::TaskName;
 use swan_core::mesos::TaskState;
 use swan_core::record::RecordKey;
 
-use crate::checkers::convergence::{Running, Wanted};
+use crate::checkers::convergence::Running;
+use crate::definition::Definition;
 use crate::options::Options;
-use crate::world::{Ask, CRASH_BEFORE_EFFECT, World};
+use crate::world::{Ask, CRASH_BEFORE_EFFECT, Change, World};
 
 /// Virtual time that one part of a story may take.
 const PATIENCE_MS: u64 = 30 * 60_000;
@@ -76,8 +77,8 @@ pub struct Rest {
 
 const APP: &str = "web.shop";
 
-fn wanted(instances: u32, image: &str) -> Wanted {
-    Wanted { instances, image: image.into() }
+fn definition(instances: u32, image: &str) -> Definition {
+    Definition::plain(image, instances, true)
 }
 
 /// Plays a story, with a crash before the effect of this number, if any. An error says what went wrong.
@@ -99,10 +100,12 @@ pub fn play(scenario: &Scenario, seed: u64, crash_before: Option<u64>) -> Result
 fn begin(world: &mut World, part: Part) {
     let app = || APP.to_owned();
     match part {
-        Part::Create(n) => world.ask(Ask::Create { app: app(), wanted: wanted(n, "image:1"), checked: true }),
-        Part::Update(n) => world.ask(Ask::Update { app: app(), wanted: wanted(n, "image:2"), checked: true }),
-        Part::Scale(instances) => world.ask(Ask::Scale { app: app(), instances }),
-        Part::Delete => world.ask(Ask::Delete { app: app() }),
+        Part::Create(n) => {
+            world.ask(Ask::Create { app: app(), definition: definition(n, "image:1") });
+        }
+        Part::Update(n) => world.ask(Ask::change(APP, Change::Update(definition(n, "image:2")))),
+        Part::Scale(instances) => world.ask(Ask::change(APP, Change::Scale(instances))),
+        Part::Delete => world.ask(Ask::change(APP, Change::Delete)),
         Part::Kill(slot) => world.ask(Ask::Kill { app: app(), slot }),
         Part::Fail(slot) => world.fail_container(APP, slot),
         Part::Cut => world.cut_network(),
@@ -118,9 +121,7 @@ fn come_to_rest(world: &mut World) -> Result<(), String> {
         if let Some(violation) = world.violation() {
             return Err(format!("{}: {}", violation.number, violation.what));
         }
-        let why =
-            if world.all_answered() { world.pending() } else { Some("a request is not answered".into()) };
-        match why {
+        match world.pending() {
             Some(why) if world.now() > deadline => return Err(why),
             Some(_) => still = world.now(),
             None if world.now() - still >= STILL_MS => return Ok(()),

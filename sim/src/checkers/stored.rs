@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 use swan_core::id::TaskName;
 use swan_core::journal::Entry;
-use swan_core::mesos::{TaskId, TaskState};
+use swan_core::mesos::{AgentId, TaskId, TaskState};
 use swan_core::record::{RecordKey, Seq};
 
 /// All records, as the durable entries make them.
@@ -41,11 +41,22 @@ pub(super) struct TaskMessage {
     pub(super) state: i32,
     #[prost(uint32, tag = "10")]
     pub(super) stop: u32,
+    #[prost(string, tag = "3")]
+    pub(super) agent_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct VersionMessage {
+    #[prost(string, tag = "1")]
+    spec: String,
 }
 
 /// The part of an app's record that checkers read.
 #[derive(Clone, PartialEq, Message)]
 pub struct StoredApp {
+    /// The version wanted.
+    #[prost(uint64, tag = "2")]
+    pub target: u64,
     /// Instances wanted.
     #[prost(uint32, tag = "3")]
     pub instances: u32,
@@ -74,6 +85,32 @@ impl Stored {
     /// The app's record.
     pub fn app(&self, dotted: &str) -> Option<StoredApp> {
         StoredApp::decode(self.named(b'a', dotted)?.as_slice()).ok()
+    }
+
+    /// The image of the version that is wanted: every definition has one of its own.
+    pub fn target_image(&self, dotted: &str) -> Option<String> {
+        let mut key = vec![b'v'];
+        key.extend_from_slice(dotted.as_bytes());
+        key.push(0);
+        key.extend_from_slice(&self.app(dotted)?.target.to_be_bytes());
+        let spec = VersionMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.spec;
+        let (_, rest) = spec.split_once(r#""image":""#)?;
+        Some(rest.split('"').next()?.to_owned())
+    }
+
+    /// The current tasks of an app, and their agents.
+    pub fn tasks(&self, dotted: &str) -> Vec<(TaskId, AgentId)> {
+        let mut first = vec![b's'];
+        first.extend_from_slice(dotted.as_bytes());
+        first.push(0);
+        let range = self.records.range(RecordKey(first.clone())..);
+        let theirs = range.take_while(|(key, _)| key.0.starts_with(&first));
+        let task = |key: &RecordKey, value: &Vec<u8>| {
+            let slot = u32::from_be_bytes(key.0[first.len()..].try_into().ok()?);
+            let task = SlotMessage::decode(value.as_slice()).ok()?.task?;
+            Some((TaskName { hex: task.hex, slot, app: dotted }.id(), AgentId::new(task.agent_id)))
+        };
+        theirs.filter_map(|(key, value)| task(key, value)).collect()
     }
 
     /// The current task of the slot that `task` names.
