@@ -41,6 +41,9 @@ impl Checker for BackOff {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
+            // A new process may hear of a failure that was not durable by a reconciliation, which does not tell whose fault
+            // it was.
+            Seen::Started => self.rows.clear(),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
                 if let Event::Update(status) = &**event {
                     self.told(at, &status.task_id);
