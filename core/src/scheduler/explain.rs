@@ -17,3 +17,10 @@ impl View<'_> {
         Page { items: Vec::new(), next: None }
     }
 }
+
+impl super::Scheduler {
+    /// Why the waiting slots of an app cannot be placed.
+    pub(super) fn unplaceable_reason(&self, _idx: super::apps::AppIdx) -> alloc::string::String {
+        "no satisfied agent: resource not enough".into()
+    }
+}

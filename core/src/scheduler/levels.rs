@@ -51,6 +51,7 @@ impl Scheduler {
         let mut unwanted = Vec::new();
         for offer in offers {
             self.stats.offers += 1;
+            self.note_return(&offer.agent_id);
             if self.offers.find(&offer.id).is_some() {
                 self.stats.odd_offers += 1;
                 continue;

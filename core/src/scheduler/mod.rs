@@ -9,11 +9,14 @@
 mod agents;
 pub mod api;
 mod apps;
+mod brake;
+mod changes;
 mod codec;
 mod dry_run;
 pub mod effect;
 pub mod event;
 mod explain;
+mod failover;
 mod history;
 pub mod input;
 mod keys;
@@ -29,7 +32,9 @@ mod reading;
 mod reconcile;
 mod records;
 mod release;
+mod replace;
 mod requests;
+mod rollout;
 mod slot;
 mod stats;
 mod status;
@@ -38,7 +43,7 @@ mod timers;
 mod update;
 pub mod view;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -49,6 +54,7 @@ use serde::{Deserialize, Serialize};
 use self::agents::Agents;
 use self::api::{ApiError, ErrorKind};
 use self::apps::{AppIdx, Apps};
+use self::brake::Brake;
 use self::effect::{Effect, Effects, MesosCall};
 use self::event::EventKind;
 use self::input::{Breadcrumb, Build, Config, DeposeReason, Input, LinkEvent, StoreEvent};
@@ -119,6 +125,13 @@ pub struct Scheduler {
     offers_timer: Option<Instant>,
     demand: Demand,
     dirty_apps: VecDeque<AppIdx>,
+    /// Apps with a rollout under way.
+    rolling: BTreeSet<AppIdx>,
+    /// Tasks in slots, of all apps.
+    live_tasks: u64,
+    brake: Brake,
+    /// The last app deleted of those that a purge deletes.
+    purge: Option<String>,
     former: BTreeMap<TaskId, Former>,
     quarantine: BTreeMap<TaskId, Quarantined>,
     keys: Keys,
@@ -290,6 +303,7 @@ impl Scheduler {
             self.ledger.note(Change::Framework);
         }
         self.link.connected = true;
+        self.forgive_rollouts();
         self.link.master = master_of(subscribed);
         self.levels.reset(&self.roles);
         self.restart_reconciliation();
@@ -344,6 +358,7 @@ impl Scheduler {
             let Some(key) = self.timers.pop_due(self.now.mono) else { break };
             self.on_timer(key);
         }
+        self.purge_some();
         self.plan();
         if self.can_place() {
             self.place();
@@ -357,6 +372,8 @@ impl Scheduler {
         match key {
             TimerKey::Slot(app, slot) => self.slot_due(app, slot),
             TimerKey::Former(task) => self.former_due(&task),
+            TimerKey::Rollout(app) => self.rollout_due(app),
+            TimerKey::Brake => self.brake_due(),
             TimerKey::Offers => self.offers_timer = None,
             TimerKey::Levels => self.levels_due(),
             TimerKey::Reconcile => self.reconcile_due(),
@@ -373,6 +390,7 @@ impl Scheduler {
 
     fn has_work(&self) -> bool {
         !self.dirty_apps.is_empty()
+            || self.purge.is_some()
             || (self.can_place() && self.offers.len() > 0)
             || (self.ledger.has_changes() && self.ledger.has_room())
     }

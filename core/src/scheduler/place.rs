@@ -42,7 +42,10 @@ impl Scheduler {
     /// Puts a slot without a task into its app's queue.
     pub(super) fn enqueue(&mut self, idx: AppIdx, slot: u32) {
         let app = self.apps.get_mut(idx).expect("only a slot of a living app waits");
-        if app.quarantined.is_some() || app.slot(slot).is_none_or(|s| s.queued || s.task.is_some()) {
+        if app.quarantined.is_some()
+            || app.slot(slot).is_none_or(|s| s.queued || s.task.is_some())
+            || !app.wants(slot)
+        {
             return;
         }
         app.edit(slot, |s| s.queued = true);
@@ -59,7 +62,7 @@ impl Scheduler {
     pub(super) fn drop_demand(&mut self, idx: AppIdx) {
         let Some(app) = self.apps.get_mut(idx) else { return };
         let (wanted, dropped): (Vec<u32>, Vec<u32>) =
-            app.pending.iter().copied().partition(|&slot| slot < app.instances);
+            app.pending.iter().copied().partition(|&slot| app.wants(slot));
         app.pending = wanted.into();
         self.demand.waiting -= dropped.len() as u64;
         for slot in dropped {
@@ -95,7 +98,7 @@ impl Scheduler {
     fn drop_stale(&mut self, idx: AppIdx) -> bool {
         let Some(app) = self.apps.get_mut(idx) else { return false };
         while let Some(&slot) = app.pending.front() {
-            if app.slot(slot).is_some_and(|s| s.queued) && slot < app.instances {
+            if app.slot(slot).is_some_and(|s| s.queued) && app.wants(slot) {
                 return true;
             }
             app.pending.pop_front();
@@ -121,7 +124,7 @@ impl Scheduler {
     /// The best of the roomiest offers for one more task of the app.
     fn best_offer(&self, idx: AppIdx, role: &str) -> Option<OfferIdx> {
         let app = self.apps.get(idx)?;
-        let need = &app.wanted().need;
+        let need = app.next_need();
         let mut best: Option<(u16, OfferIdx)> = None;
         let mut seen = 0;
         for (offer, held) in self.offers.open(role).take(SCANNED_PER_PLACEMENT) {
@@ -166,12 +169,13 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("a class with demand has an app");
         let slot = *app.pending.front().expect("checked by the caller");
         let hex = self.rng.next() >> 16;
-        let Some(ports) = self.offers.cut(offer, &app.wanted().need, (idx, slot, hex)) else { return false };
+        let Some(ports) = self.offers.cut(offer, app.next_need(), (idx, slot, hex)) else { return false };
         let agent = self.offers.get(offer).expect("cut just now").agent;
         self.agents.retain(agent);
         app.pending.pop_front();
         self.demand.waiting -= 1;
-        let (version, checked) = (app.wanted_runs(), app.wanted().spec.health.is_some());
+        let version = app.version_for(slot);
+        let checked = app.versions.get(&version).is_some_and(|version| version.spec.health.is_some());
         let task = Task {
             hex,
             version,
@@ -179,6 +183,7 @@ impl Scheduler {
             state: TaskState::Staging,
             sent: false,
             checked,
+            settled: false,
             healthy: None,
             ports,
             ip: None,
@@ -193,6 +198,7 @@ impl Scheduler {
             s.queued = false;
             s.task = Some(task);
         });
+        self.live_tasks += 1;
         self.stats.placements += 1;
         self.note_slot(idx, slot);
         true

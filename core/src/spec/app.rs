@@ -64,6 +64,7 @@ pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> Option<AppSpec> {
         env,
         labels,
         network,
+        ips: Vec::new(),
         ports,
         require_ports,
         health,

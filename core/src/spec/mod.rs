@@ -83,6 +83,8 @@ pub struct AppSpec {
     pub labels: BTreeMap<String, String>,
     /// How containers meet the network.
     pub network: Network,
+    /// Static addresses on a user network: instance `i` takes the `i`th.
+    pub ips: Vec<String>,
     /// The ports, in order.
     pub ports: Vec<Port>,
     /// Host network only: the ports must be exactly those given.

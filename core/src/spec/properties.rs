@@ -166,6 +166,7 @@ fn spec() -> impl Strategy<Value = AppSpec> {
                 role,
                 accepted_roles: own,
                 gpus: 0,
+                ips: Vec::new(),
                 limits: ResourceLimits::default(),
                 rules: Rules::default(),
                 strategy: PlacementStrategy::default(),
