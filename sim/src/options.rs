@@ -4,12 +4,12 @@ use swan_core::rng::Rng;
 
 /// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
 pub const MACHINE: Abilities = Abilities {
-    rollouts: false,
+    rollouts: true,
     policies: false,
     rules: false,
     strategies: false,
     maintenance: false,
-    brake: false,
+    brake: true,
 };
 
 /// What machines may be able to do; each is one feature of the profile, switched on by whoever adds it to the machines.

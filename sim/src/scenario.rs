@@ -9,7 +9,7 @@ use swan_core::mesos::TaskState;
 use swan_core::record::RecordKey;
 
 use crate::checkers::convergence::Running;
-use crate::definition::Definition;
+use crate::definition::{Definition, Trouble, image};
 use crate::options::Options;
 use crate::world::{Ask, CRASH_BEFORE_EFFECT, Change, World};
 
@@ -44,6 +44,16 @@ pub enum Part {
     Fail(u32),
     /// The connection to Mesos breaks.
     Cut,
+    /// A user wants so many instances of an image that is never healthy.
+    UpdateSick(u32),
+    /// A user wants the version before.
+    Rollback,
+    /// A user wants new tasks of the same version.
+    Restart,
+    /// A user wants no tasks for now.
+    Stop,
+    /// A user wants tasks again.
+    Start,
 }
 
 /// All stories.
@@ -56,6 +66,10 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "failure", parts: &[Part::Create(2), Part::Fail(1)] },
     Scenario { name: "delete", parts: &[Part::Create(2), Part::Delete] },
     Scenario { name: "reconnect", parts: &[Part::Create(2), Part::Cut, Part::Scale(3)] },
+    Scenario { name: "rollback", parts: &[Part::Create(2), Part::Update(2), Part::Rollback] },
+    Scenario { name: "restart", parts: &[Part::Create(2), Part::Restart] },
+    Scenario { name: "stop and start", parts: &[Part::Create(2), Part::Stop, Part::Start] },
+    Scenario { name: "give up", parts: &[Part::Create(1), Part::UpdateSick(1), Part::Rollback] },
 ];
 
 /// What is left of a story.
@@ -105,6 +119,14 @@ fn begin(world: &mut World, part: Part) {
         }
         Part::Update(n) => world.ask(Ask::change(APP, Change::Update(definition(n, "image:2")))),
         Part::Scale(instances) => world.ask(Ask::change(APP, Change::Scale(instances))),
+        Part::UpdateSick(n) => {
+            let sick = definition(n, &image(3, Some(Trouble::Sick)));
+            world.ask(Ask::change(APP, Change::Update(sick)));
+        }
+        Part::Rollback => world.ask(Ask::change(APP, Change::Rollback)),
+        Part::Restart => world.ask(Ask::change(APP, Change::Restart)),
+        Part::Stop => world.ask(Ask::change(APP, Change::Stop)),
+        Part::Start => world.ask(Ask::change(APP, Change::Start)),
         Part::Delete => world.ask(Ask::change(APP, Change::Delete)),
         Part::Kill(slot) => world.ask(Ask::Kill { app: app(), slot }),
         Part::Fail(slot) => world.fail_container(APP, slot),
@@ -154,14 +176,28 @@ struct AppRecord {
     path: String,
     #[prost(uint32, tag = "3")]
     instances: u32,
-    #[prost(string, tag = "4")]
-    operation: String,
     #[prost(string, tag = "5")]
     error: String,
     #[prost(uint64, tag = "6")]
     revision: u64,
     #[prost(string, optional, tag = "7")]
     quarantined: Option<String>,
+    #[prost(uint32, tag = "10")]
+    size: u32,
+    #[prost(message, optional, tag = "11")]
+    rollout: Option<RolloutRecord>,
+    #[prost(message, repeated, tag = "12")]
+    ended: Vec<RolloutRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RolloutRecord {
+    #[prost(string, tag = "2")]
+    operation: String,
+    #[prost(string, tag = "3")]
+    stage: String,
+    #[prost(bool, tag = "4")]
+    automatic: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

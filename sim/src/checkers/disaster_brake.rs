@@ -1,28 +1,26 @@
 //! Owns the check of S12: when a great part of the cluster is lost at once, it is not replaced in one wave.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::BTreeMap;
 
 use swan_core::manager::ManagerInput;
-use swan_core::mesos::AgentId;
+use swan_core::mesos::{AgentId, TaskState};
 use swan_core::scheduler::api::ApiCall;
 use swan_core::scheduler::effect::MesosCall;
 
 use super::{Checker, Context, Seen};
 use crate::world::call_of;
 
-/// More than this part of the agents with tasks, in percent, lost at the same time is a disaster.
-const LOST_PERCENT: usize = 50;
-/// The brake has had time to see it, ms.
-const SEEN_MS: u64 = 10_000;
-/// Replacements per minute while it holds.
-const PER_MINUTE: usize = 10;
-/// An operator's override holds so long, ms.
-const OVERRIDDEN_MS: u64 = 3_600_000;
+/// So many agents with so great a part of the tasks (percent) lost within so long (ms) are a disaster; clearly so, since
+/// the machine may count a little otherwise.
+const AGENTS: usize = 4;
+const TASKS_PERCENT: usize = 40;
+const WINDOW_MS: u64 = 3 * 60_000;
+/// What was decided before may leave for so long, ms.
+const LAG_MS: u64 = 60_000;
 
-/// What is lost in a disaster is replaced slowly.
+/// What is lost in a disaster is not replaced until it is over, or an operator says so.
 #[derive(Clone, Debug, Default)]
 pub struct DisasterBrake {
-    replaced: VecDeque<u64>,
     overridden: Option<u64>,
     /// Since when it is a disaster.
     since: Option<u64>,
@@ -41,11 +39,13 @@ impl Checker for DisasterBrake {
             Seen::Truth(_) => {
                 self.since = if is_disaster(at) { self.since.or(Some(at.now)) } else { None };
             }
+            // What was lost is not durable, so that a new process counts anew.
+            Seen::Started => self.since = None,
             Seen::Does(effect) => {
                 if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
-                    let slots = launches.iter().map(|it| (it.template.app.as_str(), it.slot));
-                    let replaces = slots.filter(|(app, slot)| is_lost(at, app, *slot)).count();
-                    return self.judge(at.now, replaces);
+                    let mut slots = launches.iter().map(|it| (it.template.app.as_str(), it.slot));
+                    let replaced = slots.find(|(app, slot)| is_lost(at, app, *slot));
+                    return self.judge(at.now, replaced);
                 }
             }
             _ => {}
@@ -55,19 +55,14 @@ impl Checker for DisasterBrake {
 }
 
 impl DisasterBrake {
-    pub(super) fn judge(&mut self, now: u64, replaces: usize) -> Result<(), String> {
-        self.replaced.extend(std::iter::repeat_n(now, replaces));
-        while self.replaced.front().is_some_and(|at| at + 60_000 < now) {
-            self.replaced.pop_front();
+    fn judge(&self, now: u64, replaced: Option<(&str, u32)>) -> Result<(), String> {
+        let overridden = self.overridden.is_some_and(|at| self.since.is_none_or(|since| since <= at));
+        match replaced {
+            Some((app, slot)) if self.since.is_some_and(|since| since + LAG_MS < now) && !overridden => {
+                Err(format!("slot {slot} of {app} is replaced in the middle of a disaster"))
+            }
+            _ => Ok(()),
         }
-        let holds = self.since.is_some_and(|since| since + SEEN_MS < now)
-            && self.overridden.is_none_or(|at| at + OVERRIDDEN_MS < now);
-        let after = self.since.map_or(0, |since| since + SEEN_MS);
-        let count = self.replaced.iter().filter(|at| **at > after).count();
-        if holds && replaces > 0 && count > PER_MINUTE {
-            return Err(format!("{count} tasks are replaced within a minute of a disaster"));
-        }
-        Ok(())
     }
 }
 
@@ -77,13 +72,16 @@ fn is_lost(at: Context<'_>, app: &str, slot: u32) -> bool {
 }
 
 fn is_disaster(at: Context<'_>) -> bool {
-    let mut agents: BTreeMap<&AgentId, bool> = BTreeMap::new();
+    let (mut agents, mut tasks, mut lost) = (BTreeMap::<&AgentId, bool>::new(), 0, 0);
     for app in at.fleet.apps() {
         for (_, member) in at.fleet.of(app).filter(|(_, it)| it.ended.is_none()) {
-            let reached = agents.entry(&member.agent).or_default();
-            *reached |= member.lost.is_none();
+            let gone = member.state == TaskState::Unreachable
+                && member.lost.is_some_and(|lost| lost + WINDOW_MS > at.now);
+            *agents.entry(&member.agent).or_insert(true) &= gone;
+            tasks += 1;
+            lost += usize::from(gone);
         }
     }
-    let lost: BTreeSet<_> = agents.iter().filter(|(_, reached)| !**reached).collect();
-    agents.len() > 2 && lost.len() * 100 > agents.len() * LOST_PERCENT
+    let gone = agents.values().filter(|gone| **gone).count();
+    gone >= AGENTS && lost * 100 > tasks * TASKS_PERCENT
 }

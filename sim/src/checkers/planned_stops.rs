@@ -36,7 +36,7 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
     let (Some(killed), Some(app)) = (at.fleet.get(task), at.stored.app(name.app)) else { return Ok(()) };
     let lately = |asked: Option<u64>| asked.is_some_and(|asked| asked + 2 * LAG_MS > at.now);
-    let planned = REPLACING.contains(&app.operation.as_str()) && name.slot < app.instances;
+    let planned = REPLACING.contains(&app.operation()) && name.slot < app.instances;
     let served = killed.served.is_some_and(|served| served + LAG_MS > at.now);
     if killed.kills != 1 || !planned || !served || lately(at.fleet.asked_kill(name.app)) {
         return Ok(());

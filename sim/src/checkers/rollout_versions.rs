@@ -78,11 +78,12 @@ impl RolloutVersions {
         };
         if target != known.target {
             known.bad =
-                (record.operation == "rollbacking" && record.instances > 0).then(|| known.target.clone());
+                (record.operation() == "rollbacking" && record.instances > 0).then(|| known.target.clone());
             (known.target, known.since) = (target, at.now);
             known.launched.clear();
         }
-        if record.operation == "noop" {
+        // What ended where it stood keeps tasks of both versions alive.
+        if record.operation() == "noop" && record.error.is_empty() {
             known.streak.clear();
         }
         known.streak.insert(known.target.clone());

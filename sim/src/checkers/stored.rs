@@ -8,6 +8,9 @@ use swan_core::journal::Entry;
 use swan_core::mesos::{AgentId, TaskId, TaskState};
 use swan_core::record::{RecordKey, Seq};
 
+/// A slot has two seats while a task is replaced beside another: the second has this bit of its number set.
+const SECOND: u32 = 1 << 31;
+
 /// All records, as the durable entries make them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stored {
@@ -60,9 +63,27 @@ pub struct StoredApp {
     /// Instances wanted.
     #[prost(uint32, tag = "3")]
     pub instances: u32,
-    /// What is under way, or `noop`.
-    #[prost(string, tag = "4")]
+    /// Why it is not as wanted.
+    #[prost(string, tag = "5")]
+    pub error: String,
+    /// What is under way.
+    #[prost(message, optional, tag = "11")]
+    pub rollout: Option<StoredRollout>,
+}
+
+/// The part of a rollout's record that checkers read.
+#[derive(Clone, PartialEq, Message)]
+pub struct StoredRollout {
+    /// What it is for.
+    #[prost(string, tag = "2")]
     pub operation: String,
+}
+
+impl StoredApp {
+    /// What is under way, or `noop`.
+    pub fn operation(&self) -> &str {
+        self.rollout.as_ref().map_or("noop", |rollout| &rollout.operation)
+    }
 }
 
 impl Stored {
@@ -106,28 +127,29 @@ impl Stored {
         let range = self.records.range(RecordKey(first.clone())..);
         let theirs = range.take_while(|(key, _)| key.0.starts_with(&first));
         let task = |key: &RecordKey, value: &Vec<u8>| {
-            let slot = u32::from_be_bytes(key.0[first.len()..].try_into().ok()?);
+            let slot = u32::from_be_bytes(key.0[first.len()..].try_into().ok()?) & !SECOND;
             let task = SlotMessage::decode(value.as_slice()).ok()?.task?;
             Some((TaskName { hex: task.hex, slot, app: dotted }.id(), AgentId::new(task.agent_id)))
         };
         theirs.filter_map(|(key, value)| task(key, value)).collect()
     }
 
-    /// The current task of the slot that `task` names.
-    pub fn slot_of(&self, task: &TaskName<'_>) -> Option<StoredTask> {
+    /// The task in one seat of the slot that `task` names.
+    fn seat_of(&self, task: &TaskName<'_>, seat: u32) -> Option<StoredTask> {
         let mut key = vec![b's'];
         key.extend_from_slice(task.app.as_bytes());
         key.push(0);
-        key.extend_from_slice(&task.slot.to_be_bytes());
+        key.extend_from_slice(&seat.to_be_bytes());
         let task = SlotMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.task?;
         let (hex, stopping) = (task.hex, task.stop != 0);
         Some(StoredTask { hex, state: TaskState::from_number(task.state), stopping })
     }
 
-    /// The task, if it is the current one of its slot.
+    /// The task, if it is the current one of its slot, or the successor of that.
     pub fn current(&self, task: &TaskId) -> Option<StoredTask> {
         let name = TaskName::parse(task.as_str())?;
-        self.slot_of(&name).filter(|stored| stored.hex == name.hex)
+        let seats = [name.slot, name.slot | SECOND].into_iter();
+        seats.filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
     }
 
     /// Whether the task is remembered as superseded.

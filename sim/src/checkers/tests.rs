@@ -40,7 +40,7 @@ fn slot_record(hex: u64, state: TaskState) -> Op {
 
 /// One app of which one instance is wanted, and the task of its slot, if there is one.
 fn stored(task: Option<(u64, TaskState)>) -> Stored {
-    let app = StoredApp { target: 1, instances: 1, operation: "noop".into() };
+    let app = StoredApp { target: 1, instances: 1, ..StoredApp::default() };
     let app = Op { key: RecordKey(b"aweb".to_vec()), value: Some(app.encode_to_vec()) };
     let slot = task.map(|(hex, state)| slot_record(hex, state));
     let mut stored = Stored::default();
