@@ -16,9 +16,11 @@ pub struct Wanted {
     pub stopped: bool,
     /// What a rollout that fails or is cancelled may go back to: images and numbers.
     pub before: BTreeSet<(String, u32)>,
-    /// Images of earlier versions, oldest first.
-    pub past: Vec<String>,
-    /// `past` is in no order, or a change was broken off: where it stands now depends on when that was.
+    /// Images of all versions, oldest first, but for repetitions in a row.
+    pub versions: Vec<String>,
+    /// Which of them is wanted.
+    pub at: usize,
+    /// `versions` are in no order, or a change was broken off: where it stands now depends on when that was.
     pub vague: bool,
 }
 
@@ -117,7 +119,7 @@ fn exactly(instances: u32, image: &str, containers: &[&Running]) -> bool {
 impl Wanted {
     /// So many of an image, with nothing before it.
     pub fn fresh(instances: u32, image: &str) -> Self {
-        Self { instances, image: image.into(), ..Self::default() }
+        Self { instances, image: image.into(), versions: vec![image.into()], ..Self::default() }
     }
 }
 
@@ -159,9 +161,7 @@ impl Outlook<'_> {
             return false;
         }
         let known = |image: &String| {
-            *image == wanted.image
-                || wanted.past.contains(image)
-                || wanted.before.iter().any(|(before, _)| before == image)
+            wanted.versions.contains(image) || wanted.before.iter().any(|(before, _)| before == image)
         };
         let seems_well = Trouble::of_image(&wanted.image).is_some_and(Trouble::may_seem_well);
         let says_so = self.told.get(app).is_some_and(|told| {

@@ -81,9 +81,8 @@ pub struct Fleet {
     apps: BTreeMap<String, BTreeMap<TaskId, Member>>,
     places: BTreeMap<AgentId, Place>,
     heard: BTreeSet<Uuid>,
-    /// When a user asked for anything about an app last, and for the end of its tasks.
+    /// When a user asked for anything about an app last.
     asked: BTreeMap<String, u64>,
-    asked_kill: BTreeMap<String, u64>,
 }
 
 impl Fleet {
@@ -116,11 +115,6 @@ impl Fleet {
     /// When a user asked for anything about an app last.
     pub fn asked(&self, app: &str) -> Option<u64> {
         self.asked.get(app).copied()
-    }
-
-    /// When a user asked for the end of tasks of an app last.
-    pub fn asked_kill(&self, app: &str) -> Option<u64> {
-        self.asked_kill.get(app).copied()
     }
 
     /// Takes note of one thing that is seen.
@@ -215,19 +209,17 @@ impl Fleet {
     }
 
     fn requested(&mut self, now: u64, call: &ApiCall) {
-        let (app, ends) = match call {
-            ApiCall::KillTask { app, .. } | ApiCall::KillTasks { app } => (app, true),
-            ApiCall::ChangeApp { app, .. }
+        let app = match call {
+            ApiCall::KillTask { app, .. }
+            | ApiCall::KillTasks { app }
+            | ApiCall::ChangeApp { app, .. }
             | ApiCall::SteerRollout { app, .. }
             | ApiCall::ReleaseApp { app }
             | ApiCall::ResetApp { app }
-            | ApiCall::AddVersion { app, .. } => (app, false),
+            | ApiCall::AddVersion { app, .. } => app,
             ApiCall::CreateApp { .. } | ApiCall::Purge | ApiCall::OverrideBrake => return,
         };
         self.asked.insert(app.to_string(), now);
-        if ends {
-            self.asked_kill.insert(app.to_string(), now);
-        }
     }
 }
 

@@ -11,8 +11,8 @@ use crate::world::call_of;
 
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
-/// Operations that replace tasks.
-const REPLACING: [&str; 3] = ["updating", "rollbacking", "restarting"];
+/// The reason of a stop, as its record has it: a rollout replaces the task.
+const REPLACE: u32 = 2;
 
 /// Enough healthy tasks stay while a rollout replaces others.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,15 +35,15 @@ impl Checker for PlannedStops {
 fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
     let (Some(killed), Some(app)) = (at.fleet.get(task), at.stored.app(name.app)) else { return Ok(()) };
-    let lately = |asked: Option<u64>| asked.is_some_and(|asked| asked + 2 * LAG_MS > at.now);
-    let planned = REPLACING.contains(&app.operation()) && name.slot < app.instances;
-    let served = killed.served.is_some_and(|served| served + LAG_MS > at.now);
-    if killed.kills != 1 || !planned || !served || lately(at.fleet.asked_kill(name.app)) {
+    let replaced = at.stored.current(task).is_some_and(|it| it.stop == REPLACE);
+    let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
+    // One that does not serve is no loss.
+    let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false);
+    if killed.kills != 1 || !replaced || !well {
         return Ok(());
     }
     let target = at.stored.target_image(name.app).unwrap_or_default();
     let floor = floor(at.book, &[&target, &killed.image], app.instances);
-    let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     let left = at.fleet.of(name.app).filter(|(_, it)| it.killed.is_none() && serves(it.served)).count();
     if left < floor as usize {
         return Err(format!(

@@ -26,8 +26,8 @@ pub struct StoredTask {
     pub hex: u64,
     /// Its state.
     pub state: TaskState,
-    /// It is being ended.
-    pub stopping: bool,
+    /// Why it is being ended, by number; 0 if it is not.
+    pub stop: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -141,8 +141,8 @@ impl Stored {
         key.push(0);
         key.extend_from_slice(&seat.to_be_bytes());
         let task = SlotMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.task?;
-        let (hex, stopping) = (task.hex, task.stop != 0);
-        Some(StoredTask { hex, state: TaskState::from_number(task.state), stopping })
+        let (hex, stop) = (task.hex, task.stop);
+        Some(StoredTask { hex, state: TaskState::from_number(task.state), stop })
     }
 
     /// The task, if it is the current one of its slot, or the successor of that.

@@ -159,6 +159,11 @@ impl Cluster {
         {
             return true;
         }
+        // Rare and dear: only for those who know of them.
+        let has_gpus = self.agents[agent].total.scalar("gpus") > 0;
+        if has_gpus && !framework.info.has(Capability::GPU_RESOURCES) {
+            return true;
+        }
         let refuses = |filter: &Filter| {
             filter.agent == *agent && filter.role == client.role && filter.refused.contains(share)
         };

@@ -249,8 +249,8 @@ impl World {
         self.cluster_step(input);
     }
 
-    /// All agents are back, those gone for ever are replaced, and no outage is planned any more.
-    pub(super) fn heal_agents(&mut self) {
+    /// All agents are back, those gone for ever are replaced, and no outage is planned any more. Whether some are gone.
+    pub(super) fn heal_agents(&mut self) -> bool {
         for at in 0..self.agents.all.len() {
             self.agent_back(at);
             self.lift_outage(at);
@@ -258,5 +258,6 @@ impl World {
         for _ in self.agents.up().len()..self.options.agents as usize {
             self.join_agent();
         }
+        self.agents.all.iter().any(|(_, standing)| *standing == Standing::Gone)
     }
 }

@@ -26,6 +26,8 @@ pub enum Ask {
     KillAll { app: String },
     /// The rollout under way.
     Steer { app: String, verb: RolloutVerb },
+    /// An operator takes what is lost for lost.
+    OverrideBrake,
 }
 
 /// What an app is to become.
@@ -53,8 +55,10 @@ impl Ask {
         Self::Change { app: app.into(), change, force: false }
     }
 
+    /// The app that it is about; empty if about none.
     pub(super) fn app(&self) -> &str {
         match self {
+            Self::OverrideBrake => "",
             Self::Create { app, .. }
             | Self::Change { app, .. }
             | Self::Kill { app, .. }
@@ -99,6 +103,7 @@ impl Ask {
             }
             Self::KillAll { .. } => ApiCall::KillTasks { app },
             Self::Steer { verb, .. } => ApiCall::SteerRollout { app, verb: *verb },
+            Self::OverrideBrake => ApiCall::OverrideBrake,
         }
     }
 
@@ -123,21 +128,22 @@ impl Ask {
         let (change, force) = match self {
             Self::Change { change, force, .. } => (change, *force),
             Self::Steer { verb: RolloutVerb::Cancel, .. } => {
-                let stays = Wanted { vague: true, ..wanted.clone() };
-                let goes_back = returns(wanted).into_iter().map(|it| Some(Wanted { vague: true, ..it }));
-                return goes_back.chain([Some(stays)]).collect();
+                // What it goes back from may have been a stop.
+                let all = returns(wanted).into_iter().chain([wanted.clone()]);
+                let states = all.flat_map(|it| [false, it.stopped].map(|stopped| (stopped, it.clone())));
+                return states.map(|(stopped, it)| Some(Wanted { stopped, vague: true, ..it })).collect();
             }
             _ => return vec![Some(wanted.clone())],
         };
         let becomes = match change {
-            Change::Update(definition) => vec![moved(wanted, &definition.image, definition.instances, force)],
+            Change::Update(definition) => vec![made(wanted, &definition.image, definition.instances, force)],
             Change::Rollback => {
                 let back = earlier(wanted);
                 let n = wanted.instances;
                 back.iter().map(|image| moved(wanted, image, n, force)).collect()
             }
-            Change::Scale(instances) => vec![moved(wanted, &wanted.image, *instances, force)],
-            Change::Restart => vec![wanted.clone()],
+            Change::Scale(instances) => vec![made(wanted, &wanted.image, *instances, force)],
+            Change::Restart => vec![made(wanted, &wanted.image, wanted.instances, force)],
             Change::Stop => return vec![Some(Wanted { stopped: true, ..wanted.clone() })],
             Change::Start => {
                 return vec![Some(Wanted { stopped: false, vague: false, ..wanted.clone() })];
@@ -151,18 +157,25 @@ impl Ask {
     }
 }
 
-/// Another version or number; what was there before is kept.
+/// A version of this image is made, the newest, and wanted; what was there before is kept.
+fn made(wanted: &Wanted, image: &str, instances: u32, force: bool) -> Wanted {
+    let mut versions = wanted.versions.clone();
+    if versions.last().is_none_or(|newest| newest != image) {
+        versions.push(image.into());
+    }
+    let at = versions.len() - 1;
+    Wanted { versions, at, ..moved(wanted, image, instances, force) }
+}
+
+/// Another version or number is wanted; what was there before is kept.
 fn moved(wanted: &Wanted, image: &str, instances: u32, force: bool) -> Wanted {
     let mut before = BTreeSet::from([(wanted.image.clone(), wanted.instances)]);
     if force || wanted.vague || Trouble::of_image(&wanted.image).is_some() {
         // What it was to become had perhaps not replaced what was before it.
         before.extend(wanted.before.iter().cloned());
     }
-    let mut past = wanted.past.clone();
-    if past.last() != Some(&wanted.image) && image != wanted.image {
-        past.push(wanted.image.clone());
-    }
-    Wanted { instances, image: image.into(), stopped: wanted.stopped, before, past, vague: wanted.vague }
+    let at = wanted.versions[..=wanted.at].iter().rposition(|it| it == image).unwrap_or(wanted.at);
+    Wanted { instances, image: image.into(), before, at, ..wanted.clone() }
 }
 
 /// What it may be if it goes back.
@@ -185,17 +198,13 @@ fn may_have_become(wanted: &Wanted, book: &Book) -> Vec<Wanted> {
     all
 }
 
-/// Images of the versions that a rollback may take: the newest earlier one of another configuration, by age of the
-/// version or by when it was wanted last.
+/// Images of the versions that a rollback may take: that of the newest earlier one of another configuration.
 fn earlier(wanted: &Wanted) -> BTreeSet<String> {
-    let past = &wanted.past;
+    let different = |image: &&String| **image != wanted.image;
     if wanted.vague {
-        return past.iter().filter(|image| **image != wanted.image).cloned().collect();
+        return wanted.versions.iter().filter(different).cloned().collect();
     }
-    let newest = past.iter().rev().find(|image| **image != wanted.image);
-    let first = past.iter().position(|image| *image == wanted.image).unwrap_or(past.len());
-    let older = first.checked_sub(1).map(|at| &past[at]);
-    newest.into_iter().chain(older).cloned().collect()
+    wanted.versions[..wanted.at].iter().rev().find(different).cloned().into_iter().collect()
 }
 
 /// Keeps the number of things that may be wanted small: those that differ only in what led to them become one.
@@ -212,9 +221,10 @@ pub(super) fn merge(wishes: &mut BTreeSet<Option<Wanted>>) {
             Some(one) => {
                 one.vague = true;
                 one.before.extend(wanted.before.iter().cloned());
-                one.past.extend(wanted.past.iter().cloned());
-                one.past.sort_unstable();
-                one.past.dedup();
+                one.versions.extend(wanted.versions.iter().cloned());
+                one.versions.sort_unstable();
+                one.versions.dedup();
+                one.at = one.versions.len() - 1;
             }
             None => merged.push(wanted.clone()),
         }
@@ -228,19 +238,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rollback_takes_an_earlier_image() {
-        let wanted = |image: &str, past: &[&str]| Wanted {
-            past: past.iter().map(ToString::to_string).collect(),
-            ..Wanted::fresh(2, image)
+    fn a_rollback_takes_the_newest_earlier_image() {
+        let after = |ask: &Ask, it: Wanted| {
+            let all = ask.after(Some(&it), &Book::new());
+            assert_eq!(all.len(), 1, "{all:?}");
+            all[0].clone().expect("there is an app")
         };
-        let back = Ask::change("a", Change::Rollback);
-        let after = |it: &Wanted| -> BTreeSet<String> {
-            back.after(Some(it), &Book::new()).into_iter().flatten().map(|it| it.image).collect()
+        let update = |image: &str| {
+            Ask::change("app", Change::Update(Definition::plain(image, 2, false)))
         };
-        assert_eq!(after(&wanted("c", &["a", "b"])), BTreeSet::from(["b".to_owned()]));
-        assert_eq!(after(&wanted("a", &[])), BTreeSet::new(), "it is refused");
-        let toggled = wanted("b", &["a", "b", "c"]);
-        assert_eq!(after(&toggled), BTreeSet::from(["a".to_owned(), "c".to_owned()]), "by either order");
+        let back = Ask::change("app", Change::Rollback);
+        let third = after(&update("c"), after(&update("b"), Wanted::fresh(2, "a")));
+        let second = after(&back, third);
+        let first = after(&back, second.clone());
+        assert_eq!((second.image.as_str(), first.image.as_str()), ("b", "a"));
+        assert_eq!(back.after(Some(&first), &Book::new()), [], "it is refused");
+        let scaled = after(&Ask::change("app", Change::Scale(3)), second);
+        assert_eq!(after(&back, scaled).image, "c", "a scale makes a version");
     }
 
     #[test]
@@ -256,12 +270,12 @@ mod tests {
     #[test]
     fn many_wishes_become_few_by_their_image_and_number() {
         let mut wishes: BTreeSet<Option<Wanted>> = (0..100)
-            .map(|n| Some(Wanted { past: vec![format!("i{n}")], ..Wanted::fresh(n % 3, "a") }))
+            .map(|n| Some(Wanted { versions: vec![format!("i{n}")], ..Wanted::fresh(n % 3, "a") }))
             .chain([None])
             .collect();
         merge(&mut wishes);
         assert_eq!(wishes.len(), 4);
-        let all: usize = wishes.iter().flatten().map(|it| it.past.len()).sum();
+        let all: usize = wishes.iter().flatten().map(|it| it.versions.len()).sum();
         assert_eq!(all, 100);
     }
 }

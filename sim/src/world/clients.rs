@@ -74,7 +74,7 @@ pub(super) struct Clients {
     settled: Wishes,
     /// What they have said, by image.
     book: Book,
-    /// When a request for an app was sent last.
+    /// When a change of an app was sent last.
     changed: BTreeMap<String, u64>,
     /// Apps whose rollouts may be paused.
     paused: BTreeSet<String>,
@@ -181,7 +181,7 @@ impl Clients {
         &self.book
     }
 
-    /// When a request for the app was sent last.
+    /// When a change of the app was sent last.
     pub(super) fn changed(&self, app: &str) -> u64 {
         self.changed.get(app).copied().unwrap_or_default()
     }
@@ -192,7 +192,9 @@ impl Clients {
     }
 
     fn note_sent(&mut self, now: u64, ask: &Ask) {
-        self.changed.insert(ask.app().to_owned(), now);
+        if matches!(ask, Ask::Create { .. } | Ask::Change { .. }) {
+            self.changed.insert(ask.app().to_owned(), now);
+        }
         if let Ask::Steer { app, verb: RolloutVerb::Pause } = ask {
             self.paused.insert(app.clone());
         }
@@ -203,6 +205,9 @@ impl Clients {
 }
 
 fn take(wishes: &mut Wishes, sent: &Sent, book: &Book) {
+    if sent.ask == Ask::OverrideBrake {
+        return;
+    }
     let before = wishes.entry(sent.ask.app().to_owned()).or_insert_with(|| BTreeSet::from([None]));
     let after = |before: &BTreeSet<_>| -> BTreeSet<_> {
         before.iter().flat_map(|it: &Option<_>| sent.ask.after(it.as_ref(), book)).collect()
@@ -317,7 +322,9 @@ impl World {
             Ok(_) => "client: done",
             Err(error) => refusal(error.kind),
         });
-        let Some(client) = self.clients.replied(id, result.is_ok()) else { return };
+        // What is unchanged is as wanted as it was.
+        let taken = matches!(result, Ok(reply) if !matches!(reply, ApiReply::Unchanged { .. }));
+        let Some(client) = self.clients.replied(id, taken) else { return };
         let scripted = client == self.clients.count();
         let it = &mut self.clients.clients[client];
         it.waits = None;

@@ -247,7 +247,10 @@ impl World {
         self.network.heal();
         self.executors.heal();
         self.clients.retire();
-        self.heal_agents();
+        if self.heal_agents() && MACHINE.brake {
+            // What is gone for ever does not come back to release the brake.
+            self.ask(Ask::OverrideBrake);
+        }
         for app in self.clients.take_paused() {
             self.ask(Ask::Steer { app, verb: RolloutVerb::Resume });
         }
