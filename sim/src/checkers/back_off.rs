@@ -80,9 +80,10 @@ impl BackOff {
             return;
         }
         let row = self.rows.entry(place).or_default();
-        if row.1 != at.now || row.0 == 0 {
-            *row = (row.0 + 1, at.now);
+        if at.fleet.asked(name.app).is_some_and(|asked| asked > row.1) {
+            row.0 = 0;
         }
+        *row = (row.0 + 1, at.now);
     }
 
     fn launched(&self, at: Context<'_>, task: &TaskId) -> Result<(), String> {

@@ -39,7 +39,9 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
     let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false);
-    if killed.kills != 1 || !replaced || !well {
+    // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
+    let ended = app.operation() == "noop";
+    if killed.kills != 1 || !replaced || !well || ended {
         return Ok(());
     }
     let target = at.stored.target_image(name.app).unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Owns the tests of the checkers: each accepts a sound history, and rejects one that is broken on purpose.
 
+mod rollouts;
+
 use std::sync::Arc;
 
 use prost::Message;
