@@ -40,6 +40,38 @@ pub const URI_CHARS_MAX: usize = 1024;
 pub const ID_BYTES_MAX: usize = 1024;
 /// Failures in a row that a health check may forgive.
 pub const HEALTH_FAILURES_MAX: u64 = 1_000_000;
+/// GPUs of one task.
+pub const GPUS_MAX: u32 = 1_000;
+/// Errors of a slot within the window of its failover policy that may be answered by new tasks.
+pub const FAILOVER_RETRIES_MAX: u32 = 1_000_000;
+/// Failures kept of one slot.
+pub const FAILURES_PER_SLOT_MAX: u32 = 50;
+/// States, reasons or ranges of exit codes in one pattern of a failover policy.
+pub const END_PATTERN_MAX: usize = 64;
+/// Failures of new tasks that a rollout may forgive.
+pub const ROLLOUT_FAILURES_MAX: u32 = 1_000_000;
+/// A weight of placement, and the negative of the least.
+pub const WEIGHT_MAX: i16 = 1_000;
+/// The number that a port without any gets in a container that has an address of its own; further ones count up.
+pub const UNMAPPED_PORT_FIRST: u16 = 10_000;
+/// Bytes of a file of definitions, such as a group of apps.
+pub const DEFINITIONS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Apps in a file of definitions.
+pub const DEFINITIONS_MAX: usize = APPS_MAX;
+/// Placement rules and preferences of an app.
+pub const CONSTRAINTS_MAX: usize = 64;
+/// Bytes of one placement rule, in its text form.
+pub const CONSTRAINT_BYTES_MAX: usize = 4 * 1024;
+/// Nesting of NOT and parentheses in a placement rule.
+pub const CONSTRAINT_DEPTH_MAX: usize = 32;
+/// Single tests in the text of a placement rule.
+pub const CONSTRAINT_TESTS_MAX: usize = 256;
+/// Weight of a preference, and of a dislike with the sign reversed.
+pub const CONSTRAINT_WEIGHT_MAX: u16 = 1000;
+/// Bytes of a compiled regular expression, and of what its matching remembers.
+pub const REGEX_BYTES_MAX: usize = 128 * 1024;
+/// Nesting of a regular expression.
+pub const REGEX_DEPTH_MAX: u32 = 64;
 /// Bytes of a status message that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a failure's message that are kept in the history of a slot.
@@ -88,6 +120,15 @@ pub const PLANS_PER_STEP: usize = 64;
 pub const SLOTS_PER_PLAN: usize = 1024;
 /// Timers fired in one step.
 pub const TIMERS_PER_STEP: usize = 256;
+/// Tasks of one class placed in one turn, and the least offers filled at the same time, when more waits than one step
+/// places.
+pub const CLASS_TURN: usize = 8;
+/// Offers looked at in one step, over all placements.
+pub const LOOKS_PER_STEP: usize = 32 * 1024;
+/// New offers that a step compares with each class at a glance.
+pub const FRESH_OFFERS_MAX: usize = 64;
+/// Agents that one placement compares where the first that suits is not the best: with preferences or weights.
+pub const CANDIDATES_RANKED: usize = 64;
 /// Agents that one placement looks at before it takes the best of them.
 pub const CANDIDATES_PER_PLACEMENT: usize = 16;
 /// Agents that one placement looks at in search of one that fits.
@@ -98,6 +139,35 @@ pub const RECONCILE_SCAN: usize = 8192;
 pub const RECONCILE_TASKS_MAX: usize = 1000;
 /// Tasks in one ACCEPT.
 pub const LAUNCHES_PER_ACCEPT_MAX: usize = 512;
+
+/// Agents remembered that have neither tasks nor offers.
+pub const AGENTS_IDLE_MAX: usize = 50_000;
+/// How long such an agent is remembered after its last offer.
+pub const AGENT_LIFETIME: Millis = Millis::from_secs(30 * 60);
+/// Such agents looked at, and perhaps forgotten, whenever offers arrive.
+pub const AGENTS_SWEPT_PER_STEP: usize = 64;
+/// An agent on which an app's task failed is avoided by it for so long beyond the back-off; doubles up to the maximum.
+pub const AVOID_FIRST: Millis = Millis(5_000);
+/// Longest span for which an agent is avoided.
+pub const AVOID_MAX: Millis = Millis::from_secs(600);
+/// Agents that one app avoids; the oldest is forgiven first.
+pub const AVOIDED_AGENTS_MAX: usize = 32;
+/// An agent is avoided by all once tasks of so many apps failed there, each within [`BLACK_HOLE_WINDOW`].
+pub const BLACK_HOLE_APPS: usize = 3;
+/// See [`BLACK_HOLE_APPS`]: from start to failure, from the first failure to the last, and the first span of avoidance.
+pub const BLACK_HOLE_WINDOW: Millis = Millis::from_secs(60);
+/// Failures remembered of one agent.
+pub const BLACK_HOLE_FAILURES_MAX: usize = 8;
+/// Nothing is placed on an agent whose planned outage begins within this span (R68).
+pub const MAINTENANCE_HORIZON: Millis = Millis::from_secs(3600);
+/// Filter on inverse offers of agents with tasks.
+pub const INVERSE_OFFER_REFUSE: Millis = Millis::from_secs(60);
+/// What found no room for so long, while others did, has an agent kept free for it (R66).
+pub const CLAIM_AFTER: Millis = Millis::from_secs(60);
+/// How long an agent is kept free for one app.
+pub const CLAIM_LIFETIME: Millis = Millis::from_secs(300);
+/// Apps that may have an agent kept free for them, and agents that one of them tries in turn.
+pub const CLAIMS_MAX: usize = 8;
 
 /// How long an offer is held when work waits that it does not suit (R65).
 pub const OFFER_HOLD: Millis = Millis(2_000);

@@ -8,13 +8,16 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::AgentIdx;
+use super::agents::{AgentIdx, Agents};
+use super::avoid::Avoided;
+use super::counted::Counted;
 use super::launch::LaunchTemplate;
-use super::offers::Need;
 use super::rollout::Rollout;
+use super::room::Need;
 use super::slot::{SUCCESSOR, Shown, Slot, Tally, is_successor, number_of};
+use crate::constraint::Matcher;
 use crate::id::{AppPath, DottedId, TaskName};
-use crate::mesos::TaskId;
+use crate::mesos::{TaskId, TaskState};
 use crate::spec::AppSpec;
 use crate::time::Timestamp;
 
@@ -34,6 +37,8 @@ pub(super) struct Version {
     pub(super) template: Arc<LaunchTemplate>,
     /// What one of its tasks needs of an offer.
     pub(super) need: Need,
+    /// Which agents they may run on.
+    pub(super) matcher: Matcher,
     /// The version whose configuration its tasks run: itself, or an older one from which it differs in nothing that
     /// touches a container.
     pub(super) runs: VersionId,
@@ -103,6 +108,10 @@ pub(super) struct App {
     pub(super) in_ring: bool,
     /// Its own tasks on each agent.
     pub(super) on_agent: BTreeMap<AgentIdx, u16>,
+    /// What its rules count.
+    pub(super) counted: Counted,
+    /// Agents on which its tasks failed lately.
+    pub(super) avoided: Avoided,
     /// Its record waits to be written.
     pub(super) dirty: bool,
     /// The planner shall look at it.
@@ -136,6 +145,8 @@ impl App {
             pending: VecDeque::new(),
             in_ring: false,
             on_agent: BTreeMap::new(),
+            counted: Counted::default(),
+            avoided: Avoided::default(),
             dirty: false,
             plan_queued: false,
             ended_from: None,
@@ -205,10 +216,10 @@ impl App {
         if self.brings_wanted() || !self.versions.contains_key(&ran) { self.wanted_runs() } else { ran }
     }
 
-    /// What the first task that waits needs.
-    pub(super) fn next_need(&self) -> &Need {
+    /// The version that the first task that waits will run.
+    pub(super) fn next_version(&self) -> &Version {
         let version = self.pending.front().and_then(|&seat| self.versions.get(&self.version_for(seat)));
-        &version.unwrap_or_else(|| self.wanted()).need
+        version.unwrap_or_else(|| self.wanted())
     }
 
     /// Gives a slot its second seat.
@@ -303,6 +314,8 @@ impl App {
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
             self.note_pair(seat, &before, &after);
+            let (runs, tasks_max) = (self.wanted_runs(), self.slots.len());
+            self.counted.note(before.counted(runs), after.counted(runs), tasks_max);
         }
         result
     }
@@ -344,9 +357,21 @@ impl App {
         core::mem::replace(&mut self.slot_mut(seat).dirty, true)
     }
 
+    /// Brings what its rules count up to date.
+    pub(super) fn refresh_counted(&mut self, agents: &Agents) {
+        let Some(version) = self.versions.get(&self.target).filter(|version| version.matcher.counts()) else {
+            return;
+        };
+        let runs = version.runs;
+        let seats = self.slots.iter().chain(self.successors.values());
+        let tasks = seats.filter_map(|slot| slot.tally(runs, true).counted(runs));
+        self.counted.refresh(&version.matcher, agents, tasks);
+    }
+
     /// Counts everything anew, after the wanted version or number changed.
     pub(super) fn recount(&mut self) {
         self.ended_from = None;
+        self.counted.forget();
         let (mut counts, mut outdated) = (Counts::default(), BTreeSet::new());
         for seat in self.seats_from(0) {
             let tally = self.tally(seat);
@@ -395,6 +420,14 @@ impl App {
         if let Some(agent) = to {
             *self.on_agent.entry(agent).or_default() += 1;
         }
+    }
+}
+
+impl Tally {
+    /// The agent at which the task counts for rules: it runs the wanted configuration, and can be reached.
+    fn counted(&self, wanted_runs: VersionId) -> Option<AgentIdx> {
+        let reachable = self.state != Some(Shown::Mesos(TaskState::Unreachable));
+        self.agent.filter(|_| reachable && self.version == Some(wanted_runs))
     }
 }
 

@@ -147,7 +147,7 @@ impl Scheduler {
         let idx = self.find(app, guard.if_match)?;
         let current = self.apps.get(idx).expect("found just now");
         self.check_unlocked(current, change, guard.force)?;
-        let Some(intent) = current.intent(change, |document| self.parse(document))? else {
+        let Some(intent) = current.intent(change, |document| Ok(self.parse(document)?.spec))? else {
             return Ok(ApiReply::Unchanged { app: app.clone(), revision: current.revision });
         };
         let from = current.instances;
@@ -256,7 +256,7 @@ impl Scheduler {
     /// Keeps a version without rolling it out.
     pub(super) fn keep_version(&mut self, app: &DottedId, document: &[u8]) -> Outcome {
         let idx = self.find(app, None)?;
-        let spec = self.parse(document)?;
+        let spec = self.parse(document)?.spec;
         let current = self.apps.get(idx).expect("found just now");
         if spec.path != current.path {
             let detail = format!("id: is '{}' in the document, but the app is {}", spec.path, current.path);

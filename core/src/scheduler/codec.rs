@@ -6,10 +6,10 @@ use alloc::vec::Vec;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::agents::Agent;
+use super::agents::{Agent, Facts};
 use super::rollout::{Operation, Rollout, Stage};
 use super::slot::{FailureNote, Slot, Task};
-use crate::mesos::{AgentId, Reason, TaskState};
+use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Reason, TaskState};
 use crate::record::RecordKey;
 use crate::time::{ClusterTime, Timestamp};
 
@@ -24,6 +24,7 @@ pub(super) enum Kind {
     Former = b'o',
     Quarantine = b'q',
     Idempotency = b'i',
+    Agent = b'h',
 }
 
 /// A key taken apart.
@@ -36,6 +37,7 @@ pub(super) enum Key {
     Former(String),
     Quarantine(String),
     Idempotency(String),
+    Agent(String),
 }
 
 impl Key {
@@ -49,6 +51,7 @@ impl Key {
             Self::Former(task) => (Kind::Former, task, &[]),
             Self::Quarantine(task) => (Kind::Quarantine, task, &[]),
             Self::Idempotency(key) => (Kind::Idempotency, key, &[]),
+            Self::Agent(agent) => (Kind::Agent, agent, &[]),
         };
         let mut bytes = Vec::with_capacity(2 + name.len() + number.len());
         bytes.push(kind as u8);
@@ -78,6 +81,7 @@ impl Key {
             b'o' => Self::Former(text(rest)?),
             b'q' => Self::Quarantine(text(rest)?),
             b'i' => Self::Idempotency(text(rest)?),
+            b'h' => Self::Agent(text(rest)?),
             _ => return None,
         })
     }
@@ -292,6 +296,90 @@ pub(super) struct IdempotencyRecord {
     pub(super) revision: u64,
     #[prost(string, tag = "6")]
     pub(super) version: String,
+}
+
+/// What rules go by on an agent with tasks; without it, what they count would be unknown after a failover.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct AgentRecord {
+    #[prost(string, tag = "1")]
+    pub(super) host: String,
+    #[prost(string, optional, tag = "2")]
+    pub(super) ip: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub(super) region: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    pub(super) zone: Option<String>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) attributes: Vec<AttributeRecord>,
+}
+
+/// One attribute; which value it has says what type it is of.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct AttributeRecord {
+    #[prost(string, tag = "1")]
+    pub(super) name: String,
+    #[prost(string, optional, tag = "2")]
+    pub(super) text: Option<String>,
+    /// Thousandths.
+    #[prost(sint64, optional, tag = "3")]
+    pub(super) scalar: Option<i64>,
+    /// First and last number of each range in turn.
+    #[prost(uint64, repeated, tag = "4")]
+    pub(super) ranges: Vec<u64>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) set: Vec<String>,
+    /// The value is of ranges, even if there are none.
+    #[prost(bool, tag = "6")]
+    pub(super) is_ranges: bool,
+}
+
+impl AgentRecord {
+    /// Of what is known.
+    pub(super) fn of(agent: &Agent) -> Self {
+        let Facts { attributes, domain, ip } = &agent.facts;
+        Self {
+            host: agent.host.to_string(),
+            ip: ip.as_deref().map(Into::into),
+            region: domain.as_ref().map(|domain| domain.region.clone()),
+            zone: domain.as_ref().map(|domain| domain.zone.clone()),
+            attributes: attributes.iter().map(AttributeRecord::of).collect(),
+        }
+    }
+
+    /// The reverse.
+    pub(super) fn facts(self) -> Facts {
+        let domain = self.region.zip(self.zone).map(|(region, zone)| DomainInfo { region, zone });
+        let attributes = self.attributes.into_iter().map(AttributeRecord::attribute).collect();
+        Facts { attributes, domain, ip: self.ip.map(Into::into) }
+    }
+}
+
+impl AttributeRecord {
+    fn of(attribute: &Attribute) -> Self {
+        let mut record = Self { name: attribute.name.clone(), ..Self::default() };
+        match &attribute.value {
+            AttributeValue::Text(text) => record.text = Some(text.clone()),
+            AttributeValue::Scalar(milli) => record.scalar = Some(*milli),
+            AttributeValue::Ranges(ranges) => {
+                record.ranges = ranges.iter().flat_map(|&(begin, end)| [begin, end]).collect();
+                record.is_ranges = true;
+            }
+            AttributeValue::Set(items) => record.set.clone_from(items),
+        }
+        record
+    }
+
+    fn attribute(self) -> Attribute {
+        let value = match (self.text, self.scalar) {
+            (Some(text), _) => AttributeValue::Text(text),
+            (None, Some(milli)) => AttributeValue::Scalar(milli),
+            (None, None) if self.is_ranges => {
+                AttributeValue::Ranges(self.ranges.chunks_exact(2).map(|ends| (ends[0], ends[1])).collect())
+            }
+            (None, None) => AttributeValue::Set(self.set),
+        };
+        Attribute { name: self.name, value }
+    }
 }
 
 /// Encodes a [`SlotRecord`] without making one: slots change far more often than anything else.
@@ -554,6 +642,7 @@ mod tests {
             Key::Former("t".into()),
             Key::Quarantine("weird\u{0}id".into()),
             Key::Idempotency("who/key".into()),
+            Key::Agent("a6f3-S1".into()),
         ];
         for key in keys {
             assert_eq!(Key::decode(&key.encode()), Some(key));

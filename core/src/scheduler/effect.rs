@@ -69,6 +69,15 @@ pub enum MesosCall {
     Revive {
         roles: Vec<String>,
     },
+    /// Agree to planned outages of agents.
+    AcceptInverse {
+        offers: Vec<OfferId>,
+    },
+    /// Ask for another time; the master may ask again after `refuse`.
+    DeclineInverse {
+        offers: Vec<OfferId>,
+        refuse: Millis,
+    },
     /// Close the connection and stay away; tasks go on.
     Disconnect,
 }

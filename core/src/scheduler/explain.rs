@@ -19,6 +19,11 @@ impl View<'_> {
 }
 
 impl super::Scheduler {
+    /// Of `wanted` tasks of `spec`, how many the agents as last heard of have room for.
+    pub(super) fn placeable(&self, _spec: &crate::spec::AppSpec, wanted: u32) -> u32 {
+        wanted
+    }
+
     /// Why the waiting slots of an app cannot be placed.
     pub(super) fn unplaceable_reason(&self, _idx: super::apps::AppIdx) -> alloc::string::String {
         "no satisfied agent: resource not enough".into()

@@ -158,15 +158,15 @@ impl Scheduler {
         }
         // Whoever watches the first seat writes its history; the second one has none.
         self.note_slot(idx, number_of(seat));
+        if cost == Cost::Error {
+            self.note_failed_on(idx, seat, pause);
+        }
         self.vacate(idx, seat, status, pause, cost == Cost::Error);
         self.after_failure(idx, seat, status, verdict, cost);
     }
 
     /// What follows from a failure for its slot, its rollout and its app.
     fn after_failure(&mut self, idx: AppIdx, seat: u32, status: &TaskStatus, verdict: Verdict, cost: Cost) {
-        if cost == Cost::Error {
-            self.avoid_after_failure(idx, seat);
-        }
         let number = number_of(seat);
         let app = self.apps.get(idx).expect("found just now");
         let reason = status.reason.and_then(crate::mesos::Reason::name).unwrap_or_default();
@@ -276,9 +276,6 @@ impl Scheduler {
             at: self.now.wall,
         }
     }
-
-    /// Remembers for placement where a task of the app has just failed.
-    fn avoid_after_failure(&mut self, _idx: AppIdx, _seat: u32) {}
 }
 
 /// Whether a task of this version is one that the rollout under way brings.

@@ -55,6 +55,7 @@ impl Scheduler {
         for idx in self.apps.indexes().collect::<Vec<_>>() {
             self.resume_app(idx);
         }
+        self.agents.resume();
         let tasks: Vec<TaskId> = self.former.keys().cloned().collect();
         for task in tasks {
             self.await_former(&task);

@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::agents::AgentIdx;
 use super::api::{ApiReply, Caller};
 use super::apps::{AppIdx, VersionId};
 use super::event::{EventId, EventKind};
@@ -30,6 +31,8 @@ pub(super) enum Change {
     Former(TaskId),
     Quarantine(TaskId),
     Idempotency(Arc<str>),
+    /// What is known of an agent with tasks.
+    Agent(AgentIdx),
     /// A record whose owner is gone.
     Gone(RecordKey),
 }

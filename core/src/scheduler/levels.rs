@@ -9,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
 use super::effect::MesosCall;
-use super::offers::HeldOffer;
+use super::offers::{HeldOffer, RoleIdx};
+use super::room::Room;
 use super::timers::TimerKey;
 use crate::limits::{OFFER_HOLD, REASSERT_INTERVAL, REFUSE_BUSY, REFUSE_IDLE, REVIVE_INTERVAL};
-use crate::mesos::Offer;
+use crate::mesos::{Offer, OfferId};
 use crate::time::{Instant, Millis};
 
 /// What one role wants and what Mesos was told.
@@ -52,29 +53,42 @@ impl Scheduler {
         for offer in offers {
             self.stats.offers += 1;
             self.note_return(&offer.agent_id);
-            if self.offers.find(&offer.id).is_some() {
+            if self.offers.has(&offer.id) {
                 self.stats.odd_offers += 1;
                 continue;
             }
-            let role =
-                offer.role.as_deref().and_then(|own| self.roles.iter().find(|role| ***role == *own)).cloned();
-            let role = if offer.role.is_none() { Some(self.roles[0].clone()) } else { role };
-            let Some(role) = role.filter(|role| self.demands(role) && !self.ledger.stalled) else {
-                if let Some(own) = &offer.role {
-                    self.suppress_again(own);
-                }
-                unwanted.push(offer.id);
-                continue;
-            };
-            let agent = self.agents.acquire(&offer.agent_id, &offer.hostname);
-            self.offers.hold(offer, role, agent, self.now.mono + OFFER_HOLD);
+            let own = offer.role.as_deref();
+            let role = own.map_or(Some(0), |own| self.roles.iter().position(|role| **role == *own));
+            let wanted = role.is_some_and(|role| self.demands(role) && !self.ledger.stalled);
+            if !wanted && let Some(own) = own {
+                self.suppress_again(own);
+            }
+            match role {
+                Some(role) => unwanted.extend(self.take_in(offer, role, wanted)),
+                None => unwanted.push(offer.id),
+            }
         }
         if !unwanted.is_empty() {
             self.stats.declines += unwanted.len() as u64;
             let refuse = if self.demand.waiting > 0 { REFUSE_BUSY } else { REFUSE_IDLE };
             self.call(MesosCall::Decline { offers: unwanted, refuse });
         }
+        self.agents.sweep(self.now.mono);
         self.arm_offers();
+    }
+
+    /// Learns what an offer tells of its agent, and holds it if it is wanted; else gives its id back.
+    fn take_in(&mut self, mut offer: Offer, role: usize, wanted: bool) -> Option<OfferId> {
+        let room = Room::of(core::mem::take(&mut offer.resources));
+        let agent = self.agents.hold(&offer, &self.roles[role], &room, self.now.mono);
+        if !wanted {
+            self.agents.unhold(agent, None);
+            return Some(offer.id);
+        }
+        let outage = self.agents.get(agent).outage.is_some_and(|outage| outage.is_near(self.now.wall));
+        let role = RoleIdx::try_from(role).expect("a manager has few roles");
+        self.offers.hold(offer.id, (role, agent), room, outage, self.now.mono + OFFER_HOLD);
+        None
     }
 
     /// Offers came although the role was suppressed a while ago: the SUPPRESS must have got lost.
@@ -90,14 +104,16 @@ impl Scheduler {
 
     /// Declines what was held long enough, and what no demand is left for.
     pub(super) fn return_offers(&mut self) {
+        self.place_on_avoided();
         let mut busy = Vec::new();
         while let Some(held) = self.offers.pop_due(self.now.mono) {
             busy.push(self.let_go(held));
         }
         let mut idle = Vec::new();
-        for role in self.roles.clone() {
-            if !self.demands(&role) || self.ledger.stalled {
-                while let Some(held) = self.offers.pop_idle(&role) {
+        for role in 0..self.roles.len() {
+            if !self.demands(role) || self.ledger.stalled {
+                let role = RoleIdx::try_from(role).expect("a manager has few roles");
+                while let Some(held) = self.offers.pop_idle(role) {
                     idle.push(self.let_go(held));
                 }
             }
@@ -113,8 +129,8 @@ impl Scheduler {
     }
 
     /// Forgets a held offer's hold on its agent; gives its id.
-    pub(super) fn let_go(&mut self, held: HeldOffer) -> crate::mesos::OfferId {
-        self.agents.release(held.agent);
+    pub(super) fn let_go(&mut self, held: HeldOffer) -> OfferId {
+        self.agents.unhold(held.agent, None);
         held.id
     }
 
@@ -132,7 +148,7 @@ impl Scheduler {
         let (now, mut next): (Instant, Option<Instant>) = (self.now.mono, None);
         for at in 0..self.levels.roles.len() {
             let level = &self.levels.roles[at];
-            let wanted = self.demands(&level.role) && !self.ledger.stalled;
+            let wanted = self.demands(at) && !self.ledger.stalled;
             let since = now.since(level.told_at);
             let due = match (level.told, wanted) {
                 (None, _) | (Some(true), false) => Millis(0),

@@ -9,9 +9,13 @@
 mod agents;
 pub mod api;
 mod apps;
+mod avoid;
 mod brake;
 mod changes;
+mod choose;
+mod claims;
 mod codec;
+mod counted;
 mod dry_run;
 pub mod effect;
 pub mod event;
@@ -24,6 +28,7 @@ pub mod launch;
 mod lead;
 mod ledger;
 mod levels;
+mod maintenance;
 mod offers;
 mod place;
 mod planner;
@@ -35,6 +40,7 @@ mod release;
 mod replace;
 mod requests;
 mod rollout;
+mod room;
 mod slot;
 mod stats;
 mod status;
@@ -338,8 +344,9 @@ impl Scheduler {
             }
             MesosEvent::Update(status) => self.on_update(&status),
             MesosEvent::Failure(_) => self.stats.failures += 1,
+            MesosEvent::InverseOffers(offers) => self.on_inverse_offers(offers),
+            // Inverse offers are answered at once, and none is kept.
             MesosEvent::Subscribed(_)
-            | MesosEvent::InverseOffers(_)
             | MesosEvent::RescindInverseOffer(_)
             | MesosEvent::UpdateOperationStatus(_)
             | MesosEvent::Message { .. }
@@ -363,6 +370,7 @@ impl Scheduler {
         if self.can_place() {
             self.place();
         }
+        self.note_agents();
         self.hand_over();
         self.return_offers();
         self.assert_levels();
@@ -381,11 +389,14 @@ impl Scheduler {
         }
     }
 
+    /// Whether something that waits may find a place.
     fn can_place(&self) -> bool {
-        self.link.connected
-            && !self.framework.removed
-            && self.ledger.has_room()
-            && self.demand.worth_a_look(self.offers.arrivals)
+        self.may_place() && self.demand.worth_a_look(self.offers.arrivals)
+    }
+
+    /// Whether what is placed can leave.
+    fn may_place(&self) -> bool {
+        self.link.connected && !self.framework.removed && self.ledger.has_room()
     }
 
     fn has_work(&self) -> bool {

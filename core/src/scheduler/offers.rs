@@ -1,7 +1,6 @@
 //! Owns the offers that are held: what is free in each, which are open to placement, and when each is due back.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
@@ -10,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use super::agents::AgentIdx;
 use super::apps::AppIdx;
-use crate::mesos::{Offer, OfferId, Resource, ResourceValue};
+use super::room::{Claims, Need, Room};
+use crate::limits::LAUNCHES_PER_ACCEPT_MAX;
+use crate::mesos::OfferId;
 use crate::time::Instant;
 
 /// A small stand-in for a held offer; `life` tells a reused place apart.
@@ -20,19 +21,32 @@ pub(super) struct OfferIdx {
     life: u32,
 }
 
+impl OfferIdx {
+    /// As one number.
+    pub(super) const fn number(self) -> u64 {
+        (self.place as u64) << 32 | self.life as u64
+    }
+}
+
+/// One of the manager's roles, by its place in their list.
+pub(super) type RoleIdx = u16;
+
 /// One held offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct HeldOffer {
     pub(super) id: OfferId,
     pub(super) agent: AgentIdx,
-    pub(super) role: Arc<str>,
-    /// What is left, as it came but for what was cut out of it.
-    resources: Vec<Resource>,
-    /// Free thousandths of CPUs and of MiB.
-    pub(super) cpus: i64,
-    pub(super) mem: i64,
+    pub(super) role: RoleIdx,
+    /// What is left of it.
+    pub(super) room: Room,
+    /// An outage of its agent is near.
+    pub(super) outage: bool,
+    /// Its number among all offers that ever arrived, from 1.
+    pub(super) arrival: u64,
     /// What was placed on it.
     pub(super) launches: Vec<Placement>,
+    /// Where it is in the pool: what was free when it was put there.
+    size: i64,
     stage: Stage,
 }
 
@@ -47,18 +61,6 @@ enum Stage {
     Void,
 }
 
-/// What a task needs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Need {
-    pub(super) cpus: i64,
-    pub(super) mem: i64,
-    pub(super) disk: i64,
-    /// Host ports: a number, or 0 for any.
-    pub(super) ports: Vec<u16>,
-    /// The roles whose resources it may take, `*` being what is not reserved; none means whatever is offered.
-    pub(super) accepted: Vec<String>,
-}
-
 /// One task placed on an offer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Placement {
@@ -67,7 +69,7 @@ pub(super) struct Placement {
     /// The unique part of the task's id.
     pub(super) hex: u64,
     /// What it claims, exact in role and reservation, so that Mesos takes it (R35).
-    pub(super) claims: Vec<Resource>,
+    pub(super) claims: Claims,
 }
 
 /// All held offers.
@@ -76,59 +78,63 @@ pub(super) struct Offers {
     places: Vec<(u32, Option<HeldOffer>)>,
     free: Vec<u32>,
     by_id: BTreeMap<OfferId, OfferIdx>,
-    /// Open offers, most free first, per role.
-    pool: BTreeMap<Arc<str>, BTreeSet<(Reverse<i64>, OfferIdx)>>,
+    /// Open offers of each role, most free first.
+    pools: Vec<BTreeSet<(Reverse<i64>, OfferIdx)>>,
     /// When each is due back; all are held equally long, so the oldest is in front.
     due: VecDeque<(Instant, OfferIdx)>,
     /// Offers with placements that no batch has taken yet.
     claimed: Vec<OfferIdx>,
-    /// Counts arrivals, so that a class that found nothing need not look at the same pool again.
+    /// Counts arrivals, so that a class that found nothing need not look at the same offers again.
     pub(super) arrivals: u64,
 }
 
 impl Offers {
-    /// Holds an offer until `due`. A repeated id is refused.
+    /// Whether an offer of this id is held.
+    pub(super) fn has(&self, id: &OfferId) -> bool {
+        self.by_id.contains_key(id)
+    }
+
+    /// Holds an offer until `due`; its id must be new.
     pub(super) fn hold(
         &mut self,
-        offer: Offer,
-        role: Arc<str>,
-        agent: AgentIdx,
+        id: OfferId,
+        (role, agent): (RoleIdx, AgentIdx),
+        room: Room,
+        outage: bool,
         due: Instant,
-    ) -> Option<OfferIdx> {
-        if self.by_id.contains_key(&offer.id) {
-            return None;
-        }
-        let mut resources: Vec<Resource> = offer.resources.into_iter().filter(usable).collect();
-        resources.iter_mut().for_each(merge_ranges);
-        // What is reserved goes first, so that the rest is left to others.
-        resources.sort_by_key(|resource| resource.reservations.is_empty());
-        let (cpus, mem) = (total(&resources, "cpus"), total(&resources, "mem"));
+    ) -> OfferIdx {
+        self.arrivals += 1;
+        let size = room.total.size();
+        let (arrival, stage) = (self.arrivals, Stage::Open);
         let held = HeldOffer {
-            id: offer.id.clone(),
+            id: id.clone(),
             agent,
             role,
-            cpus,
-            mem,
-            resources,
+            room,
+            outage,
+            arrival,
             launches: Vec::new(),
-            stage: Stage::Open,
+            size,
+            stage,
         };
         let idx = match self.free.pop() {
             Some(place) => OfferIdx { place, life: self.places[place as usize].0 },
             None => {
                 self.places.push((0, None));
-                OfferIdx {
-                    place: u32::try_from(self.places.len() - 1).expect("fewer offers than 2^32"),
-                    life: 0,
-                }
+                let place = u32::try_from(self.places.len() - 1).expect("fewer offers than 2^32");
+                OfferIdx { place, life: 0 }
             }
         };
-        self.pool.entry(held.role.clone()).or_default().insert((Reverse(held.room()), idx));
-        self.by_id.insert(offer.id, idx);
+        let pool = usize::from(role);
+        if pool >= self.pools.len() {
+            self.pools.resize_with(pool + 1, BTreeSet::new);
+        }
+        self.pools[pool].insert((Reverse(size), idx));
+        let displaced = self.by_id.insert(id, idx);
+        assert!(displaced.is_none(), "an offer is held once");
         self.places[idx.place as usize].1 = Some(held);
         self.due.push_back((due, idx));
-        self.arrivals += 1;
-        Some(idx)
+        idx
     }
 
     /// The offer, unless it is gone.
@@ -137,23 +143,59 @@ impl Offers {
         if *life == idx.life { held.as_ref() } else { None }
     }
 
+    fn at(&mut self, idx: OfferIdx) -> &mut HeldOffer {
+        self.places[idx.place as usize].1.as_mut().expect("the offer is held")
+    }
+
     /// By Mesos's id.
     pub(super) fn find(&self, id: &OfferId) -> Option<OfferIdx> {
         self.by_id.get(id).copied()
     }
 
-    /// Open offers of a role, most free first.
-    pub(super) fn open(&self, role: &str) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
-        self.pool
-            .get(role)
-            .into_iter()
-            .flatten()
-            .map(|&(_, idx)| (idx, self.get(idx).expect("pooled offers are held")))
+    /// Open offers of a role that may have room for `size`, roomiest first.
+    pub(super) fn roomiest(&self, role: RoleIdx, size: i64) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
+        let all = self.pools.get(usize::from(role)).into_iter().flatten();
+        all.take_while(move |(Reverse(free), _)| *free >= size).map(|&(_, idx)| (idx, self.pooled(idx)))
+    }
+
+    /// Open offers of a role that may have room for `size`, those with least room first.
+    pub(super) fn tightest(&self, role: RoleIdx, size: i64) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
+        let last = (Reverse(size), OfferIdx { place: u32::MAX, life: u32::MAX });
+        let enough = self.pools.get(usize::from(role)).map(|pool| pool.range(..=last).rev());
+        enough.into_iter().flatten().map(|&(_, idx)| (idx, self.pooled(idx)))
+    }
+
+    /// Open offers of a role, beginning anywhere.
+    pub(super) fn anywhere(&self, role: RoleIdx, draw: u64) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
+        let count = self.places.len();
+        let begin = usize::try_from(draw % (count.max(1) as u64)).expect("less than the number of places");
+        (begin..count).chain(0..begin).filter_map(move |place| {
+            let (life, held) = &self.places[place];
+            let held = held.as_ref().filter(|held| held.is_open() && held.role == role)?;
+            let place = u32::try_from(place).expect("fewer offers than 2^32");
+            Some((OfferIdx { place, life: *life }, held))
+        })
+    }
+
+    /// Open offers that arrived after a number of others, newest first.
+    pub(super) fn newest(&self, after: u64) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
+        let all = self.due.iter().rev().filter_map(|&(_, idx)| Some((idx, self.get(idx)?)));
+        all.take_while(move |(_, held)| held.arrival > after).filter(|(_, held)| held.is_open())
+    }
+
+    /// Offers without placements that are due back.
+    pub(super) fn unused(&self, now: Instant) -> impl Iterator<Item = (OfferIdx, &HeldOffer)> {
+        let due = self.due.iter().take_while(move |&&(due, _)| due <= now);
+        due.filter_map(|&(_, idx)| Some((idx, self.get(idx)?))).filter(|(_, held)| held.launches.is_empty())
+    }
+
+    fn pooled(&self, idx: OfferIdx) -> &HeldOffer {
+        self.get(idx).expect("pooled offers are held")
     }
 
     /// Number of open offers of a role.
-    pub(super) fn open_count(&self, role: &str) -> usize {
-        self.pool.get(role).map_or(0, BTreeSet::len)
+    pub(super) fn open_count(&self, role: RoleIdx) -> usize {
+        self.pools.get(usize::from(role)).map_or(0, BTreeSet::len)
     }
 
     /// Number of offers held.
@@ -161,53 +203,55 @@ impl Offers {
         self.by_id.len()
     }
 
-    /// Cuts what a task needs out of an open offer, if it is there; gives the host ports.
+    /// Cuts what a task needs out of an open offer, if it is there; gives the host ports. Without `exact` its place in
+    /// the order of room stays as it is.
     pub(super) fn cut(
         &mut self,
         idx: OfferIdx,
         need: &Need,
         (app, slot, hex): (AppIdx, u32, u64),
+        exact: bool,
     ) -> Option<Arc<[u16]>> {
         let held = self.places[idx.place as usize].1.as_mut().expect("an open offer is held");
         assert_eq!(held.stage, Stage::Open, "only open offers are cut");
-        let before = held.room();
-        let ports = held.find_ports(need)?;
-        let claims = held.take(need, &ports);
+        let (ports, claims) = held.room.cut(need)?;
         if held.launches.is_empty() {
             self.claimed.push(idx);
         }
         held.launches.push(Placement { app, slot, hex, claims });
-        let (role, room) = (held.role.clone(), held.room());
-        let pool = self.pool.get_mut(&role).expect("an open offer is pooled");
-        pool.remove(&(Reverse(before), idx));
-        pool.insert((Reverse(room), idx));
+        if exact {
+            let before = (Reverse(held.size), idx);
+            held.size = held.room.total.size();
+            let pool = &mut self.pools[usize::from(held.role)];
+            pool.remove(&before);
+            pool.insert((Reverse(held.size), idx));
+        }
         Some(ports)
     }
 
     /// Closes every offer with placements: their batch is handed over. Gives them, in order of first placement.
     pub(super) fn seal(&mut self) -> Vec<OfferIdx> {
-        let claimed = core::mem::take(&mut self.claimed);
-        let mut sealed = Vec::with_capacity(claimed.len());
-        for idx in claimed {
-            if self.get(idx).is_none() {
-                continue;
-            }
+        let mut claimed = core::mem::take(&mut self.claimed);
+        claimed.retain(|&idx| self.get(idx).is_some());
+        for &idx in &claimed {
             self.unpool(idx);
-            self.places[idx.place as usize].1.as_mut().expect("checked just now").stage = Stage::Sealed;
-            sealed.push(idx);
+            let stage = &mut self.at(idx).stage;
+            // One that became void meanwhile stays so.
+            if *stage == Stage::Open {
+                *stage = Stage::Sealed;
+            }
         }
-        sealed
+        claimed
     }
 
     /// Mesos wants it back. An open one without placements is gone at once; others are void until their batch is stored.
     pub(super) fn rescind(&mut self, id: &OfferId) -> Option<HeldOffer> {
         let idx = self.find(id)?;
-        let held = self.get(idx).expect("indexed offers are held");
-        if held.launches.is_empty() {
+        if self.at(idx).launches.is_empty() {
             return Some(self.remove(idx));
         }
         self.unpool(idx);
-        self.places[idx.place as usize].1.as_mut().expect("indexed offers are held").stage = Stage::Void;
+        self.at(idx).stage = Stage::Void;
         None
     }
 
@@ -239,8 +283,8 @@ impl Offers {
     }
 
     /// Takes any open offer of a role that has no placements.
-    pub(super) fn pop_idle(&mut self, role: &str) -> Option<HeldOffer> {
-        let idx = self.open(role).find(|(_, held)| held.launches.is_empty())?.0;
+    pub(super) fn pop_idle(&mut self, role: RoleIdx) -> Option<HeldOffer> {
+        let idx = self.roomiest(role, i64::MIN).find(|(_, held)| held.launches.is_empty())?.0;
         Some(self.remove(idx))
     }
 
@@ -251,11 +295,8 @@ impl Offers {
 
     fn unpool(&mut self, idx: OfferIdx) {
         let held = self.get(idx).expect("an offer is pooled while held");
-        let key = (Reverse(held.room()), idx);
-        let role = held.role.clone();
-        if let Some(pool) = self.pool.get_mut(&role) {
-            pool.remove(&key);
-        }
+        let (role, key) = (usize::from(held.role), (Reverse(held.size), idx));
+        self.pools[role].remove(&key);
     }
 
     fn remove(&mut self, idx: OfferIdx) -> HeldOffer {
@@ -269,151 +310,14 @@ impl Offers {
     }
 }
 
-/// Whether tasks may take it: not what may be taken back, volumes, or what someone reserved for something by labels.
-fn usable(resource: &Resource) -> bool {
-    let labelled = resource.reservations.iter().any(|layer| !layer.labels.is_empty());
-    !resource.revocable && resource.disk.is_none() && !labelled
-}
-
-fn total<'a>(resources: impl IntoIterator<Item = &'a Resource>, name: &str) -> i64 {
-    let of_name = resources.into_iter().filter(|resource| resource.name == name);
-    of_name.fold(0, |sum, resource| match resource.value {
-        ResourceValue::Scalar(milli) => sum.saturating_add(milli),
-        _ => sum,
-    })
-}
-
-/// Puts ranges in order and makes one of those that overlap, so that no number can be taken twice.
-fn merge_ranges(resource: &mut Resource) {
-    let ResourceValue::Ranges(ranges) = &mut resource.value else { return };
-    ranges.sort_unstable();
-    ranges.dedup_by(|next, last| {
-        let overlap = next.0 <= last.1;
-        if overlap {
-            last.1 = last.1.max(next.1);
-        }
-        overlap
-    });
-}
-
-impl Need {
-    /// Whether the task may take it.
-    fn accepts(&self, resource: &Resource) -> bool {
-        let role = resource.reservations.last().map_or("*", |layer| layer.role.as_str());
-        self.accepted.is_empty() || self.accepted.iter().any(|accepted| accepted == role)
-    }
-}
-
 impl HeldOffer {
-    /// How much is free, as one number to order by.
-    const fn room(&self) -> i64 {
-        self.cpus.saturating_add(self.mem)
+    /// More may be placed on it.
+    pub(super) const fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open)
     }
 
-    /// Whether `need` fits, and with which host ports: free and distinct.
-    pub(super) fn find_ports(&self, need: &Need) -> Option<Arc<[u16]>> {
-        let lacks = |name, wanted| {
-            wanted > 0 && total(self.resources.iter().filter(|r| need.accepts(r)), name) < wanted
-        };
-        if self.cpus < need.cpus || self.mem < need.mem || lacks("disk", need.disk) {
-            return None;
-        }
-        if !need.accepted.is_empty() && (lacks("cpus", need.cpus) || lacks("mem", need.mem)) {
-            return None;
-        }
-        let mut picked: Vec<u16> = Vec::with_capacity(need.ports.len());
-        let mut free = self.port_ranges(need).flat_map(|(begin, end)| begin..=end);
-        for &wanted in &need.ports {
-            let port = match wanted {
-                0 => free.find(|port| !need.ports.contains(port) && !picked.contains(port))?,
-                fixed => {
-                    let offered = self.port_ranges(need).any(|(begin, end)| (begin..=end).contains(&fixed));
-                    (offered && !picked.contains(&fixed)).then_some(fixed)?
-                }
-            };
-            picked.push(port);
-        }
-        Some(picked.into())
+    /// One more launch fits in its one ACCEPT.
+    pub(super) const fn takes_one_more(&self) -> bool {
+        self.is_open() && self.launches.len() < LAUNCHES_PER_ACCEPT_MAX
     }
-
-    /// Moves what a task needs out of what is free; it was found to fit before.
-    fn take(&mut self, need: &Need, ports: &[u16]) -> Vec<Resource> {
-        let mut claims = Vec::with_capacity(4);
-        self.cpus -= need.cpus;
-        self.mem -= need.mem;
-        for (name, milli) in [("cpus", need.cpus), ("mem", need.mem), ("disk", need.disk)] {
-            self.take_scalar(name, milli, need, &mut claims);
-        }
-        self.take_ports(ports, need, &mut claims);
-        claims
-    }
-
-    fn port_ranges(&self, need: &Need) -> impl Iterator<Item = (u16, u16)> {
-        self.resources
-            .iter()
-            .filter(|r| r.name == "ports" && need.accepts(r))
-            .flat_map(|r| match &r.value {
-                ResourceValue::Ranges(ranges) => ranges.as_slice(),
-                _ => &[],
-            })
-            .filter_map(|&(begin, end)| {
-                let begin = u16::try_from(begin.max(1)).ok()?;
-                let end = u16::try_from(end.min(u64::from(u16::MAX))).expect("bounded just now");
-                (begin <= end).then_some((begin, end))
-            })
-    }
-
-    fn take_scalar(&mut self, name: &str, mut milli: i64, need: &Need, claims: &mut Vec<Resource>) {
-        for resource in self.resources.iter_mut().filter(|r| r.name == name && need.accepts(r)) {
-            let ResourceValue::Scalar(free) = &mut resource.value else { continue };
-            let taken = milli.min(*free);
-            if taken <= 0 {
-                continue;
-            }
-            *free -= taken;
-            milli -= taken;
-            claims.push(Resource { value: ResourceValue::Scalar(taken), ..resource.clone() });
-        }
-        assert!(milli <= 0, "what is taken was found free before");
-    }
-
-    fn take_ports(&mut self, ports: &[u16], need: &Need, claims: &mut Vec<Resource>) {
-        let mut missing: Vec<u64> = ports.iter().map(|&port| u64::from(port)).collect();
-        for resource in self.resources.iter_mut().filter(|r| r.name == "ports" && need.accepts(r)) {
-            let ResourceValue::Ranges(ranges) = &mut resource.value else { continue };
-            let taken = missing.extract_if(.., |port| take_port(ranges, *port));
-            let taken: Vec<(u64, u64)> = taken.map(|port| (port, port)).collect();
-            if taken.is_empty() {
-                continue;
-            }
-            let claim = Resource {
-                name: resource.name.clone(),
-                value: ResourceValue::Ranges(taken),
-                allocation_role: resource.allocation_role.clone(),
-                reservations: resource.reservations.clone(),
-                revocable: false,
-                disk: None,
-            };
-            claims.push(claim);
-        }
-        assert!(missing.is_empty(), "ports that are taken were found free before");
-    }
-}
-
-/// Removes one port from ranges; false if it is in none.
-fn take_port(ranges: &mut Vec<(u64, u64)>, port: u64) -> bool {
-    let Some(at) = ranges.iter().position(|&(begin, end)| (begin..=end).contains(&port)) else {
-        return false;
-    };
-    let (begin, end) = ranges[at];
-    match (begin == port, end == port) {
-        (true, true) => drop(ranges.remove(at)),
-        (true, false) => ranges[at].0 = port + 1,
-        (false, true) => ranges[at].1 = port - 1,
-        (false, false) => {
-            ranges[at].1 = port - 1;
-            ranges.insert(at + 1, (port + 1, end));
-        }
-    }
-    true
 }

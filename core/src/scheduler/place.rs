@@ -1,40 +1,156 @@
-//! Owns placement: which waiting slot gets which open offer. Strategy `spread`.
+//! Owns placement: which waiting slot gets which open offer.
 //!
-//! Waiting slots are grouped by launch class, one per app; a ring gives each class its turn. A turn takes the best of a
-//! few offers for the class at the head, fewest tasks of the app first, then most room. When more waits than there are
-//! offers, the following classes fill the same offer up to its fair share, since an offer can be accepted only once.
+//! Waiting slots are grouped by launch class, one per app; a ring gives each class its turn, in which it looks at the
+//! offers that are new to it. An offer can be accepted only once. So when more waits than one step places, only as many
+//! offers are opened as that step fills to their fair share, and the classes choose among these.
 
-use alloc::collections::VecDeque;
-use alloc::sync::Arc;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
+use super::agents::AgentIdx;
 use super::apps::AppIdx;
+use super::choose::Search;
+use super::claims::Claim;
 use super::ledger::{Change, Gated};
-use super::offers::OfferIdx;
+use super::offers::{HeldOffer, OfferIdx, RoleIdx};
+use super::room::Amounts;
 use super::slot::Task;
-use crate::limits::{
-    CANDIDATES_PER_PLACEMENT, LAUNCHES_PER_ACCEPT_MAX, PLACEMENTS_PER_STEP, SCANNED_PER_PLACEMENT,
-};
+use crate::limits::{CLASS_TURN, FRESH_OFFERS_MAX, LOOKS_PER_STEP, PLACEMENTS_PER_STEP};
 use crate::mesos::TaskState;
+use crate::spec::PlacementStrategy;
+use crate::time::Instant;
 
 /// What waits for offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Demand {
     /// Apps with waiting slots, each in turn.
-    ring: VecDeque<AppIdx>,
+    pub(super) ring: VecDeque<AppIdx>,
+    /// What is at hand of each app that ever waited, so that most of what does not fit is passed by at a glance.
+    pub(super) classes: Vec<Class>,
     /// Waiting slots of all apps.
     pub(super) waiting: u64,
+    /// Apps in the ring, by role.
+    by_role: Vec<u32>,
     /// The arrival of offers up to which the whole ring found nothing.
     fruitless: Option<u64>,
+    /// The newest offer that some class left only because it avoids the agent.
+    shunned: Option<u64>,
+    /// Agents that are kept free for what found no room for long (R66).
+    pub(super) claims: BTreeMap<AppIdx, Claim>,
+}
+
+/// A launch class at a glance.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Class {
+    role: RoleIdx,
+    amounts: Amounts,
+    ports: u32,
+    /// The arrival of offers up to which it found nothing; 0 if it must look at all of them.
+    looked: u64,
+    /// Since when it waits without getting anything.
+    pub(super) since: Instant,
+    /// What had been placed of all apps by then.
+    pub(super) others: u64,
+}
+
+/// One step's placement.
+pub(super) struct Round {
+    /// Tasks placed.
+    placed: usize,
+    /// Offers looked at.
+    pub(super) looks: usize,
+    /// The newest offer that was left only because its agent is avoided.
+    pub(super) shunned: Option<u64>,
+    /// Open offers that arrived after `fresh_from`.
+    fresh: Vec<Fresh>,
+    fresh_from: u64,
+    /// How many offers are to be filled in this step; `None` if all may be opened.
+    few: Option<usize>,
+    /// Those being filled, by role.
+    filling: Vec<Vec<OfferIdx>>,
+    /// Whose turn it is among them.
+    cursor: usize,
+}
+
+/// A fresh offer at a glance.
+struct Fresh {
+    arrival: u64,
+    idx: OfferIdx,
+    role: RoleIdx,
+    total: Amounts,
+    ports: u32,
 }
 
 impl Demand {
     /// Whether another look may find something: new demand or new offers since the last fruitless one.
     pub(super) fn worth_a_look(&self, arrivals: u64) -> bool {
         self.waiting > 0 && self.fruitless != Some(arrivals)
+    }
+
+    /// What is at hand of an app that waits.
+    pub(super) fn class(&mut self, idx: AppIdx) -> &mut Class {
+        &mut self.classes[idx.0 as usize]
+    }
+
+    /// Whether any app that waits is of a role.
+    fn wants(&self, role: usize) -> bool {
+        self.waiting > 0 && self.by_role.get(role).is_some_and(|&apps| apps > 0)
+    }
+
+    fn enter(&mut self, idx: AppIdx, class: Class) {
+        if self.classes.len() <= idx.0 as usize {
+            self.classes.resize(idx.0 as usize + 1, Class::default());
+        }
+        self.count(class.role, 1);
+        *self.class(idx) = class;
+        self.ring.push_back(idx);
+    }
+
+    fn count(&mut self, role: RoleIdx, apps: i32) {
+        let role = usize::from(role);
+        if self.by_role.len() <= role {
+            self.by_role.resize(role + 1, 0);
+        }
+        self.by_role[role] =
+            self.by_role[role].checked_add_signed(apps).expect("an app leaves as often as it enters");
+    }
+}
+
+impl Round {
+    /// Whether the class has not looked at all yet that may suit.
+    fn is_worth_a_turn(&self, class: &Class, arrivals: u64) -> bool {
+        if class.looked < self.fresh_from {
+            return true;
+        }
+        class.looked < arrivals
+            && self.fresh.iter().any(|fresh| {
+                fresh.arrival > class.looked
+                    && fresh.role == class.role
+                    && fresh.total.covers(class.amounts)
+                    && fresh.ports >= class.ports
+            })
+    }
+
+    /// A task was placed on an offer: when it is the first there, the offer becomes one of those to fill.
+    fn filled(&mut self, idx: OfferIdx, held: &HeldOffer) {
+        self.placed += 1;
+        for fresh in self.fresh.iter_mut().filter(|fresh| fresh.idx == idx) {
+            (fresh.total, fresh.ports) = (held.room.total, held.room.ports);
+        }
+        let Some(few) = self.few else { return };
+        self.cursor += 1;
+        let filling = &mut self.filling[usize::from(held.role)];
+        if held.launches.len() == 1 {
+            if filling.len() >= few {
+                // Whoever opened this one found no room in those, so that the oldest most likely has had its share.
+                filling.remove(0);
+            }
+            filling.push(idx);
+        }
     }
 }
 
@@ -50,12 +166,46 @@ impl Scheduler {
         }
         app.edit(slot, |s| s.queued = true);
         app.pending.push_back(slot);
-        if !app.in_ring {
-            app.in_ring = true;
-            self.demand.ring.push_back(idx);
-        }
+        let entered = !core::mem::replace(&mut app.in_ring, true);
         self.demand.waiting += 1;
         self.demand.fruitless = None;
+        if entered {
+            let class = self.glance(idx);
+            self.demand.enter(idx, class);
+        } else {
+            self.demand.class(idx).looked = 0;
+        }
+    }
+
+    fn glance(&self, idx: AppIdx) -> Class {
+        let need = &self.apps.get(idx).expect("only living apps wait").next_version().need;
+        Class {
+            role: self.role_of(idx),
+            amounts: need.amounts,
+            ports: u32::try_from(need.ports.len()).expect("ports are limited"),
+            looked: 0,
+            since: self.now.mono,
+            others: self.stats.placements,
+        }
+    }
+
+    /// Something of the app has changed: what it wants, or where its tasks are. It looks at all offers again.
+    pub(super) fn reconsider(&mut self, idx: AppIdx) {
+        if !self.apps.get(idx).is_some_and(|app| app.in_ring) {
+            return;
+        }
+        self.look_anew(idx);
+        self.demand.fruitless = None;
+    }
+
+    /// Takes the glance at an app that waits again.
+    fn look_anew(&mut self, idx: AppIdx) {
+        let fresh = self.glance(idx);
+        let class = self.demand.class(idx);
+        let (before, after) = (class.role, fresh.role);
+        *class = Class { since: class.since, others: class.others, ..fresh };
+        self.demand.count(before, -1);
+        self.demand.count(after, 1);
     }
 
     /// Lets those slots wait no more that are not wanted any more.
@@ -70,28 +220,70 @@ impl Scheduler {
         }
     }
 
-    /// Places what waits on what is open: at most [`PLACEMENTS_PER_STEP`] slots.
+    /// Places what waits on what is open: about [`PLACEMENTS_PER_STEP`] slots.
     pub(super) fn place(&mut self) {
-        let mut budget = PLACEMENTS_PER_STEP;
+        self.end_claims();
+        let mut round = self.begin_round();
         let mut misses = 0;
-        while budget > 0 && misses < self.demand.ring.len() {
-            let idx = self.demand.ring[0];
-            let role = self.role_of(idx);
-            let open = self.offers.open_count(&role) as u64;
-            if open > 0
-                && self.drop_stale(idx)
-                && let Some(offer) = self.best_offer(idx, &role)
-            {
-                let share = self.demand.waiting.div_ceil(open).min(LAUNCHES_PER_ACCEPT_MAX as u64) as usize;
-                budget -= self.fill(offer, &role, share.min(budget));
-                misses = 0;
+        while misses < self.demand.ring.len()
+            && round.placed < PLACEMENTS_PER_STEP
+            && round.looks < LOOKS_PER_STEP
+        {
+            let (idx, arrivals) = (self.demand.ring[0], self.offers.arrivals);
+            let class = self.demand.class(idx);
+            if !round.is_worth_a_turn(class, arrivals) {
+                class.looked = arrivals;
+                self.demand.ring.rotate_left(1);
+                misses += 1;
                 continue;
             }
-            misses += usize::from(self.turn());
+            let placed = self.take_turn(idx, &mut round);
+            let stays = self.turn();
+            misses = if placed { 0 } else { misses + usize::from(stays) };
         }
         if misses >= self.demand.ring.len() {
             self.demand.fruitless = Some(self.offers.arrivals);
         }
+        self.demand.shunned = self.demand.shunned.max(round.shunned);
+    }
+
+    fn begin_round(&self) -> Round {
+        let seen = self.demand.fruitless.unwrap_or(0);
+        let mut fresh_from = seen;
+        let mut fresh = Vec::new();
+        for (idx, held) in self.offers.newest(seen) {
+            if fresh.len() == FRESH_OFFERS_MAX {
+                fresh_from = held.arrival;
+                break;
+            }
+            let (total, ports) = (held.room.total, held.room.ports);
+            fresh.push(Fresh { arrival: held.arrival, idx, role: held.role, total, ports });
+        }
+        let budget = PLACEMENTS_PER_STEP as u64;
+        let open: u64 =
+            (0..self.roles.len()).map(|role| self.offers.open_count(role as RoleIdx) as u64).sum();
+        let waiting = self.demand.waiting;
+        let share = usize::try_from(budget * open / waiting.max(1)).unwrap_or(usize::MAX);
+        let few = (waiting > budget).then(|| share.max(CLASS_TURN));
+        let filling = vec![Vec::new(); self.roles.len()];
+        Round { placed: 0, looks: 0, shunned: None, fresh, fresh_from, few, filling, cursor: 0 }
+    }
+
+    /// One turn of a class: whether it got something.
+    fn take_turn(&mut self, idx: AppIdx, round: &mut Round) -> bool {
+        let quantum = if round.few.is_some() { CLASS_TURN } else { 1 };
+        for n in 0..quantum {
+            if !self.drop_stale(idx) {
+                return n > 0;
+            }
+            let offer = self.choose(idx, round);
+            if !offer.is_some_and(|offer| self.place_one(idx, offer, round)) {
+                self.demand.class(idx).looked = self.offers.arrivals;
+                self.claim_if_starved(idx);
+                return n > 0;
+            }
+        }
+        true
     }
 
     /// Forgets queue entries that wait no more; whether any is left.
@@ -113,69 +305,85 @@ impl Scheduler {
     /// Moves the class at the head of the ring to its end, or out of it if nothing of it waits; whether it stays.
     fn turn(&mut self) -> bool {
         let Some(idx) = self.demand.ring.pop_front() else { return false };
-        let Some(app) = self.apps.get_mut(idx) else { return false };
-        app.in_ring = !app.pending.is_empty();
-        if app.in_ring {
+        let mut mixed = false;
+        let stays = self.apps.get_mut(idx).is_some_and(|app| {
+            app.in_ring = !app.pending.is_empty();
+            mixed = app.in_ring && !app.brings_wanted();
+            app.in_ring
+        });
+        if stays {
             self.demand.ring.push_back(idx);
+            if mixed {
+                self.next_of_app(idx);
+            }
+        } else {
+            let role = self.demand.class(idx).role;
+            self.demand.count(role, -1);
+            self.end_claim(idx);
         }
-        app.in_ring
+        stays
     }
 
-    /// The best of the roomiest offers for one more task of the app.
-    fn best_offer(&self, idx: AppIdx, role: &str) -> Option<OfferIdx> {
+    /// Slots that get again what they ran may wait for different things: each has its turn.
+    fn next_of_app(&mut self, idx: AppIdx) {
+        let app = self.apps.get_mut(idx).expect("only living apps wait");
+        app.pending.rotate_left(1);
+        self.look_anew(idx);
+    }
+
+    /// The offer that the app's next task goes to.
+    fn choose(&mut self, idx: AppIdx, round: &mut Round) -> Option<OfferIdx> {
+        let (class, draw) = (self.demand.classes[idx.0 as usize].clone(), self.draw(idx));
+        let search = self.search(idx, class.role, draw, false)?;
+        let orderly = !matches!(search.version.spec.strategy, PlacementStrategy::BinPack);
+        if let Some(few) = round.few.filter(|_| orderly) {
+            let filling = core::mem::take(&mut round.filling[usize::from(class.role)]);
+            let enough = filling.len() >= few;
+            let from = if filling.is_empty() { 0 } else { round.cursor % filling.len() };
+            let found = if enough { search.among(&filling, from, round) } else { None };
+            round.filling[usize::from(class.role)] = filling;
+            if found.is_some() {
+                return found;
+            }
+        }
+        if class.looked > 0 && class.looked >= round.fresh_from {
+            return search.among_fresh(class.looked, round);
+        }
+        search.among_all(round)
+    }
+
+    fn draw(&mut self, idx: AppIdx) -> u64 {
+        let random =
+            self.apps.get(idx).is_some_and(|app| app.wanted().spec.strategy == PlacementStrategy::Random);
+        if random { self.rng.next() } else { 0 }
+    }
+
+    /// A search for the app's next task, with its counts as they are now.
+    fn search(&mut self, idx: AppIdx, role: RoleIdx, draw: u64, anywhere: bool) -> Option<Search<'_>> {
+        let now = self.clock.read(self.now.mono);
+        self.apps.get_mut(idx)?.refresh_counted(&self.agents);
         let app = self.apps.get(idx)?;
-        let need = app.next_need();
-        let mut best: Option<(u16, OfferIdx)> = None;
-        let mut seen = 0;
-        for (offer, held) in self.offers.open(role).take(SCANNED_PER_PLACEMENT) {
-            if held.cpus.saturating_add(held.mem) < need.cpus + need.mem {
-                break;
-            }
-            if held.find_ports(need).is_none() {
-                continue;
-            }
-            let own = app.on_agent.get(&held.agent).copied().unwrap_or(0);
-            if best.is_none_or(|(fewest, _)| own < fewest) {
-                best = Some((own, offer));
-            }
-            seen += 1;
-            if own == 0 || seen >= CANDIDATES_PER_PLACEMENT {
-                break;
-            }
-        }
-        best.map(|(_, offer)| offer)
-    }
-
-    /// Places up to `share` slots on one offer, class by class; at least the first fits. Gives how many.
-    fn fill(&mut self, offer: OfferIdx, role: &str, share: usize) -> usize {
-        let mut placed = 0;
-        let mut misses = 0;
-        while placed < share && misses <= self.demand.ring.len().min(CANDIDATES_PER_PLACEMENT) {
-            let Some(&idx) = self.demand.ring.front() else { break };
-            let fits = *self.role_of(idx) == *role && self.drop_stale(idx) && self.place_one(idx, offer);
-            if fits {
-                placed += 1;
-                misses = 0;
-            } else {
-                misses += 1;
-            }
-            self.turn();
-        }
-        placed
+        let (version, agents, offers) = (app.next_version(), &self.agents, &self.offers);
+        Some(Search { idx, app, version, role, agents, offers, now, draw, anywhere })
     }
 
     /// Places the app's first waiting slot on an offer, if it fits.
-    fn place_one(&mut self, idx: AppIdx, offer: OfferIdx) -> bool {
+    fn place_one(&mut self, idx: AppIdx, offer: OfferIdx, round: &mut Round) -> bool {
         let app = self.apps.get_mut(idx).expect("a class with demand has an app");
         let slot = *app.pending.front().expect("checked by the caller");
         let hex = self.rng.next() >> 16;
-        let Some(ports) = self.offers.cut(offer, app.next_need(), (idx, slot, hex)) else { return false };
-        let agent = self.offers.get(offer).expect("cut just now").agent;
+        let version = app.version_for(slot);
+        let wanted = app.next_version();
+        // While few offers are filled evenly, their order among all does not matter.
+        let exact = round.few.is_none() || wanted.spec.strategy == PlacementStrategy::BinPack;
+        let Some(ports) = self.offers.cut(offer, &wanted.need, (idx, slot, hex), exact) else { return false };
+        let (checked, counts) = (wanted.spec.health.is_some(), wanted.matcher.counts());
+        let held = self.offers.get(offer).expect("cut just now");
+        let agent = held.agent;
+        round.filled(offer, held);
         self.agents.retain(agent);
         app.pending.pop_front();
         self.demand.waiting -= 1;
-        let version = app.version_for(slot);
-        let checked = app.versions.get(&version).is_some_and(|version| version.spec.health.is_some());
         let task = Task {
             hex,
             version,
@@ -201,7 +409,51 @@ impl Scheduler {
         self.live_tasks += 1;
         self.stats.placements += 1;
         self.note_slot(idx, slot);
+        self.fed(idx, agent, counts);
         true
+    }
+
+    /// A class got something: its patience begins anew, and what it counts has changed.
+    fn fed(&mut self, idx: AppIdx, agent: AgentIdx, counts: bool) {
+        let (now, others) = (self.now.mono, self.stats.placements);
+        let class = self.demand.class(idx);
+        class.since = now;
+        class.others = others;
+        if counts {
+            class.looked = 0;
+        }
+        if self.agents.get(agent).claimed_by == Some(idx) {
+            self.end_claim(idx);
+        }
+    }
+
+    /// Offers that are about to go back unused are given to those that left them only because tasks failed there (R89).
+    pub(super) fn place_on_avoided(&mut self) {
+        let oldest = self.offers.unused(self.now.mono).next().map(|(_, held)| held.arrival);
+        if !self.may_place()
+            || oldest.is_none_or(|oldest| self.demand.shunned.is_none_or(|newest| newest < oldest))
+        {
+            return;
+        }
+        let mut round = self.begin_round();
+        for _ in 0..self.demand.ring.len() {
+            let idx = self.demand.ring[0];
+            let (role, draw) = (self.demand.class(idx).role, self.draw(idx));
+            let now = self.now.mono;
+            let offer = if self.drop_stale(idx) {
+                let search = self.search(idx, role, draw, true);
+                search.and_then(|search| search.among_unused(search.offers.unused(now), &mut round))
+            } else {
+                None
+            };
+            if let Some(offer) = offer {
+                self.place_one(idx, offer, &mut round);
+            }
+            self.turn();
+            if round.looks >= LOOKS_PER_STEP {
+                break;
+            }
+        }
     }
 
     /// Hands over what was placed: the ACCEPT of each offer waits for the batch with its tasks.
@@ -213,22 +465,15 @@ impl Scheduler {
     }
 
     /// The role whose offers the app may use.
-    pub(super) fn role_of(&self, idx: AppIdx) -> Arc<str> {
+    pub(super) fn role_of(&self, idx: AppIdx) -> RoleIdx {
         let own = self.apps.get(idx).and_then(|app| app.wanted().spec.role.as_deref());
-        match own {
-            Some(own) => self.roles.iter().find(|role| &***role == own).unwrap_or(&self.roles[0]).clone(),
-            None => self.roles[0].clone(),
-        }
+        let place = own.and_then(|own| self.roles.iter().position(|role| **role == *own));
+        RoleIdx::try_from(place.unwrap_or(0)).expect("a manager has few roles")
     }
 
     /// Whether any slot waits for offers of a role.
-    pub(super) fn demands(&self, role: &str) -> bool {
-        self.roles.len() == 1 && self.demand.waiting > 0
-            || self.demand.ring.iter().any(|&idx| *self.role_of(idx) == *role && self.waits(idx))
-    }
-
-    fn waits(&self, idx: AppIdx) -> bool {
-        self.apps.get(idx).is_some_and(|app| !app.pending.is_empty())
+    pub(super) fn demands(&self, role: usize) -> bool {
+        self.demand.wants(role)
     }
 
     /// Notes that a slot's record waits to be written.

@@ -12,9 +12,8 @@ use super::apps::{App, AppIdx, Version};
 use super::codec::Key;
 use super::event::EventKind;
 use super::ledger::{Change, Gated};
-use super::offers::Need;
-use super::rollout::Operation;
-use super::slot::{SUCCESSOR, StopReason};
+use super::room::{Amounts, Need};
+use super::slot::SUCCESSOR;
 use crate::limits::{PLANS_PER_STEP, SLOTS_PER_PLAN};
 use crate::spec::{AppSpec, Network};
 use crate::time::Timestamp;
@@ -41,6 +40,7 @@ impl Scheduler {
             }
             self.breadcrumb.entity = Some(app.dotted.clone());
             self.plan_app(idx);
+            self.reconsider(idx);
         }
     }
 
@@ -83,8 +83,8 @@ impl Scheduler {
             budget -= 1;
             let app = self.apps.get_mut(idx).expect("asked just now");
             app.ended_from = Some(slot);
-            let deleting = app.operation() == Operation::Deleting;
-            self.stop_task(idx, slot, if deleting { StopReason::Delete } else { StopReason::Scale });
+            let why = app.surplus_reason();
+            self.stop_task(idx, slot, why);
         }
         budget == 0
     }
@@ -166,17 +166,22 @@ impl Scheduler {
 pub(super) fn version_of(app: &App, id: u64, spec: AppSpec, runs: u64, created: Timestamp) -> Version {
     // Tasks bear the version whose configuration they run, so that a change that touches no container shows in none.
     let template = Arc::new(spec.template(&app.dotted, &alloc::format!("{id}")));
-    Version { need: need(&spec), template, runs, created, spec }
+    Version { need: need(&spec), matcher: spec.rules.compile(), template, runs, created, spec }
 }
 
-fn need(spec: &AppSpec) -> Need {
+/// What one task of a definition needs of an offer.
+pub(super) fn need(spec: &AppSpec) -> Need {
     let milli = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let fixed = |port: u16| if spec.network == Network::Host && !spec.require_ports { 0 } else { port };
-    Need {
+    let amounts = Amounts {
         cpus: milli(spec.cpus),
         mem: milli(spec.mem),
         disk: milli(spec.disk),
-        ports: spec.ports.iter().map(|port| fixed(port.host_port)).collect(),
+        gpus: i64::from(spec.gpus) * 1000,
+    };
+    Need {
+        amounts,
+        ports: spec.ports.iter().filter(|port| port.mapped).map(|port| fixed(port.host_port)).collect(),
         accepted: spec.accepted_roles.clone(),
     }
 }

@@ -332,6 +332,8 @@ impl<'a> RecordCursor<'a> {
         let machine = self.machine;
         let apps = self.apps(b'a').map(|app| Key::App(app.dotted.as_str().into()));
         let framework = core::iter::once(Key::Framework);
+        let agents = self.names(b'h').flat_map(|from| machine.agents.from(from));
+        let agents = agents.map(|(_, agent)| Key::Agent(agent.id.to_string()));
         let keys = self
             .names(b'i')
             .flat_map(|from| machine.keys.from(from))
@@ -350,7 +352,14 @@ impl<'a> RecordCursor<'a> {
             let first = self.number_in(b'v', app).map_or(0, u64::from_be_bytes);
             app.versions.range(first..).map(|(&v, _)| Key::Version(app.dotted.as_str().into(), v))
         });
-        let all = apps.chain(framework).chain(keys).chain(former).chain(unknown).chain(slots).chain(versions);
+        let all = apps
+            .chain(framework)
+            .chain(agents)
+            .chain(keys)
+            .chain(former)
+            .chain(unknown)
+            .chain(slots)
+            .chain(versions);
         all.filter(|key| key.encode() >= self.from)
     }
 

@@ -9,11 +9,12 @@ use alloc::vec::Vec;
 use prost::Message;
 
 use super::Scheduler;
+use super::agents::AgentIdx;
 use super::api::Problem;
 use super::apps::{App, AppIdx};
 use super::codec::{
-    AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord, RolloutRecord,
-    SlotRecord, TaskRecord, VersionRecord,
+    AgentRecord, AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
+    RolloutRecord, SlotRecord, TaskRecord, VersionRecord,
 };
 use super::effect::Effect;
 use super::ledger::Change;
@@ -80,9 +81,26 @@ impl Scheduler {
                 let entry = self.quarantine.get(task)?;
                 put(Key::Quarantine(task.to_string()), encode_quarantined(entry))
             }
+            Change::Agent(idx) => {
+                let (key, record) =
+                    (Key::Agent(self.agents.get(*idx).id.to_string()), self.encode_agent(*idx));
+                let value = if self.agents.written(*idx) { Some(record) } else { None };
+                Some(Op { key: key.encode(), value })
+            }
             Change::Idempotency(key) => {
                 put(Key::Idempotency(key.to_string()), self.keys.get(key)?.record().encode_to_vec())
             }
+        }
+    }
+
+    fn encode_agent(&self, idx: AgentIdx) -> Vec<u8> {
+        AgentRecord::of(self.agents.get(idx)).encode_to_vec()
+    }
+
+    /// Notes the records of agents that must change.
+    pub(super) fn note_agents(&mut self) {
+        for idx in self.agents.take_changed() {
+            self.ledger.note(Change::Agent(idx));
         }
     }
 
@@ -148,6 +166,11 @@ impl Scheduler {
                 self.quarantine.insert(TaskId::new(task), Quarantined { agent, state, first_seen, heard: 0 });
             }
             Key::Idempotency(key) => self.keys.restore(key.into(), IdempotencyRecord::decode(value).ok()?),
+            Key::Agent(id) => {
+                let mut record = AgentRecord::decode(value).ok()?;
+                let host = core::mem::take(&mut record.host);
+                self.agents.follow(&AgentId::new(id), &host, record.facts());
+            }
         }
         Some(())
     }
@@ -300,6 +323,7 @@ impl Scheduler {
             Key::Former(task) => drop(self.former.remove(task.as_str())),
             Key::Quarantine(task) => drop(self.quarantine.remove(task.as_str())),
             Key::Idempotency(key) => self.keys.forget(key),
+            Key::Agent(id) => self.agents.follow_gone(id),
         }
         self.orphans.remove(raw);
         Some(())
@@ -371,6 +395,10 @@ impl Scheduler {
             }
             Key::Quarantine(task) => Some(encode_quarantined(self.quarantine.get(task.as_str())?)),
             Key::Idempotency(key) => Some(self.keys.get(key)?.record().encode_to_vec()),
+            Key::Agent(id) => {
+                let idx = self.agents.find(id).filter(|&idx| self.agents.get(idx).has_record())?;
+                Some(self.encode_agent(idx))
+            }
         }
     }
 }

@@ -58,13 +58,14 @@ impl Scheduler {
 
     /// Accepts an offer with what was placed on it; writes the tasks off if the offer is gone (R64).
     fn release_accept(&mut self, idx: OfferIdx) {
-        let (held, valid) = match self.offers.release(idx) {
+        let (mut held, valid) = match self.offers.release(idx) {
             Ok(held) => (held, self.link.connected),
             Err(held) => (held, false),
         };
         let launches: Vec<Launch> =
             held.launches.iter().filter_map(|placement| self.launch(&held, placement, valid)).collect();
-        self.agents.release(held.agent);
+        let (role, room) = (self.roles[usize::from(held.role)].clone(), core::mem::take(&mut held.room));
+        self.agents.unhold(held.agent, Some((role, room)));
         if !valid {
             return;
         }
@@ -109,7 +110,7 @@ impl Scheduler {
             agent: agent.id.clone(),
             host: agent.host.to_string(),
             ports,
-            resources: claims.clone(),
+            resources: claims.resources(),
             template,
         })
     }

@@ -95,6 +95,9 @@ impl Scheduler {
         };
         let (Some(task), Some(successor)) = (&first.task, &second.task) else {
             return match (&first.task, &second.task) {
+                (None, Some(successor)) if number >= app.instances && successor.stop.is_none() => {
+                    PairStep::EndSuccessor(app.surplus_reason())
+                }
                 (None, Some(_)) => PairStep::Promote,
                 (_, None) if first.task.is_none() || !app.wants(number | SUCCESSOR) => PairStep::Drop,
                 _ => PairStep::Wait,

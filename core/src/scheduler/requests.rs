@@ -19,9 +19,9 @@ use super::planner::version_of;
 use super::rollout::{Goal, Operation};
 use super::slot::StopReason;
 use crate::id::DottedId;
-use crate::limits::{APPS_MAX, DOTTED_ID_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, SPEC_BYTES_MAX, VERSIONS_MAX};
+use crate::limits::{IDEMPOTENCY_KEY_BYTES_MAX, SPEC_BYTES_MAX, VERSIONS_MAX};
 use crate::mesos::TaskId;
-use crate::spec::AppSpec;
+use crate::spec::{AppSpec, Parsed};
 
 pub(super) type Outcome = Result<ApiReply, ApiError>;
 
@@ -84,26 +84,8 @@ impl Scheduler {
     }
 
     fn create(&mut self, who: &Caller, document: &[u8]) -> Outcome {
-        let spec = self.parse(document)?;
-        let path = spec.path.clone();
-        let dotted = path.dotted();
-        if dotted.as_str().len() > DOTTED_ID_BYTES_MAX {
-            let detail = format!(
-                "id: '{path}' is too long: at most {DOTTED_ID_BYTES_MAX} bytes without the first '/'"
-            );
-            return Err(ApiError::new(ErrorKind::Invalid, detail));
-        }
-        if let Some(other) = self.apps.collision(dotted.as_str()) {
-            let detail =
-                format!("'{dotted}' collides with the existing app {} ({})", other.path, other.dotted);
-            return Err(ApiError::new(ErrorKind::Conflict, detail));
-        }
-        if self.apps.len() >= APPS_MAX {
-            return Err(ApiError::new(
-                ErrorKind::TooMany,
-                format!("there are {APPS_MAX} apps, which is the limit"),
-            ));
-        }
+        let spec = self.parse(document)?.spec;
+        let (dotted, path) = (self.check_new(&spec)?, spec.path.clone());
         let instances = spec.instances;
         let idx = self.apps.insert(App::new(path, self.now.wall));
         let version = self.add_version(idx, spec, None);
@@ -182,24 +164,17 @@ impl Scheduler {
         self.apps.get(idx).map_or(0, |app| app.revision)
     }
 
+    /// The app, if it is at the revision that the caller has seen; a crash note of this step would name it.
     pub(super) fn find(&mut self, app: &DottedId, if_match: Option<u64>) -> Result<AppIdx, ApiError> {
-        let Some(idx) = self.apps.find(app.as_str()) else {
-            return Err(ApiError::new(ErrorKind::NotFound, format!("there is no app '{app}'")));
-        };
+        let idx = self.look_up(app, if_match)?;
         self.breadcrumb.entity = Some(app.clone());
-        let current = self.apps.get(idx).expect("found just now").revision;
-        match if_match {
-            Some(seen) if seen != current => {
-                let detail = format!("app '{app}' is at revision {current}, not {seen}; read it again");
-                Err(ApiError::new(ErrorKind::PreconditionFailed, detail))
-            }
-            _ => Ok(idx),
-        }
+        Ok(idx)
     }
 }
 
 impl Scheduler {
-    pub(super) fn parse(&self, document: &[u8]) -> Result<AppSpec, ApiError> {
+    /// Reads a definition that this manager can run.
+    pub(super) fn parse(&self, document: &[u8]) -> Result<Parsed, ApiError> {
         if document.len() > SPEC_BYTES_MAX {
             let detail =
                 format!("the definition must have at most {SPEC_BYTES_MAX} bytes, not {}", document.len());
@@ -209,14 +184,14 @@ impl Scheduler {
             let detail = String::from("the definition is not valid");
             ApiError { kind: ErrorKind::Invalid, detail, problems }
         };
-        let spec = AppSpec::parse(document).map_err(invalid)?.spec;
-        match &spec.role {
+        let parsed = AppSpec::parse(document).map_err(invalid)?;
+        match &parsed.spec.role {
             Some(role) if !self.roles.iter().any(|own| **own == **role) => {
                 let message =
                     format!("is \"{role}\"; must be a role of this manager: {}", self.roles.join(", "));
                 Err(invalid(vec![Problem { path: "role".into(), message }]))
             }
-            _ => Ok(spec),
+            _ => Ok(parsed),
         }
     }
 }

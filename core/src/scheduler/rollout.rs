@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::apps::{App, AppIdx, VersionId};
 use super::event::EventKind;
+use super::slot::StopReason;
 use super::timers::TimerKey;
 use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT};
 use crate::spec::{AppSpec, OnFailure, WHOLE_PPM};
@@ -206,6 +207,11 @@ impl App {
                 brings && rollout.stage == Stage::Running
             }
         }
+    }
+
+    /// Why a task that is one too many is ended.
+    pub(super) fn surplus_reason(&self) -> StopReason {
+        if self.operation() == Operation::Deleting { StopReason::Delete } else { StopReason::Scale }
     }
 
     /// The limits of rollouts of the wanted version.

@@ -23,6 +23,8 @@ counters! {
     steps: "Inputs handled.",
     offers: "Offers received.",
     declines: "Offers declined.",
+    inverse_offers: "Inverse offers received.",
+    claims: "Agents kept free for an app that found no room for long.",
     odd_offers: "Offers with an id that is held already.",
     rescinds: "Offers rescinded.",
     placements: "Tasks placed on offers.",

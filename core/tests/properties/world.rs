@@ -253,6 +253,8 @@ impl World {
             MesosCall::Subscribe { .. }
             | MesosCall::Suppress { .. }
             | MesosCall::Revive { .. }
+            | MesosCall::AcceptInverse { .. }
+            | MesosCall::DeclineInverse { .. }
             | MesosCall::Disconnect => {}
         }
     }

@@ -63,6 +63,10 @@ fn mesos(names: &mut Names, call: &MesosCall) -> Vec<String> {
         }
         MesosCall::Suppress { roles } => format!("suppress {}", roles.join(",")),
         MesosCall::Revive { roles } => format!("revive {}", roles.join(",")),
+        MesosCall::AcceptInverse { offers } => format!("accept-inverse {}", list(offers)),
+        MesosCall::DeclineInverse { offers, refuse } => {
+            format!("decline-inverse {} refuse={}", list(offers), span(*refuse))
+        }
         MesosCall::Disconnect => "disconnect".into(),
     };
     vec![line]
@@ -187,6 +191,7 @@ pub(crate) fn key(names: &mut Names, key: &RecordKey) -> String {
         b'o' => format!("superseded {}", names.task(&text(rest).as_str().into())),
         b'q' => format!("quarantined {}", names.task(&text(rest).as_str().into())),
         b'i' => format!("key {}", text(rest)),
+        b'h' => format!("agent {}", text(rest)),
         _ => format!("{key:?}"),
     }
 }

@@ -7,7 +7,7 @@ use syn::{Attribute, Item};
 use crate::expect_none;
 use crate::repository::{TextFile, cargo, packages, read, root, rust_files, text};
 
-const DIRECT: [&str; 5] = ["crc32fast", "postcard", "prost", "serde", "serde_json"];
+const DIRECT: [&str; 6] = ["crc32fast", "postcard", "prost", "regex", "serde", "serde_json"];
 const FLOATS_IN: &str = "core/src/number.rs";
 
 /// The files of core's library that are compiled outside of tests, with their items of that kind.

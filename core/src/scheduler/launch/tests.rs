@@ -9,7 +9,7 @@ use crate::time::Millis;
 
 fn port(name: Option<&str>, container_port: u16, host_port: u16) -> Port {
     let (name, protocol) = (name.map(Into::into), Protocol::Tcp);
-    Port { name, container_port, host_port, service_port: 0, protocol, labels: BTreeMap::new() }
+    Port { name, container_port, mapped: true, host_port, service_port: 0, protocol, labels: BTreeMap::new() }
 }
 
 fn launch(document: &str, ports: Vec<Port>, claimed: Vec<u16>) -> Launch {
@@ -105,6 +105,34 @@ fn host_tasks_get_no_mappings_and_the_host_port_checked() {
     assert_eq!(variable(&task, "PORT_8080"), Some("31000"), "asked for 8080, got 31000");
     let discovery = task.discovery.expect("a discovery");
     assert_eq!(discovery.ports, [(31000, Some("http".into()), Some("tcp".into()))]);
+}
+
+#[test]
+fn tasks_in_a_network_of_users_are_reached_at_their_own_address() {
+    let document = r#"{"id":"/prod/web","networks":[{"name":"dcos"}],"ips":["10.0.0.7","10.0.0.8","fd00::9"],
+        "container":{"docker":{"image":"web:1.0"},"portMappings":[{}]},"healthChecks":[{"portIndex":0}]}"#;
+    let unmapped = |name, container_port| Port { mapped: false, ..port(Some(name), container_port, 0) };
+    let ports = vec![unmapped("http", 8080), port(Some("admin"), 81, 0), unmapped("any", 0)];
+    let mut launch = launch(document, ports, vec![31000]);
+    let task = launch.task_info();
+    let container = task.container.as_ref().expect("a container");
+    let docker = container.docker.as_ref().expect("docker");
+    assert_eq!(docker.network, Some(crate::mesos::DockerNetwork::User));
+    assert_eq!(container.network_infos.iter().map(|n| n.name.as_deref()).collect::<Vec<_>>(), [Some("dcos")]);
+    assert_eq!(docker.port_mappings.len(), 1, "only what is mapped");
+    assert_eq!((docker.port_mappings[0].host_port, docker.port_mappings[0].container_port), (31000, 81));
+    assert_eq!(check_port(&task), 8080);
+    assert_eq!(variable(&task, "PORTS"), Some("8080,31000,10000"));
+    assert_eq!(variable(&task, "PORT_ANY"), Some("10000"), "any number will do, and the task is told");
+    let told = |task: &TaskInfo| {
+        let docker = task.container.as_ref().and_then(|found| found.docker.as_ref()).expect("docker");
+        docker.parameters.iter().filter(|(key, _)| key.starts_with("ip")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(told(&task), [("ip6".into(), "fd00::9".into())], "slot 2 has the third address");
+    launch.slot = 1;
+    assert_eq!(told(&launch.task_info()), [("ip".into(), "10.0.0.8".into())]);
+    launch.slot = 3;
+    assert_eq!(told(&launch.task_info()), [], "any that is free");
 }
 
 #[test]

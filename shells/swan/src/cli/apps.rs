@@ -1,19 +1,17 @@
 //! Owns `swan app`.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use swan_api::{AppDto, CreatedDto, ScaleDto};
-use swan_core::scheduler::api::Problem;
-use swan_core::spec::AppSpec;
 
 use super::client::{Client, segment};
 use super::output::{self, plain};
-use super::{AppCommand, WaitArgs, tasks};
+use super::{AppCommand, WaitArgs, tasks, validate};
 use crate::failure::{Exit, Failure};
 
 /// Pause between two looks at a change under way.
@@ -29,7 +27,7 @@ pub(crate) async fn run(client: &Client, command: AppCommand) -> Result<(), Fail
         AppCommand::Show { app } => show(client, &app).await,
         AppCommand::Scale { app, instances, wait } => scale(client, &app, instances, wait).await,
         AppCommand::Delete { app, wait } => delete(client, &app, wait).await,
-        AppCommand::Validate { files } => validate(&files, client.json),
+        AppCommand::Validate { files } => validate::run(&files, client.json),
     }
 }
 
@@ -198,48 +196,8 @@ fn ended(doing: &str, document: Value, state: &AppDto) -> Result<Option<Value>, 
     Ok(Some(document))
 }
 
-/// Checks definitions as a manager would, and says everything that is wrong with each.
-pub(crate) fn validate(files: &[PathBuf], json: bool) -> Result<(), Failure> {
-    let mut said = String::new();
-    let mut documents = Vec::new();
-    let mut bad = 0;
-    for file in files {
-        let name = file.display().to_string();
-        let (path, problems, warnings) = match AppSpec::parse(&read(file)?) {
-            Ok(parsed) => (Some(parsed.spec.path.to_string()), Vec::new(), parsed.warnings),
-            Err(problems) => (None, problems, Vec::new()),
-        };
-        bad += usize::from(path.is_none());
-        match &path {
-            Some(path) => said.push_str(&format!("{name}: {path} is good\n")),
-            None => said.push_str(&format!("{name}: is no app\n")),
-        }
-        said.extend(problems.iter().map(|problem| fault("", problem)));
-        said.extend(warnings.iter().map(|problem| fault("warning: ", problem)));
-        documents.push(json!({"file": name, "valid": path.is_some(), "path": path,
-            "problems": items(&problems), "warnings": items(&warnings)}));
-    }
-    if json {
-        output::json(&Value::Array(documents))?
-    } else {
-        output::text(&said)?
-    }
-    match bad {
-        0 => Ok(()),
-        bad => Err(Failure::failed(format!("{bad} of {} definitions would be refused", files.len()))),
-    }
-}
-
-fn fault(kind: &str, problem: &Problem) -> String {
-    let place = if problem.path.is_empty() { String::new() } else { format!("{}: ", plain(&problem.path)) };
-    format!("  {kind}{place}{}\n", plain(&problem.message))
-}
-
-fn items(problems: &[Problem]) -> Value {
-    problems.iter().map(|problem| json!({"path": problem.path, "message": problem.message})).collect()
-}
-
-fn read(file: &Path) -> Result<Vec<u8>, Failure> {
+/// The bytes of a file, or of standard input for `-`.
+pub(crate) fn read(file: &Path) -> Result<Vec<u8>, Failure> {
     let mut text = Vec::new();
     let read = if file == Path::new("-") {
         std::io::stdin().read_to_end(&mut text)

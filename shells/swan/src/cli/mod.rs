@@ -6,6 +6,7 @@ mod follow;
 mod output;
 mod sse;
 mod tasks;
+mod validate;
 
 use std::path::PathBuf;
 
@@ -79,9 +80,9 @@ pub(crate) enum AppCommand {
         #[command(flatten)]
         wait: WaitArgs,
     },
-    /// Check definitions without a manager.
+    /// Check definitions without a manager: apps, lists of apps, and Marathon's groups.
     Validate {
-        /// The files; '-' reads standard input.
+        /// The files, each with any number of definitions; '-' reads standard input.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -154,7 +155,7 @@ pub(crate) struct VersionArgs {
 /// `swan app`.
 pub(crate) fn app(arguments: AppArgs) -> Result<(), Failure> {
     if let AppCommand::Validate { files } = &arguments.command {
-        return apps::validate(files, arguments.client.json);
+        return validate::run(files, arguments.client.json);
     }
     with_client(&arguments.client, async |client| apps::run(client, arguments.command).await)
 }

@@ -1,0 +1,72 @@
+//! Owns what an app's counting rules count: its placed tasks of the wanted configuration that can be reached (S24).
+//!
+//! Slots change in one place, which notes who came and who went; the census takes that in when it is asked next, since
+//! only then the agents are at hand.
+
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use super::agents::{AgentIdx, Agents, Candidate};
+use crate::constraint::{Census, Matcher};
+
+/// The census of one app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counted {
+    census: Census,
+    /// Tasks that came (`true`) and went since the census was asked last.
+    news: Vec<(AgentIdx, bool)>,
+    /// The agents' epoch for which it is right; `None` means that it must be taken anew.
+    epoch: Option<u64>,
+}
+
+impl Counted {
+    /// It must be taken anew.
+    pub(super) fn forget(&mut self) {
+        *self = Self::default();
+    }
+
+    /// A task that counts went from one agent, or came to one; `tasks_max` are all there may be.
+    pub(super) fn note(&mut self, before: Option<AgentIdx>, after: Option<AgentIdx>, tasks_max: usize) {
+        if self.epoch.is_none() || before == after {
+            return;
+        }
+        self.news.extend(before.map(|agent| (agent, false)));
+        self.news.extend(after.map(|agent| (agent, true)));
+        if self.news.len() > tasks_max.max(16) {
+            // Taking it anew is less work.
+            self.forget();
+        }
+    }
+
+    /// Takes in what happened; `tasks` are the agents of all tasks that count.
+    pub(super) fn refresh(
+        &mut self,
+        matcher: &Matcher,
+        agents: &Agents,
+        tasks: impl Iterator<Item = AgentIdx>,
+    ) {
+        let host = |idx| Candidate { agent: agents.get(idx), room: None };
+        if self.epoch == Some(agents.epoch) {
+            for (agent, came) in core::mem::take(&mut self.news) {
+                if came {
+                    self.census.add(matcher, &host(agent));
+                } else {
+                    self.census.remove(matcher, &host(agent));
+                }
+            }
+            return;
+        }
+        self.news.clear();
+        self.epoch = Some(agents.epoch);
+        self.census = Census::new(matcher);
+        for agent in tasks {
+            self.census.add(matcher, &host(agent));
+        }
+    }
+
+    /// The counts, as of the last time they were refreshed.
+    pub(super) const fn census(&self) -> &Census {
+        &self.census
+    }
+}
