@@ -13,7 +13,7 @@ pub use journal::{journal_frames, journal_recovery};
 pub use machine::inputs;
 pub use mesos::{mesos_json, mesos_protobuf, recordio};
 pub use scheduler::{records, scheduler_actions};
-pub use text::{app_spec, names};
+pub use text::{app_spec, constraints, names};
 
 /// A body and the name of its corpus, `fuzz/corpora/NAME`, and of its target, `fuzz/fuzz_targets/NAME.rs`.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,7 @@ pub struct Target {
 /// All bodies, in order of name.
 pub const TARGETS: &[Target] = &[
     Target { name: "app_spec", body: app_spec },
+    Target { name: "constraints", body: constraints },
     Target { name: "inputs", body: inputs },
     Target { name: "journal_frames", body: journal_frames },
     Target { name: "journal_recovery", body: journal_recovery },

@@ -1,5 +1,6 @@
 //! Owns the bodies for text that people and clients write: names, ids, documents.
 
+use swan_core::constraint::{Census, Element, Host, Key, Rules, Value};
 use swan_core::id::{AppPath, TaskName};
 use swan_core::scheduler::event::EventId;
 use swan_core::spec::AppSpec;
@@ -36,5 +37,58 @@ pub fn app_spec(data: &[u8]) {
             assert_eq!(again.spec.canonical_json(), canonical, "the canonical form is its own");
             assert!(parsed.spec.same_containers(&again.spec));
         }
+    }
+}
+
+/// An agent that has the same text, or the same number of thousandths, under every key.
+struct Everywhere<'a> {
+    text: &'a str,
+    thousandths: Option<i64>,
+}
+
+impl Host for Everywhere<'_> {
+    fn value(&self, _: &Key) -> Option<Value<'_>> {
+        Some(self.thousandths.map_or(Value::Text(self.text), Value::Scalar))
+    }
+}
+
+/// Placement rules, as a text and as the lines of one of Marathon's arrays: a refusal points into the text, and what was
+/// accepted has a canonical form that means the same, can be asked of any agent, and counts back to nothing.
+pub fn constraints(data: &[u8]) {
+    let Ok(text) = core::str::from_utf8(data) else { return };
+    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    if let Ok(rules) = Rules::marathon(&lines) {
+        ask(&rules, text);
+    }
+    match Rules::parse(text) {
+        Err(error) => {
+            assert!(!error.message.is_empty());
+            assert!((1..=text.chars().count() + 1).contains(&error.column), "the column is in the text");
+        }
+        Ok(rules) => ask(&rules, text),
+    }
+}
+
+fn ask(rules: &Rules, text: &str) {
+    let read = |element| match element {
+        Element::Marathon(texts) => Rules::marathon(&texts).expect("an array of ours is accepted"),
+        Element::Text(text) => Rules::parse(&text).expect("a text of ours is accepted"),
+    };
+    let again = rules.elements().into_iter().map(read).fold(Rules::default(), Rules::and);
+    assert_eq!(again, *rules, "the canonical form means the same");
+    let matcher = rules.compile();
+    let mut census = Census::new(&matcher);
+    for thousandths in [None, Some(i64::MIN), Some(text.len() as i64)] {
+        let host = Everywhere { text, thousandths };
+        for _ in 0..2 {
+            if let Err(index) = matcher.check(&host, &census) {
+                assert!(!matcher.describe(index).is_empty(), "each rule has a text");
+            }
+            matcher.score(&host, &census);
+            census.add(&matcher, &host);
+        }
+        census.remove(&matcher, &host);
+        census.remove(&matcher, &host);
+        assert_eq!(census, Census::new(&matcher), "what is gone leaves no trace");
     }
 }

@@ -101,10 +101,9 @@ impl Counter {
         self.tasks.get(value).copied().unwrap_or(0)
     }
 
-    /// Whether the tasks are on agents with this value, or there are none. Should they be spread over several values, the
-    /// first in order counts.
-    pub(super) fn is_first(&self, value: &str) -> bool {
-        self.tasks.first_key_value().is_none_or(|(first, _)| first == value)
+    /// Whether no other value has more tasks.
+    pub(super) fn is_largest(&self, value: &str) -> bool {
+        self.sizes.last_key_value().is_none_or(|(size, _)| *size == self.tasks(value))
     }
 
     /// Whether one more task of this value keeps groups even: its group is new, or there are at least `least` groups, and

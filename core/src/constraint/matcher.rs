@@ -44,7 +44,7 @@ enum Check {
 #[derive(Clone)]
 enum Question {
     FewerThan(usize, u32),
-    First(usize),
+    Largest(usize),
     Even(usize, u32),
     Matches(Pattern),
     MatchesNot(Pattern),
@@ -153,7 +153,7 @@ impl Question {
         match &test.op {
             Op::Unique => Self::FewerThan(counter(), 1),
             Op::MaxPer(most) => Self::FewerThan(counter(), *most),
-            Op::Cluster(None) => Self::First(counter()),
+            Op::Cluster(None) => Self::Largest(counter()),
             Op::Cluster(Some(value)) => Self::Spells(value.clone()),
             Op::GroupBy(least) => Self::Even(counter(), least.unwrap_or(1)),
             Op::Like(regex) => Self::Matches(pattern(regex, Whole::Yes)),
@@ -180,7 +180,7 @@ impl Question {
     fn holds_of_text(&self, text: &str, census: &Census) -> bool {
         match self {
             Self::FewerThan(counter, most) => census.counter(*counter).tasks(text) < *most,
-            Self::First(counter) => census.counter(*counter).is_first(text),
+            Self::Largest(counter) => census.counter(*counter).is_largest(text),
             Self::Even(counter, least) => census.counter(*counter).keeps_even(text, *least),
             Self::Matches(pattern) => pattern.matches(text),
             Self::MatchesNot(pattern) => !pattern.matches(text),

@@ -179,7 +179,7 @@ fn naive(expr: &Expr, agent: &Agent, placed: &[Agent]) -> bool {
     match &test.op {
         Op::Unique => there == 0,
         Op::MaxPer(most) => there < *most,
-        Op::Cluster(None) => groups.keys().next().is_none_or(|first| *first == own),
+        Op::Cluster(None) => groups.values().all(|tasks| *tasks <= there),
         Op::GroupBy(least) => {
             let even = groups.values().min() == Some(&there);
             there == 0 || (even && groups.len() >= least.unwrap_or(1) as usize)

@@ -171,7 +171,8 @@ fn cluster_follows_the_tasks_that_are_there() {
     let (one, two) = (host("h1", "r1"), host("h2", "r2"));
     assert!(holds_beside(&cluster, &one, &[&one]));
     assert!(!holds_beside(&cluster, &two, &[&one]));
-    assert!(!holds_beside(&cluster, &two, &[&two, &one]), "of several values the first in order counts");
+    assert!(holds_beside(&cluster, &two, &[&two, &one, &two]), "of several values the most frequent counts");
+    assert!(!holds_beside(&cluster, &one, &[&two, &one, &two]));
     assert!(holds_beside(&cluster, &two, &[&Agent::default()]), "an agent without a value does not count");
 }
 
@@ -541,6 +542,12 @@ fn a_matcher_is_its_rules_frozen_and_thawed() {
     assert_eq!(again.describe(1), "a LIKE \"x+\" OR zone IS b");
     assert_eq!(format!("{matcher:?}"), format!("{again:?}"));
     assert_eq!(Matcher::default(), Rules::default().compile());
+    let mut census = Census::new(&matcher);
+    for agent in [host("h1", "r1"), host("h1", "r2"), host("h2", "r2")] {
+        census.add(&matcher, &agent);
+    }
+    let bytes = postcard::to_allocvec(&census).expect("a census can be encoded");
+    assert_eq!(postcard::from_bytes(&bytes), Ok(census));
     let damaged = postcard::to_allocvec(&vec!["hostname FOO"]).expect("texts can be encoded");
     assert!(postcard::from_bytes::<Rules>(&damaged).is_err(), "what is read is checked");
 }

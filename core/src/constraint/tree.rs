@@ -125,7 +125,7 @@ pub(super) struct Test {
 pub(super) enum Op {
     /// No task of the app is on an agent with this value.
     Unique,
-    /// It is the one given, or else the one of the app's tasks.
+    /// It is the one given, or else the one that most of the app's tasks have.
     Cluster(Option<String>),
     /// No other group has fewer tasks of the app; the number is the least of groups.
     GroupBy(Option<u32>),
