@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::{AgentIdx, Agents, Candidate};
+use super::agents::{AgentIdx, Agents};
 use crate::constraint::{Census, Matcher};
 
 /// The census of one app.
@@ -46,7 +46,7 @@ impl Counted {
         agents: &Agents,
         tasks: impl Iterator<Item = AgentIdx>,
     ) {
-        let host = |idx| Candidate { agent: agents.get(idx), room: None };
+        let host = |idx| agents.get(idx).as_candidate();
         if self.epoch == Some(agents.epoch) {
             for (agent, came) in core::mem::take(&mut self.news) {
                 if came {
