@@ -40,6 +40,24 @@ pub const URI_CHARS_MAX: usize = 1024;
 pub const ID_BYTES_MAX: usize = 1024;
 /// Failures in a row that a health check may forgive.
 pub const HEALTH_FAILURES_MAX: u64 = 1_000_000;
+/// GPUs of one task.
+pub const GPUS_MAX: u32 = 1_000;
+/// Errors of a slot within the window of its failover policy that may be answered by new tasks.
+pub const FAILOVER_RETRIES_MAX: u32 = 1_000_000;
+/// Failures kept of one slot.
+pub const FAILURES_PER_SLOT_MAX: u32 = 50;
+/// States, reasons or ranges of exit codes in one pattern of a failover policy.
+pub const END_PATTERN_MAX: usize = 64;
+/// Failures of new tasks that a rollout may forgive.
+pub const ROLLOUT_FAILURES_MAX: u32 = 1_000_000;
+/// A weight of placement, and the negative of the least.
+pub const WEIGHT_MAX: i16 = 1_000;
+/// The number that a port without any gets in a container that has an address of its own; further ones count up.
+pub const UNMAPPED_PORT_FIRST: u16 = 10_000;
+/// Bytes of a file of definitions, such as a group of apps.
+pub const DEFINITIONS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Apps in a file of definitions.
+pub const DEFINITIONS_MAX: usize = APPS_MAX;
 /// Placement rules and preferences of an app.
 pub const CONSTRAINTS_MAX: usize = 64;
 /// Bytes of one placement rule, in its text form.

@@ -14,10 +14,10 @@ pub(crate) struct Number {
     exponent: i32,
 }
 
-/// A number in thousandths.
+/// A number in parts of one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Thousandths {
-    /// The nearest whole number of thousandths.
+pub(crate) struct Parts {
+    /// The nearest whole number of parts.
     pub(crate) value: u64,
     /// More was cut off than a float's noise.
     pub(crate) rounded: bool,
@@ -38,6 +38,11 @@ impl Number {
     /// So many thousandths.
     pub(crate) fn from_thousandths(value: u64) -> Self {
         Self::new(false, value, -3)
+    }
+
+    /// So many millionths.
+    pub(crate) fn from_millionths(value: u64) -> Self {
+        Self::new(false, value, -6)
     }
 
     /// The digits of the shortest decimal that reads back as `float`: those that were written, up to 15 of them.
@@ -63,22 +68,37 @@ impl Number {
         self.digits.checked_mul(10_u64.checked_pow(u32::try_from(self.exponent).ok()?)?)
     }
 
+    /// The value as a whole number that may be negative; `None` if it has a fraction or does not fit.
+    pub(crate) fn signed(&self) -> Option<i64> {
+        let size = i64::try_from(Self { negative: false, ..*self }.whole()?).ok()?;
+        Some(if self.negative { -size } else { size })
+    }
+
     /// The value rounded half up to thousandths; `None` if it is negative or does not fit.
-    pub(crate) fn thousandths(&self) -> Option<Thousandths> {
+    pub(crate) fn thousandths(&self) -> Option<Parts> {
+        self.parts(3)
+    }
+
+    /// The value rounded half up to millionths; `None` if it is negative or does not fit.
+    pub(crate) fn millionths(&self) -> Option<Parts> {
+        self.parts(6)
+    }
+
+    fn parts(&self, places: i32) -> Option<Parts> {
         if self.negative {
             return None;
         }
-        let shift = self.exponent + 3;
+        let shift = self.exponent + places;
         if shift >= 0 {
             let factor = 10_u64.checked_pow(u32::try_from(shift).ok()?)?;
-            return Some(Thousandths { value: self.digits.checked_mul(factor)?, rounded: false });
+            return Some(Parts { value: self.digits.checked_mul(factor)?, rounded: false });
         }
         let Some(unit) = 10_u128.checked_pow(shift.unsigned_abs()) else {
-            return Some(Thousandths { value: 0, rounded: true });
+            return Some(Parts { value: 0, rounded: true });
         };
         let value = (u128::from(self.digits) + unit / 2) / unit;
         let cut_off = u128::from(self.digits).abs_diff(value * unit);
-        Some(Thousandths { value: u64::try_from(value).ok()?, rounded: cut_off > unit / 1_000_000 })
+        Some(Parts { value: u64::try_from(value).ok()?, rounded: cut_off > unit / 1_000_000 })
     }
 }
 
@@ -169,6 +189,21 @@ mod tests {
     }
 
     #[test]
+    fn signed_numbers_keep_their_sign() {
+        assert_eq!(Number::from(-7_i64).signed(), Some(-7));
+        assert_eq!(float(-1e3).signed(), Some(-1000));
+        assert_eq!(float(-0.5).signed(), None);
+        assert_eq!(Number::from(u64::MAX).signed(), None);
+    }
+
+    #[test]
+    fn millionths_hold_a_third() {
+        let third = float(1.0 / 3.0).millionths().expect("a part of one");
+        assert_eq!(third, Parts { value: 333_333, rounded: true });
+        assert_eq!(Number::from_millionths(333_333).to_string(), "0.333333");
+    }
+
+    #[test]
     fn whole_numbers_have_no_fraction_and_fit() {
         assert_eq!(float(1.0).whole(), Some(1));
         assert_eq!(float(1.5).whole(), None);
@@ -190,7 +225,7 @@ mod tests {
         fn thousandths_survive_their_text(n in 0..=u64::MAX / 1000) {
             let number: f64 = Number::from_thousandths(n).to_string().parse().expect("a number");
             if n < 1 << 50 {
-                prop_assert_eq!(float(number).thousandths(), Some(Thousandths { value: n, rounded: false }));
+                prop_assert_eq!(float(number).thousandths(), Some(Parts { value: n, rounded: false }));
             }
         }
     }

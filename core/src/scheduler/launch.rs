@@ -11,6 +11,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::effect::MesosCall;
+use crate::limits::UNMAPPED_PORT_FIRST;
 use crate::mesos::{
     AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, TaskId,
     TaskInfo,
@@ -28,7 +29,7 @@ pub struct Launch {
     pub agent: AgentId,
     /// The agent's host name.
     pub host: String,
-    /// Host ports, in the order of the port mappings.
+    /// Host ports, in the order of the ports that are mapped.
     pub ports: Vec<u16>,
     /// What it claims, cut out of the offers: exact in role and reservation (R35).
     pub resources: Vec<crate::mesos::Resource>,
@@ -48,7 +49,9 @@ pub struct LaunchTemplate {
     pub task: TaskInfo,
     /// How containers meet the network.
     pub network: Network,
-    /// The ports, in the order of [`Launch::ports`].
+    /// The addresses of the first slots, in a network that users made.
+    pub ips: Vec<String>,
+    /// The ports; those that are mapped are in the order of [`Launch::ports`].
     pub ports: Vec<Port>,
     /// The one of `ports` that the health check asks; `None` if it asks none, or one by number.
     pub health_port: Option<usize>,
@@ -57,7 +60,7 @@ pub struct LaunchTemplate {
 /// A port of one task, resolved.
 struct TaskPort<'a> {
     of: &'a Port,
-    /// What others connect to.
+    /// What others connect to: at the host, or at the container's own address if it is not mapped.
     host: u16,
     /// Where the process listens, as seen from inside its network.
     inside: u16,
@@ -75,9 +78,11 @@ impl Launch {
         task.resources.clone_from(&self.resources);
         let told = environment::of(self, &ports);
         if let Some(docker) = task.container.as_mut().and_then(|container| container.docker.as_mut()) {
-            if self.template.network == Network::Bridge {
+            if self.template.network != Network::Host {
                 docker.port_mappings = port_mappings(&ports);
             }
+            // The containerizer asks no network for an address: docker run does.
+            docker.parameters.extend(self.address().map(|(option, ip)| (option.to_string(), ip.to_string())));
             let labels =
                 told.labels.iter().map(|(name, value)| ("label".to_string(), format!("{name}={value}")));
             docker.parameters.extend(labels);
@@ -97,28 +102,52 @@ impl Launch {
         task
     }
 
+    /// The address that is set aside for the slot, and the option of `docker run` that asks for it.
+    fn address(&self) -> Option<(&'static str, &str)> {
+        let ip = self.template.ips.get(self.slot as usize)?;
+        Some((if ip.contains(':') { "ip6" } else { "ip" }, ip))
+    }
+
     fn resolved_ports(&self) -> Vec<TaskPort<'_>> {
+        let ports = &self.template.ports;
         assert!(
-            self.template.ports.len() == self.ports.len(),
-            "a launch has one host port for each of its ports"
+            ports.iter().filter(|port| port.mapped).count() == self.ports.len(),
+            "a launch has one host port for each of its ports that are mapped"
         );
-        let on_bridge = self.template.network == Network::Bridge;
-        let resolve = |(of, host): (_, u16)| resolve(of, host, on_bridge);
-        self.template.ports.iter().zip(self.ports.iter().copied()).map(resolve).collect()
+        let on_host = self.template.network == Network::Host;
+        let mut claimed = self.ports.iter().copied();
+        let is_free = |number: &u16| ports.iter().all(|port| port.container_port != *number);
+        let mut free = (UNMAPPED_PORT_FIRST..).filter(is_free);
+        let mut resolved = Vec::new();
+        for of in ports {
+            let host = if of.mapped { claimed.next() } else { None };
+            resolved.push(match host {
+                Some(host) => resolve(of, host, on_host),
+                None => unmapped(of, &mut free),
+            });
+        }
+        resolved
     }
 }
 
-fn resolve(of: &Port, host: u16, on_bridge: bool) -> TaskPort<'_> {
+/// Nothing else listens at the container's own address, so that any number will do for a port without one.
+fn unmapped<'a>(of: &'a Port, free: &mut impl Iterator<Item = u16>) -> TaskPort<'a> {
+    let own = if of.container_port == 0 { free.next() } else { Some(of.container_port) };
+    let own = own.expect("ports are limited");
+    TaskPort { of, host: own, inside: own, asked: own }
+}
+
+fn resolve(of: &Port, host: u16, on_host: bool) -> TaskPort<'_> {
     // In the host's network the number in the definition is a wish unless it is required; it names the port all the same.
     let (inside, asked) =
-        if on_bridge { (of.container_port, of.container_port) } else { (host, of.service_port) };
+        if on_host { (host, of.service_port) } else { (of.container_port, of.container_port) };
     let or_host = |port| if port == 0 { host } else { port };
     TaskPort { of, host, inside: or_host(inside), asked: or_host(asked) }
 }
 
 fn port_mappings(ports: &[TaskPort<'_>]) -> Vec<PortMapping> {
     let mut mappings = Vec::new();
-    for port in ports {
+    for port in ports.iter().filter(|port| port.of.mapped) {
         for &protocol in port.of.protocol.each() {
             let (host_port, container_port) = (port.host.into(), port.inside.into());
             mappings.push(PortMapping { host_port, container_port, protocol: Some(protocol.into()) });

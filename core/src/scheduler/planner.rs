@@ -209,7 +209,7 @@ pub(super) fn need(spec: &AppSpec) -> Need {
     };
     Need {
         amounts,
-        ports: spec.ports.iter().map(|port| fixed(port.host_port)).collect(),
+        ports: spec.ports.iter().filter(|port| port.mapped).map(|port| fixed(port.host_port)).collect(),
         accepted: spec.accepted_roles.clone(),
     }
 }

@@ -1,106 +1,102 @@
-//! Owns the walk through an app's document.
+//! Owns the walk through an app's document in Marathon's form.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::carried::{self, Surroundings};
 use super::container;
-use super::network::{self, Networking};
+use super::network::{self, Network, Networking};
+use super::policy::read::Policies;
 use super::read::{At, Fields, Findings, Path};
-use super::{
-    AppSpec, Backoff, Command, Failover, KillSelection, PlacementStrategy, ResourceLimits, Unreachable,
-    Update, Upgrade, carried, health, labels,
-};
-use crate::constraint::Rules;
+use super::resources::{self, Resources};
+use super::{AppSpec, Command, addresses, constraints, health, labels, original};
 use crate::id::AppPath;
 use crate::limits;
-use crate::time::Millis;
 
-/// Reads a whole document; `None` only if a problem was noted.
-pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> Option<AppSpec> {
+/// A label with which Marathon's users say that no two tasks of an app may run at once.
+const SINGLE_INSTANCE: &str = "MARATHON_SINGLE_INSTANCE_APP";
+
+/// Reads a whole document, in whichever form it is; `None` only if a problem was noted. Relative ids are meant from
+/// `group`.
+pub(super) fn read(at: &At<'_>, findings: &mut Findings, group: &str) -> Option<AppSpec> {
     let mut app = at.object(findings)?;
-    let path = read_path(&mut app, findings);
+    if original::is_one(&mut app) {
+        return original::read(app, findings);
+    }
+    let path = read_path(&mut app, findings, group);
     let command = read_command(&mut app, findings);
     let container = container::read(&mut app, findings);
     let Networking { network, ports, require_ports } = network::read(&mut app, findings, container.network);
     let health = app.get("healthChecks").and_then(|at| health::read(&at, findings, &ports));
     let labels = app.get("labels").map(|at| labels::read(&at, findings)).unwrap_or_default();
     let env = app.get("env").map(|at| labels::read_env(&at, findings)).unwrap_or_default();
-    let instances = app.get("instances");
-    let count = instances.as_ref().and_then(|at| at.whole(findings, 0..=u64::from(limits::INSTANCES_MAX)));
-    let count = count.and_then(|count| u32::try_from(count).ok()).unwrap_or(1);
-    if let Some(instances) = instances
-        && count > 1
-        && labels.get("MARATHON_SINGLE_INSTANCE_APP").is_some_and(|value| value == "true")
-    {
-        // Only a warning: a scale that asks nobody must not make a stored definition unreadable.
-        let message = format!(
-            "is {count}; the label MARATHON_SINGLE_INSTANCE_APP says 0 or 1, which is not enforced yet"
-        );
-        findings.warn(&instances.path, message);
-    }
-    let mut resource = |key, low, default: u64| {
-        let given =
-            app.get(key).and_then(|at| at.thousandths(findings, low..=limits::RESOURCE_THOUSANDTHS_MAX));
-        given.unwrap_or(default * 1000)
-    };
-    let (cpus, mem, disk) = (resource("cpus", 1, 1), resource("mem", 0, 128), resource("disk", 0, 0));
+    let single = labels.get(SINGLE_INSTANCE).is_some_and(|value| value == "true");
+    let instances = read_instances(&mut app, findings, single);
+    let Resources { cpus, mem, disk, gpus, limits } = resources::read(&mut app, findings);
     let (role, accepted_roles) = read_roles(&mut app, findings);
-    let spec = AppSpec {
+    let rules = app.get("constraints").map(|at| constraints::read(&at, findings)).unwrap_or_default();
+    let policies = Policies::marathons().read(&mut app, findings, single);
+    let user = app.get("user").and_then(|at| at.word(findings)).map(String::from);
+    let fetch = container::read_fetch(&mut app, findings);
+    let ips = read_ips(&mut app, findings, &network);
+    let around = Surroundings { path: path.as_ref(), ports: &ports, env_secrets: &env.secret };
+    let carried = carried::read(&mut app, findings, &around);
+    app.finish(findings);
+    Some(AppSpec {
+        path: path?,
         command,
-        user: app.get("user").and_then(|at| at.word(findings)).map(String::from),
+        user,
         image: container.image,
         force_pull_image: container.force_pull_image,
         privileged: container.privileged,
         parameters: container.parameters,
         volumes: container.volumes,
-        fetch: container::read_fetch(&mut app, findings),
+        fetch,
         cpus,
         mem,
         disk,
-        gpus: 0,
-        limits: ResourceLimits::default(),
-        instances: count,
-        env,
+        gpus,
+        limits,
+        instances,
+        env: env.plain,
+        env_secrets: env.secret,
         labels,
         network,
+        ips,
         ports,
         require_ports,
         health,
-        kill_grace: read_seconds(&mut app, findings, "taskKillGracePeriodSeconds"),
-        backoff: read_backoff(&mut app, findings),
-        rules: Rules::default(),
-        strategy: PlacementStrategy::default(),
-        upgrade: Upgrade::default(),
-        update: Update::default(),
-        failover: Failover::default(),
-        unreachable: Unreachable::default(),
-        kill_selection: KillSelection::default(),
+        kill_grace: policies.kill_grace,
+        backoff: policies.backoff,
+        rules,
+        strategy: policies.strategy,
+        upgrade: policies.upgrade,
+        update: policies.update,
+        failover: policies.failover,
+        unreachable: policies.unreachable,
+        kill_selection: policies.kill_selection,
         role,
         accepted_roles,
-        carried: carried::read(&mut app, findings),
-        path: path?,
-    };
-    app.finish(findings);
-    Some(spec)
+        carried,
+    })
 }
 
-fn read_path(app: &mut Fields<'_>, findings: &mut Findings) -> Option<AppPath> {
+/// Reads `id`, absolute or from `group`.
+fn read_path(app: &mut Fields<'_>, findings: &mut Findings, group: &str) -> Option<AppPath> {
     let Some(at) = app.get("id") else {
-        let message = if app.get("name").is_some() {
-            "is missing; original Swan's form, with name and runAs, is not understood yet: must be Marathon's, with id, as \"/shop/web\""
-        } else {
-            "is missing; must be the app's path, as \"/shop/web\""
-        };
+        let message = "is missing; must be the app's path, as \"/shop/web\", or in original Swan's form name and runAs be given";
         findings.problem(&Path::Key(app.path(), "id"), message);
         return None;
     };
     let text = at.text(findings)?;
+    let too_long = format!("must have at most {} bytes", limits::DOTTED_ID_BYTES_MAX);
     if text.len() > limits::ID_BYTES_MAX {
-        at.refuse(findings, format_args!("must have at most {} bytes", limits::DOTTED_ID_BYTES_MAX));
+        at.refuse(findings, too_long);
         return None;
     }
-    let path = match AppPath::parse(text) {
+    let absolute = if text.starts_with('/') { text.into() } else { format!("{group}/{text}") };
+    let path = match AppPath::parse(&absolute) {
         Ok(path) => path,
         Err(must) => {
             at.refuse(findings, must);
@@ -108,12 +104,17 @@ fn read_path(app: &mut Fields<'_>, findings: &mut Findings) -> Option<AppPath> {
         }
     };
     if path.dotted().as_str().len() > limits::DOTTED_ID_BYTES_MAX {
-        at.refuse(findings, format_args!("must have at most {} bytes", limits::DOTTED_ID_BYTES_MAX));
+        at.refuse(findings, too_long);
+        return None;
+    }
+    if path.as_str().strip_prefix(group).is_none_or(|rest| !rest.starts_with('/')) {
+        at.refuse(findings, format_args!("must be below {group}, the group that it is in"));
         return None;
     }
     Some(path)
 }
 
+/// Reads `cmd` and `args`.
 fn read_command(app: &mut Fields<'_>, findings: &mut Findings) -> Command {
     let line = app.get("cmd").and_then(|at| {
         let line = at.text(findings)?;
@@ -134,24 +135,25 @@ fn read_command(app: &mut Fields<'_>, findings: &mut Findings) -> Command {
     }
 }
 
-fn read_seconds(app: &mut Fields<'_>, findings: &mut Findings, key: &'static str) -> Option<Millis> {
-    app.get(key).and_then(|at| at.seconds(findings, 0..=limits::SECONDS_MAX))
-}
-
-fn read_backoff(app: &mut Fields<'_>, findings: &mut Findings) -> Backoff {
-    let factor = app
-        .get("backoffFactor")
-        .and_then(|at| at.thousandths(findings, 1000..=limits::BACKOFF_FACTOR_THOUSANDTHS_MAX))
-        .and_then(|factor| u32::try_from(factor).ok());
-    Backoff {
-        initial: read_seconds(app, findings, "backoffSeconds").unwrap_or(Millis::from_secs(1)),
-        factor_thousandths: factor.unwrap_or(1150),
-        max: read_seconds(app, findings, "maxLaunchDelaySeconds").unwrap_or(Millis::from_secs(300)),
+fn read_instances(app: &mut Fields<'_>, findings: &mut Findings, single: bool) -> u32 {
+    let Some(at) = app.get("instances") else { return 1 };
+    let count = at.count(findings, 0..=limits::INSTANCES_MAX).unwrap_or(1);
+    if single && count > 1 {
+        // Only a warning: a scale that asks nobody must not make a stored definition unreadable.
+        let message =
+            format!("is {count}; the label {SINGLE_INSTANCE} says 0 or 1, which is not enforced yet");
+        findings.warn(&at.path, message);
     }
+    count
 }
 
-/// `role` and `acceptedResourceRoles`.
-fn read_roles(app: &mut Fields<'_>, findings: &mut Findings) -> (Option<String>, Vec<String>) {
+/// Reads `ips`, in whichever form the document is.
+pub(super) fn read_ips(app: &mut Fields<'_>, findings: &mut Findings, network: &Network) -> Vec<String> {
+    app.get("ips").map(|at| addresses::read(&at, findings, network)).unwrap_or_default()
+}
+
+/// Reads `role` and `acceptedResourceRoles`.
+pub(super) fn read_roles(app: &mut Fields<'_>, findings: &mut Findings) -> (Option<String>, Vec<String>) {
     let role = app.get("role").and_then(|at| read_role(&at, findings));
     let Some(at) = app.get("acceptedResourceRoles") else { return (role, Vec::new()) };
     let mut accepted = Vec::new();

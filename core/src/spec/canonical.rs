@@ -4,10 +4,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use super::constraints;
 use super::json::{Value, quoted};
+use super::policy::write::seconds;
 use super::{AppSpec, Command, Fetch, Health, HostVolume, Network, Port, PortRef, Probe};
 use crate::number::Number;
-use crate::time::Millis;
 
 /// Writes `spec` as compact JSON.
 pub(super) fn write(spec: &AppSpec) -> String {
@@ -17,7 +18,6 @@ pub(super) fn write(spec: &AppSpec) -> String {
         Command::Args(args) => (None, Some(list(args, |arg| arg.as_str().into()))),
     };
     let host = spec.network == Network::Host;
-    let mode = if host { "host" } else { "container/bridge" };
     let value = Value::object([
         ("id", Some(spec.path.as_str().into())),
         ("cmd", line),
@@ -27,20 +27,30 @@ pub(super) fn write(spec: &AppSpec) -> String {
         ("cpus", Some(thousandths(spec.cpus))),
         ("mem", Some(thousandths(spec.mem))),
         ("disk", Some(thousandths(spec.disk))),
-        ("env", unless_empty(Value::texts(&spec.env))),
+        ("gpus", Some(u64::from(spec.gpus).into())),
+        ("resourceLimits", spec.limits.written()),
+        ("env", unless_empty(env(spec))),
         ("labels", Some(Value::texts(&spec.labels))),
         ("container", Some(container(spec))),
-        ("networks", Some(Value::List([Value::object([("mode", Some(mode.into()))])].into()))),
+        ("networks", Some(Value::List([network(&spec.network)].into()))),
+        ("ips", unless_empty(list(&spec.ips, |ip| ip.as_str().into()))),
         ("portDefinitions", host.then(|| list(&spec.ports, definition))),
         ("requirePorts", Some(spec.require_ports.into())),
         ("healthChecks", spec.health.as_ref().map(|check| Value::List([health(check)].into()))),
         ("fetch", unless_empty(list(&spec.fetch, fetch))),
+        ("constraints", constraints::written(&spec.rules)),
+        ("placement", spec.strategy.written()),
+        ("role", spec.role.as_deref().map(Value::from)),
+        ("acceptedResourceRoles", unless_empty(list(&spec.accepted_roles, |role| role.as_str().into()))),
         ("backoffSeconds", Some(seconds(spec.backoff.initial))),
         ("backoffFactor", Some(thousandths(u64::from(spec.backoff.factor_thousandths)))),
         ("maxLaunchDelaySeconds", Some(seconds(spec.backoff.max))),
+        ("failover", spec.failover.written()),
+        ("upgradeStrategy", Some(spec.upgrade.written())),
+        ("update", spec.update.written()),
+        ("unreachableStrategy", Some(spec.unreachable.written())),
+        ("killSelection", Some(spec.kill_selection.as_str().into())),
         ("taskKillGracePeriodSeconds", spec.kill_grace.map(seconds)),
-        ("role", spec.role.as_deref().map(Value::from)),
-        ("acceptedResourceRoles", unless_empty(list(&spec.accepted_roles, |role| role.as_str().into()))),
     ]);
     let mut text = value.to_string();
     for (key, carried) in &spec.carried {
@@ -48,6 +58,23 @@ pub(super) fn write(spec: &AppSpec) -> String {
         text.push_str(&format!(",{}:{carried}}}", quoted(key)));
     }
     text
+}
+
+fn env(spec: &AppSpec) -> Value {
+    let plain = spec.env.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+    let secret = |(name, secret): (&String, &String)| {
+        (name.clone(), Value::object([("secret", Some(secret.as_str().into()))]))
+    };
+    Value::Object(plain.chain(spec.env_secrets.iter().map(secret)).collect())
+}
+
+fn network(network: &Network) -> Value {
+    let (mode, name) = match network {
+        Network::Host => ("host", None),
+        Network::Bridge => ("container/bridge", None),
+        Network::User(name) => ("container", Some(name.as_str().into())),
+    };
+    Value::object([("mode", Some(mode.into())), ("name", name)])
 }
 
 fn container(spec: &AppSpec) -> Value {
@@ -64,7 +91,7 @@ fn container(spec: &AppSpec) -> Value {
         ("type", Some("DOCKER".into())),
         ("docker", Some(docker)),
         ("volumes", unless_empty(list(&spec.volumes, volume))),
-        ("portMappings", (spec.network == Network::Bridge).then(|| list(&spec.ports, mapping))),
+        ("portMappings", (spec.network != Network::Host).then(|| list(&spec.ports, mapping))),
     ])
 }
 
@@ -79,7 +106,7 @@ fn volume(volume: &HostVolume) -> Value {
 fn mapping(port: &Port) -> Value {
     Value::object([
         ("containerPort", Some(u64::from(port.container_port).into())),
-        ("hostPort", Some(u64::from(port.host_port).into())),
+        ("hostPort", port.mapped.then(|| u64::from(port.host_port).into())),
         ("servicePort", Some(u64::from(port.service_port).into())),
         ("protocol", Some(port.protocol.as_str().into())),
         ("name", port.name.as_deref().map(Value::from)),
@@ -142,9 +169,4 @@ fn unless_empty(value: Value) -> Option<Value> {
 
 fn thousandths(value: u64) -> Value {
     Value::Number(Number::from_thousandths(value))
-}
-
-/// Spans in a spec are whole seconds.
-fn seconds(span: Millis) -> Value {
-    (span.0 / 1000).into()
 }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::network::{ContainerSide, read_legacy, read_mappings};
+use super::network::{ContainerSide, read_legacy};
+use super::ports::read_mappings;
 use super::read::{At, Fields, Findings, Path};
 use crate::limits;
 
@@ -63,6 +64,7 @@ pub(super) fn read(app: &mut Fields<'_>, findings: &mut Findings) -> Container {
     let docker_type = kind.as_ref().and_then(|at| at.choice(findings, &[("DOCKER", true), ("MESOS", false)]));
     if let (Some(kind), Some(false)) = (&kind, docker_type) {
         findings.warn(&kind.path, "is MESOS; the image will run under Docker");
+        container.network.mesos = true;
     }
     if let Some(at) = fields.get("volumes") {
         container.volumes = at.list(findings).filter_map(|at| read_volume(&at, findings)).collect();
@@ -84,15 +86,7 @@ pub(super) fn read(app: &mut Fields<'_>, findings: &mut Findings) -> Container {
 
 fn read_docker(at: &At<'_>, findings: &mut Findings, container: &mut Container) {
     let Some(mut fields) = at.object(findings) else { return };
-    match fields.get("image") {
-        Some(image) => container.image = read_image(&image, findings).unwrap_or_default(),
-        None => findings.problem(&Path::Key(fields.path(), "image"), format!("is missing: {IMAGE_NEEDED}")),
-    }
-    container.force_pull_image = fields.flag(findings, "forcePullImage", false);
-    container.privileged = fields.flag(findings, "privileged", false);
-    if let Some(at) = fields.get("parameters") {
-        container.parameters = at.list(findings).filter_map(|at| read_parameter(&at, findings)).collect();
-    }
+    container.read_image(&mut fields, findings);
     container.network.legacy = fields.get("network").and_then(|at| read_legacy(&at, findings));
     if let Some(at) = fields.get("portMappings") {
         let legacy = read_mappings(&at, findings);
@@ -110,6 +104,23 @@ fn read_docker(at: &At<'_>, findings: &mut Findings, container: &mut Container) 
     );
     fields.refuse(findings, "credential", "must be left out: it has no effect since Marathon 1.5");
     fields.finish(findings);
+}
+
+impl Container {
+    /// What both forms of a document say of the image.
+    pub(super) fn read_image(&mut self, docker: &mut Fields<'_>, findings: &mut Findings) {
+        match docker.get("image") {
+            Some(image) => self.image = read_image(&image, findings).unwrap_or_default(),
+            None => {
+                findings.problem(&Path::Key(docker.path(), "image"), format!("is missing: {IMAGE_NEEDED}"));
+            }
+        }
+        self.force_pull_image = docker.flag(findings, "forcePullImage", false);
+        self.privileged = docker.flag(findings, "privileged", false);
+        if let Some(at) = docker.get("parameters") {
+            self.parameters = at.list(findings).filter_map(|at| read_parameter(&at, findings)).collect();
+        }
+    }
 }
 
 fn read_parameter(at: &At<'_>, findings: &mut Findings) -> Option<(String, String)> {
@@ -152,6 +163,30 @@ fn read_volume(at: &At<'_>, findings: &mut Findings) -> Option<HostVolume> {
     let host_path = fields.require(findings, "hostPath").and_then(|at| read_directory(&at, findings));
     let read_only =
         fields.require(findings, "mode").and_then(|at| at.choice(findings, &[("RO", true), ("RW", false)]));
+    fields.finish(findings);
+    Some(HostVolume { container_path: container_path?, host_path: host_path?, read_only: read_only? })
+}
+
+/// A volume in original Swan's form, which is stricter.
+pub(super) fn read_original_volume(at: &At<'_>, findings: &mut Findings) -> Option<HostVolume> {
+    let mut fields = at.object(findings)?;
+    let container_path =
+        fields.require(findings, "containerPath").and_then(|at| read_directory(&at, findings));
+    let host_path = fields.require(findings, "hostPath").and_then(|at| {
+        let path = read_directory(&at, findings)?;
+        if !path.starts_with('/') {
+            at.refuse(findings, "must be absolute, as /srv/data");
+        }
+        Some(path)
+    });
+    let read_only = fields.require(findings, "mode").and_then(|at| match at.value.as_text() {
+        Some("RO") => Some(true),
+        Some("RW") => Some(false),
+        _ => {
+            at.refuse(findings, "must be RO or RW, in upper case");
+            None
+        }
+    });
     fields.finish(findings);
     Some(HostVolume { container_path: container_path?, host_path: host_path?, read_only: read_only? })
 }

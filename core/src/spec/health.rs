@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::json::Value;
-use super::network::Port;
+use super::network::Network;
+use super::ports::Port;
 use super::read::{At, Fields, Findings};
 use crate::limits;
 use crate::time::Millis;
@@ -181,6 +182,88 @@ fn read_one(at: &At<'_>, findings: &mut Findings, ports: &[Port]) -> Option<Heal
     Some(Health { probe: probe?, mesos, ipv6, grace, interval, timeout, delay, max_consecutive_failures })
 }
 
+/// Reads `healthCheck`, original Swan's form.
+pub(super) fn read_original(
+    at: &At<'_>,
+    findings: &mut Findings,
+    ports: &[Port],
+    network: &Network,
+) -> Option<Health> {
+    const KINDS: &[(&str, Kind)] = &[("cmd", Kind::Command), ("tcp", Kind::Tcp), ("http", Kind::Http)];
+    let mut fields = at.own_object(findings)?;
+    let protocol = fields.require(findings, "protocol");
+    let kind = protocol.as_ref().and_then(|at| at.choice(findings, KINDS));
+    if let (Some(at), Some(Kind::Command), Network::User(_)) = (&protocol, kind, network) {
+        at.refuse(findings, "must be tcp or http: in a network that users made no command is run as a check");
+    }
+    let probe = kind.and_then(|kind| read_original_probe(&mut fields, findings, kind, ports));
+    let mut seconds = |key, default: Option<u64>, low| {
+        let given = match default {
+            Some(_) => fields.get(key),
+            None => fields.require(findings, key),
+        };
+        let span = given.and_then(|at| at.seconds(findings, low..=limits::SECONDS_MAX));
+        span.unwrap_or_else(|| Millis::from_secs(default.unwrap_or_default()))
+    };
+    let (grace, interval) =
+        (seconds("gracePeriodSeconds", Some(300), 0), seconds("intervalSeconds", None, 1));
+    let (timeout, delay) = (seconds("timeoutSeconds", Some(20), 0), seconds("delaySeconds", Some(0), 0));
+    let max = fields
+        .get("consecutiveFailures")
+        .and_then(|at| at.whole(findings, 0..=limits::HEALTH_FAILURES_MAX))
+        .and_then(|max| u32::try_from(max).ok());
+    fields.finish(findings);
+    // Where Marathon's 0 means that a task is never ended, original Swan's lets the first failure end it.
+    let max_consecutive_failures = max.map_or(3, |max| max.max(1));
+    let (mesos, ipv6) = (kind != Some(Kind::Command), false);
+    Some(Health { probe: probe?, mesos, ipv6, grace, interval, timeout, delay, max_consecutive_failures })
+}
+
+fn read_original_probe(
+    fields: &mut Fields<'_>,
+    findings: &mut Findings,
+    kind: Kind,
+    ports: &[Port],
+) -> Option<Probe> {
+    if kind == Kind::Command {
+        let line = fields.require(findings, "cmd").and_then(|at| {
+            let line = at.text(findings)?;
+            if line.is_empty() {
+                at.refuse(findings, "must not be empty");
+            }
+            Some(line)
+        });
+        fields.get("portName");
+        fields.get("path");
+        return line.map(|line| Probe::Command(line.into()));
+    }
+    fields.get("cmd");
+    let port = fields.require(findings, "portName").and_then(|at| {
+        let name = at.text(findings)?;
+        let place = ports.iter().position(|port| port.name.as_deref() == Some(name));
+        if place.is_none() {
+            at.refuse(findings, "must be the name of one of container.docker.portMappings");
+        }
+        place.and_then(|place| u32::try_from(place).ok()).map(PortRef::Index)
+    });
+    if kind == Kind::Tcp {
+        fields.get("path");
+        return port.map(|port| Probe::Tcp { port });
+    }
+    let path = fields.require(findings, "path").and_then(|at| read_http_path(&at, findings));
+    Some(Probe::Http { scheme: Scheme::Http, path: path?, port: port? })
+}
+
+/// The path that is asked for.
+fn read_http_path(at: &At<'_>, findings: &mut Findings) -> Option<String> {
+    let text = at.text(findings)?;
+    if !text.starts_with('/') || text.contains(|c: char| c.is_control() || c == ' ') {
+        at.refuse(findings, "must begin with '/' and have no spaces and control characters, as /health");
+        return None;
+    }
+    Some(text.into())
+}
+
 fn read_probe(fields: &mut Fields<'_>, findings: &mut Findings, kind: Kind, ports: &[Port]) -> Option<Probe> {
     let (path, port, index) = (fields.get("path"), fields.get("port"), fields.get("portIndex"));
     let command = fields.get("command");
@@ -213,17 +296,7 @@ fn read_probe(fields: &mut Fields<'_>, findings: &mut Findings, kind: Kind, port
     }
     let path = match path {
         None => "/".into(),
-        Some(at) => {
-            let text = at.text(findings)?;
-            if !text.starts_with('/') || text.contains(|c: char| c.is_control() || c == ' ') {
-                at.refuse(
-                    findings,
-                    "must begin with '/' and have no spaces and control characters, as /health",
-                );
-                return None;
-            }
-            text.into()
-        }
+        Some(at) => read_http_path(&at, findings)?,
     };
     let scheme = if kind == Kind::Https { Scheme::Https } else { Scheme::Http };
     port.map(|port| Probe::Http { scheme, path, port })

@@ -129,6 +129,14 @@ impl Value {
         }
     }
 
+    /// The text, if it is one.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// What kind of value it is, for people.
     pub(super) const fn kind(&self) -> &'static str {
         match self {

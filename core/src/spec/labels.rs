@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
+use super::carried::NOT_YET;
 use super::json::Value;
 use super::read::{At, Findings};
 use crate::limits;
@@ -35,9 +36,16 @@ pub(super) fn read(at: &At<'_>, findings: &mut Findings) -> BTreeMap<String, Str
     labels
 }
 
+/// Variables: with their values, and those whose values are secrets, by the secrets' names.
+#[derive(Default)]
+pub(super) struct Environment {
+    pub(super) plain: BTreeMap<String, String>,
+    pub(super) secret: BTreeMap<String, String>,
+}
+
 /// `env`: no value is ever shown, since it may be secret.
-pub(super) fn read_env(at: &At<'_>, findings: &mut Findings) -> BTreeMap<String, String> {
-    let mut env = BTreeMap::new();
+pub(super) fn read_env(at: &At<'_>, findings: &mut Findings) -> Environment {
+    let mut env = Environment::default();
     let Some(fields) = at.object(findings) else { return env };
     let mut bytes = 0;
     for (name, value) in fields.entries() {
@@ -49,10 +57,18 @@ pub(super) fn read_env(at: &At<'_>, findings: &mut Findings) -> BTreeMap<String,
         match value.value {
             Value::Text(text) if !text.contains('\0') => {
                 bytes += name.len() + text.len();
-                env.insert(name.into(), text.clone());
+                env.plain.insert(name.into(), text.clone());
             }
             Value::Text(_) => value.refuse_unseen(findings, "must not contain the character NUL"),
-            Value::Object(_) => value.refuse_unseen(findings, "must be text: secrets are not supported yet"),
+            Value::Object(entries) => match &entries[..] {
+                [(key, Value::Text(secret))] if key == "secret" && !secret.is_empty() => {
+                    findings.warn(&value.path, NOT_YET);
+                    bytes += name.len() + secret.len();
+                    env.secret.insert(name.into(), secret.clone());
+                }
+                _ => value
+                    .refuse_unseen(findings, "must be text, or the name of a secret, as {\"secret\":\"…\"}"),
+            },
             _ => value.refuse_unseen(findings, "must be text, in quotes"),
         }
     }

@@ -1,21 +1,28 @@
 //! Owns AppSpec, the validated definition of an app: Marathon's app JSON comes in, the canonical form goes out.
 //!
 //! [`AppSpec::parse`] reads a document in one walk that collects every problem with its path; legacy forms are
-//! normalised on the way. [`AppSpec::canonical_json`] writes the one form that is stored and shown; reading it gives the
+//! normalised on the way, also original Swan's. [`AppSpec::canonical_json`] writes the one form that is stored and shown; reading it gives the
 //! same spec again, without a warning that was not there before.
 
+mod addresses;
 mod app;
 mod canonical;
 mod carried;
+mod constraints;
 mod container;
+pub mod fates;
 mod health;
 mod json;
 mod labels;
 mod network;
+mod original;
 mod policy;
+mod ports;
 #[cfg(test)]
 mod properties;
+mod proxy;
 mod read;
+mod resources;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -31,11 +38,12 @@ use serde::{Deserialize, Serialize};
 
 pub use container::{Fetch, HostVolume};
 pub use health::{Health, PortRef, Probe, Scheme};
-pub use network::{Network, Port, Protocol};
+pub use network::Network;
 pub use policy::{
     EndPattern, Failover, KillSelection, Limit, OnExhausted, OnFailure, PlacementStrategy, ResourceLimits,
     Unreachable, Update, Upgrade, WHOLE_PPM, Weights,
 };
+pub use ports::{Port, Protocol};
 
 use crate::constraint::Rules;
 use crate::id::AppPath;
@@ -79,10 +87,14 @@ pub struct AppSpec {
     pub instances: u32,
     /// Environment variables; the values may be secret, so `Debug` does not show them.
     pub env: BTreeMap<String, String>,
+    /// Environment variables whose values are secrets, with the secrets' names; kept and shown, but not acted on yet.
+    pub env_secrets: BTreeMap<String, String>,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
     /// How containers meet the network.
     pub network: Network,
+    /// The addresses of the first instances, in a network that users made; others get any that is free.
+    pub ips: Vec<String>,
     /// The ports, in order.
     pub ports: Vec<Port>,
     /// Host network only: the ports must be exactly those given.
@@ -146,19 +158,31 @@ pub struct Parsed {
     pub warnings: Vec<Problem>,
 }
 
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { initial: Millis::from_secs(1), factor_thousandths: 1150, max: Millis::from_secs(300) }
+    }
+}
+
 impl AppSpec {
-    /// Reads a document, Marathon's canonical or legacy app JSON; `Err` holds everything that is wrong with it.
+    /// Reads a document, Marathon's canonical or legacy app JSON or original Swan's; `Err` holds everything that is
+    /// wrong with it.
     pub fn parse(document: &[u8]) -> Result<Parsed, Vec<Problem>> {
         let value =
             json::parse(document).map_err(|message| vec![Problem { path: String::new(), message }])?;
+        Self::from_value(&At { value: &value, path: Path::Root }, "")
+    }
+
+    /// Reads the app at a place of a document, which lies in `group`; that has no slash at its end.
+    fn from_value(at: &At<'_>, group: &str) -> Result<Parsed, Vec<Problem>> {
         let mut findings = Findings::default();
-        findings.refuse_repeated_keys(&Path::Root, &value);
-        let spec = app::read(&At { value: &value, path: Path::Root }, &mut findings);
+        findings.refuse_repeated_keys(&at.path, at.value);
+        let spec = app::read(at, &mut findings, group);
         if let Some(spec) = &spec {
             let (bytes, max) = (spec.canonical_bytes_max(), limits::SPEC_BYTES_MAX);
             if bytes > max {
                 findings.problem(
-                    &Path::Root,
+                    &at.path,
                     format!("has {bytes} bytes in canonical form; must have at most {max}"),
                 );
             }
@@ -167,7 +191,8 @@ impl AppSpec {
         Ok(Parsed { spec: spec.expect("a document without problems gives a spec"), warnings })
     }
 
-    /// The canonical form: Marathon's app JSON without legacy forms, compact, every default written out.
+    /// The canonical form: Marathon's app JSON without legacy forms, compact, with its defaults written out, and of Swan's
+    /// own keys those that say something.
     pub fn canonical_json(&self) -> String {
         canonical::write(self)
     }
@@ -186,12 +211,11 @@ impl AppSpec {
 
     /// The spec with all that running containers do not depend on set to one value.
     fn container_side(&self) -> Self {
-        let no_backoff = Backoff { initial: Millis(0), factor_thousandths: 1000, max: Millis(0) };
         let mut side = Self {
             instances: 0,
             labels: BTreeMap::new(),
             kill_grace: None,
-            backoff: no_backoff,
+            backoff: Backoff::default(),
             rules: Rules::default(),
             strategy: PlacementStrategy::default(),
             upgrade: Upgrade::default(),
@@ -199,6 +223,7 @@ impl AppSpec {
             failover: Failover::default(),
             unreachable: Unreachable::default(),
             kill_selection: KillSelection::default(),
+            env_secrets: BTreeMap::new(),
             carried: BTreeMap::new(),
             ..self.clone()
         };

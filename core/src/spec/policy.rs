@@ -1,5 +1,8 @@
 //! Owns what a user says about change and failure: limits of rollouts, what counts as an error, what follows from it.
 
+pub(super) mod read;
+pub(super) mod write;
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -125,7 +128,7 @@ pub enum PlacementStrategy {
     Weighted(Weights),
 }
 
-/// Weights of [`PlacementStrategy::Weighted`], each from -1000 to 1000; what is negative prefers agents with little of it left.
+/// Weights of [`PlacementStrategy::Weighted`], each from -1000 to 1000 ([`crate::limits::WEIGHT_MAX`]); what is negative prefers agents with little of it left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weights {
     /// Of free CPUs.

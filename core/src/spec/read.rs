@@ -7,6 +7,7 @@ use core::fmt;
 use core::ops::RangeInclusive;
 
 use super::json::{Value, quoted};
+use super::policy::WHOLE_PPM;
 use crate::limits;
 use crate::number::Number;
 use crate::scheduler::api::Problem;
@@ -120,6 +121,8 @@ pub(super) struct Fields<'a> {
     path: &'a Path<'a>,
     entries: &'a [(String, Value)],
     known: Vec<&'static str>,
+    /// Whose keys nobody but Swan has set: an unknown one is a mistake.
+    own: bool,
 }
 
 impl<'a> At<'a> {
@@ -139,10 +142,15 @@ impl<'a> At<'a> {
 
     pub(super) fn object<'b>(&'b self, findings: &mut Findings) -> Option<Fields<'b>> {
         if let Value::Object(entries) = self.value {
-            return Some(Fields { path: &self.path, entries, known: Vec::new() });
+            return Some(Fields { path: &self.path, entries, known: Vec::new(), own: false });
         }
         self.refuse(findings, "must be an object");
         None
+    }
+
+    /// One of Swan's own objects: other than in Marathon's, unknown keys are problems.
+    pub(super) fn own_object<'b>(&'b self, findings: &mut Findings) -> Option<Fields<'b>> {
+        self.object(findings).map(|fields| Fields { own: true, ..fields })
     }
 
     /// The elements of a list; empty if it is none.
@@ -196,23 +204,56 @@ impl<'a> At<'a> {
         None
     }
 
+    /// A whole number that may be negative.
+    pub(super) fn signed(&self, findings: &mut Findings, range: RangeInclusive<i64>) -> Option<i64> {
+        if let Value::Number(number) = self.value
+            && let Some(whole) = number.signed()
+            && range.contains(&whole)
+        {
+            return Some(whole);
+        }
+        let (low, high) = range.into_inner();
+        self.refuse(findings, format_args!("must be a whole number from {low} to {high}"));
+        None
+    }
+
     /// A decimal number in thousandths; what is finer is rounded, with a warning.
     pub(super) fn thousandths(&self, findings: &mut Findings, range: RangeInclusive<u64>) -> Option<u64> {
+        let written = Number::from_thousandths;
         if let Value::Number(number) = self.value
-            && let Some(thousandths) = number.thousandths()
-            && range.contains(&thousandths.value)
+            && let Some(parts) = number.thousandths()
+            && range.contains(&parts.value)
         {
-            if thousandths.rounded {
-                let nearest = Number::from_thousandths(thousandths.value);
+            if parts.rounded {
+                let nearest = written(parts.value);
                 findings
                     .warn(&self.path, format!("is {number}; counts as {nearest}, the nearest thousandth"));
             }
-            return Some(thousandths.value);
+            return Some(parts.value);
         }
-        let (low, high) = range.into_inner();
-        let (low, high) = (Number::from_thousandths(low), Number::from_thousandths(high));
-        self.refuse(findings, format_args!("must be a number from {low} to {high}"));
+        self.refuse_number(findings, written(*range.start()), written(*range.end()));
         None
+    }
+
+    /// A part of the whole, from 0 to 1, in parts per million; what is finer is rounded, with a warning.
+    pub(super) fn part(&self, findings: &mut Findings) -> Option<u32> {
+        if let Value::Number(number) = self.value
+            && let Some(parts) = number.millionths()
+            && let Ok(value) = u32::try_from(parts.value)
+            && value <= WHOLE_PPM
+        {
+            if parts.rounded {
+                let nearest = Number::from_millionths(parts.value);
+                findings.warn(&self.path, format!("is {number}; counts as {nearest}, the nearest millionth"));
+            }
+            return Some(value);
+        }
+        self.refuse_number(findings, 0_u64.into(), 1_u64.into());
+        None
+    }
+
+    fn refuse_number(&self, findings: &mut Findings, low: Number, high: Number) {
+        self.refuse(findings, format_args!("must be a number from {low} to {high}"));
     }
 
     pub(super) fn seconds(&self, findings: &mut Findings, range: RangeInclusive<u64>) -> Option<Millis> {
@@ -221,6 +262,21 @@ impl<'a> At<'a> {
             return None;
         }
         self.whole(findings, range).map(Millis::from_secs)
+    }
+
+    /// Seconds that may have a fraction, down to the millisecond.
+    pub(super) fn exact_seconds(&self, findings: &mut Findings) -> Option<Millis> {
+        if let Value::Text(_) = self.value {
+            self.refuse(findings, "must be a number of seconds, without quotes and unit");
+            return None;
+        }
+        self.thousandths(findings, 0..=limits::SECONDS_MAX * 1000).map(Millis)
+    }
+
+    /// A whole number that fits 32 bits.
+    pub(super) fn count(&self, findings: &mut Findings, range: RangeInclusive<u32>) -> Option<u32> {
+        let (low, high) = range.into_inner();
+        self.whole(findings, low.into()..=high.into()).and_then(|count| u32::try_from(count).ok())
     }
 
     pub(super) fn port(&self, findings: &mut Findings) -> Option<u16> {
@@ -283,7 +339,7 @@ impl<'a> Fields<'a> {
         self.path
     }
 
-    /// Warns of every key that nobody has asked for.
+    /// Warns of every key that nobody has asked for; in Swan's own objects refuses them.
     pub(super) fn finish(self, findings: &mut Findings) {
         for (key, _) in self
             .entries
@@ -291,11 +347,20 @@ impl<'a> Fields<'a> {
             .filter(|(key, _)| !self.known.contains(&key.as_str()))
             .take(limits::PROBLEMS_MAX)
         {
-            let message = match nearest(key, &self.known) {
-                Some(known) => format!("is unknown and ignored; is {known} meant?"),
-                None => "is unknown and ignored".into(),
-            };
-            findings.warn(&Path::Key(self.path, key), message);
+            let path = Path::Key(self.path, key);
+            match (nearest(key, &self.known), self.own) {
+                (Some(known), false) => {
+                    findings.warn(&path, format!("is unknown and ignored; is {known} meant?"))
+                }
+                (None, false) => findings.warn(&path, "is unknown and ignored"),
+                (Some(known), true) => {
+                    findings.problem(&path, format!("is unknown; must be {known}, or left out"))
+                }
+                (None, true) => {
+                    let known = self.known.join(", ");
+                    findings.problem(&path, format!("is unknown; must be left out; known here: {known}"));
+                }
+            }
         }
     }
 }

@@ -5,11 +5,11 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{AppSpec, Command, Health, Network, PortRef, Probe, Scheme};
+use super::{AppSpec, Command, Health, Limit, Network, PortRef, Probe, Scheme};
 use crate::id::{DottedId, TaskId};
 use crate::mesos::{
     AgentId, CommandInfo, ContainerInfo, ContainerType, DiscoveryInfo, DockerInfo, DockerNetwork,
-    HealthCheck, HealthProbe, TaskInfo, UriInfo, Volume,
+    HealthCheck, HealthProbe, NetworkInfo, TaskInfo, UriInfo, Volume,
 };
 use crate::number::Number;
 use crate::scheduler::launch::LaunchTemplate;
@@ -29,7 +29,8 @@ impl AppSpec {
             app: app.to_string(),
             version: version.into(),
             task: self.task(app, version),
-            network: self.network,
+            network: self.network.clone(),
+            ips: self.ips.clone(),
             ports: self.ports.clone(),
             health_port,
         }
@@ -50,10 +51,21 @@ impl AppSpec {
             labels: labels.collect(),
             discovery: Some(DiscoveryInfo { name: Some(app.to_string()), ..DiscoveryInfo::default() }),
             max_completion_time: None,
-            limits: Vec::new(),
+            limits: self.limits(),
             data: None,
             executor: None,
         }
+    }
+
+    fn limits(&self) -> Vec<(String, i64)> {
+        let limit = |(name, limit): (&str, Option<Limit>)| {
+            let milli = match limit? {
+                Limit::Thousandths(milli) => i64::try_from(milli).unwrap_or(i64::MAX),
+                Limit::Unlimited => i64::MAX,
+            };
+            Some((name.to_string(), milli))
+        };
+        [("cpus", self.limits.cpus), ("mem", self.limits.mem)].into_iter().filter_map(limit).collect()
     }
 
     fn command_info(&self, app: &DottedId, version: &str) -> CommandInfo {
@@ -91,7 +103,7 @@ impl AppSpec {
         set("MARATHON_APP_RESOURCE_CPUS", with_point(self.cpus));
         set("MARATHON_APP_RESOURCE_MEM", with_point(self.mem));
         set("MARATHON_APP_RESOURCE_DISK", with_point(self.disk));
-        set("MARATHON_APP_RESOURCE_GPUS", "0".into());
+        set("MARATHON_APP_RESOURCE_GPUS", self.gpus.to_string());
         let mut names = Vec::new();
         for (key, value) in &self.labels {
             if key.len() < LABEL_KEY_IN_ENV_MAX && value.len() < LABEL_VALUE_IN_ENV_MAX {
@@ -106,9 +118,13 @@ impl AppSpec {
     }
 
     fn container_info(&self) -> ContainerInfo {
-        let network = match self.network {
-            Network::Bridge => DockerNetwork::Bridge,
-            Network::Host => DockerNetwork::Host,
+        let (network, joined) = match &self.network {
+            Network::Bridge => (DockerNetwork::Bridge, None),
+            Network::Host => (DockerNetwork::Host, None),
+            Network::User(name) => {
+                let name = Some(name.clone());
+                (DockerNetwork::User, Some(NetworkInfo { name, ..NetworkInfo::default() }))
+            }
         };
         let volumes = self.volumes.iter().map(|volume| Volume {
             container_path: volume.container_path.clone(),
@@ -126,7 +142,7 @@ impl AppSpec {
                 force_pull_image: Some(self.force_pull_image),
             }),
             volumes: volumes.collect(),
-            network_infos: Vec::new(),
+            network_infos: joined.into_iter().collect(),
             hostname: None,
         }
     }

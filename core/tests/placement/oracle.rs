@@ -119,9 +119,7 @@ impl Oracle {
         let agent = &self.agents[at];
         let open = &self.open[&at];
         let preferred = match self.apps[app].rule {
-            10 => {
-                5 * i64::from(agent.rack.as_deref() == Some("r2")) + 3 * i64::from(agent.speed > 1000)
-            }
+            10 => 5 * i64::from(agent.rack.as_deref() == Some("r2")) + 3 * i64::from(agent.speed > 1000),
             _ => 0,
         };
         let own = self.tasks.iter().filter(|&&task| task == (app, at)).count() as i64;

@@ -162,8 +162,12 @@ impl Rig {
     pub(crate) fn rescind(&mut self, number: usize) {
         let count = self.offers.len();
         if count > 0 {
-            let (agent, id) =
-                self.offers.iter().nth(number % count).map(|(&agent, id)| (agent, id.clone())).expect("counted");
+            let (agent, id) = self
+                .offers
+                .iter()
+                .nth(number % count)
+                .map(|(&agent, id)| (agent, id.clone()))
+                .expect("counted");
             self.leave(agent);
             self.mesos(Event::Rescind(id));
         }
@@ -180,7 +184,8 @@ impl Rig {
     }
 
     fn update(&mut self, number: usize, state: TaskState, reason: Reason) {
-        let Some((&hex, (app, agent, task))) = self.placed.iter().nth(number % self.placed.len().max(1)) else {
+        let Some((&hex, (app, agent, task))) = self.placed.iter().nth(number % self.placed.len().max(1))
+        else {
             return;
         };
         let Some(task) = task.clone() else { return };

@@ -37,7 +37,9 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
                 continue;
             }
             "strategy" => format!("\"placement\":{{\"strategy\":\"{value}\"}}"),
-            "weights" => format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value)),
+            "weights" => {
+                format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value))
+            }
             "label" => format!("\"labels\":{{\"label\":\"{value}\"}}"),
             "accepted" => {
                 let roles: Vec<String> = value.split(',').map(|role| format!("\"{role}\"")).collect();

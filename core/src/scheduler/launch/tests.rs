@@ -9,7 +9,7 @@ use crate::time::Millis;
 
 fn port(name: Option<&str>, container_port: u16, host_port: u16) -> Port {
     let (name, protocol) = (name.map(Into::into), Protocol::Tcp);
-    Port { name, container_port, host_port, service_port: 0, protocol, labels: BTreeMap::new() }
+    Port { name, container_port, mapped: true, host_port, service_port: 0, protocol, labels: BTreeMap::new() }
 }
 
 fn launch(document: &str, ports: Vec<Port>, claimed: Vec<u16>) -> Launch {
