@@ -74,6 +74,16 @@ pub const REGEX_BYTES_MAX: usize = 128 * 1024;
 pub const REGEX_DEPTH_MAX: u32 = 64;
 /// Bytes of a status message that are kept.
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a failure's message that are kept in the history of a slot.
+pub const FAILURE_MESSAGE_BYTES_MAX: usize = 1024;
+/// Failures kept of one slot.
+pub const HISTORY_MAX: u32 = 20;
+/// Errors of one slot that are answered with a new task, where that is limited at all.
+pub const RETRIES_MAX: u32 = 100;
+/// Errors of new tasks that a rollout bears, if that is more than a tenth of the instances.
+pub const ROLLOUT_FAILURES_DEFAULT: u32 = 3;
+/// Ended rollouts kept of an app.
+pub const ROLLOUTS_KEPT: usize = 10;
 /// Bytes of an idempotency key.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 128;
 /// Idempotency keys remembered.
@@ -102,6 +112,8 @@ pub const BATCHES_IN_FLIGHT_MAX: usize = 8;
 
 /// Placements decided in one step.
 pub const PLACEMENTS_PER_STEP: usize = 1024;
+/// Apps that a purge deletes in one step.
+pub const PURGES_PER_STEP: usize = 16;
 /// Apps planned in one step.
 pub const PLANS_PER_STEP: usize = 64;
 /// Slots touched by the plan of one app in one step.
@@ -180,8 +192,19 @@ pub const KILL_RETRY_MAX: Millis = Millis::from_secs(120);
 pub const STAGING_ASK: Millis = Millis::from_secs(60);
 /// A launched task that is still not running after this long is given up and killed (R86).
 pub const STAGING_DEADLINE: Millis = Millis::from_secs(30 * 60);
-/// An unreachable task gets a replacement after this span (R50).
-pub const UNREACHABLE_REPLACE: Millis = Millis::from_secs(60);
+/// A task that nobody can reach is replaced after this span at the earliest, so that a wave of losses is seen as one (R54).
+pub const LOSS_SETTLE: Millis = Millis(2_000);
+/// A task that a master knows nothing of is replaced after this span at the earliest: one that has just begun knows nothing
+/// of tasks whose agents have not come back to it yet (R46).
+pub const UNKNOWN_SETTLE: Millis = Millis::from_secs(60);
+/// Agents that must be lost within [`BRAKE_WINDOW`] for the disaster brake to engage (R54).
+pub const BRAKE_AGENTS_MIN: usize = 3;
+/// Tasks that must be lost with them, of all tasks, in percent.
+pub const BRAKE_TASKS_PERCENT: u64 = 20;
+/// A loss this long ago says nothing about the network any more.
+pub const BRAKE_WINDOW: Millis = Millis::from_secs(4 * 60);
+/// While the brake holds, what it holds back is looked at again after this span.
+pub const BRAKE_PAUSE: Millis = Millis::from_secs(10);
 /// Time between an explicit batch of reconciliation and the next (R43).
 pub const RECONCILE_SPACING: Millis = Millis(100);
 /// First repetition of an explicit reconciliation for tasks not answered; doubles up to the maximum (R41).

@@ -12,8 +12,9 @@ use super::agents::{AgentIdx, Agents};
 use super::avoid::Avoided;
 use super::counted::Counted;
 use super::launch::LaunchTemplate;
+use super::rollout::Rollout;
 use super::room::Need;
-use super::slot::{Shown, Slot, Tally};
+use super::slot::{SUCCESSOR, Shown, Slot, Tally, is_successor, number_of};
 use crate::constraint::Matcher;
 use crate::id::{AppPath, DottedId, TaskName};
 use crate::mesos::{TaskId, TaskState};
@@ -26,32 +27,6 @@ pub(super) struct AppIdx(pub(super) u32);
 
 /// The id of a version: grows within an app; roughly nanoseconds of wall time, as original Swan's.
 pub(super) type VersionId = u64;
-
-/// What is under way with an app.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Operation {
-    #[default]
-    Noop,
-    Creating,
-    ScalingUp,
-    ScalingDown,
-    Updating,
-    Deleting,
-}
-
-impl Operation {
-    /// Original Swan's `operationStatus`.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Noop => "noop",
-            Self::Creating => "creating",
-            Self::ScalingUp => "scaling_up",
-            Self::ScalingDown => "scaling_down",
-            Self::Updating => "updating",
-            Self::Deleting => "deleting",
-        }
-    }
-}
 
 /// One immutable revision of an app.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,8 +57,14 @@ pub(super) struct Counts {
     pub(super) unhealthy: u32,
     /// Running tasks without a verdict.
     pub(super) unset: u32,
-    /// Tasks that run well, are not being stopped, and run the wanted configuration.
+    /// Tasks that run the wanted configuration, well and for long enough.
     pub(super) ready: u32,
+    /// Tasks in wanted places that run any configuration, well and for long enough.
+    pub(super) settled: u32,
+    /// Tasks of another configuration in first seats that serve and are not being ended.
+    pub(super) outdated_serving: u32,
+    /// Tasks that are being ended.
+    pub(super) stopping: u32,
     /// Tasks by the version they run.
     pub(super) versions: BTreeMap<VersionId, u32>,
 }
@@ -96,10 +77,15 @@ pub(super) struct App {
     pub(super) versions: BTreeMap<VersionId, Version>,
     /// The version wanted.
     pub(super) target: VersionId,
-    /// Instances wanted.
+    /// Instances wanted now; 0 while it is stopped.
     pub(super) instances: u32,
-    pub(super) operation: Operation,
-    /// Why the last operation failed.
+    /// Instances wanted when it is not stopped.
+    pub(super) size: u32,
+    /// What is under way.
+    pub(super) rollout: Option<Box<Rollout>>,
+    /// What has ended, oldest first.
+    pub(super) ended: VecDeque<Rollout>,
+    /// Why the last rollout failed, or a slot was given up.
     pub(super) error: String,
     pub(super) revision: u64,
     /// Why the planner leaves it alone, if it does.
@@ -108,8 +94,15 @@ pub(super) struct App {
     pub(super) updated: Timestamp,
     /// By number; a gap is an idle slot beyond `instances`.
     slots: Vec<Slot>,
+    /// Second seats, by number of their slots; there only while in use.
+    successors: BTreeMap<u32, Slot>,
     pub(super) counts: Counts,
-    /// Slots that wait for a place, by number.
+    /// Tasks of another configuration in slots without successor that are not being ended: those first that do not
+    /// serve.
+    pub(super) outdated: BTreeSet<(bool, u32)>,
+    /// Slots with both seats in use whose state has changed since the planner looked at them.
+    pub(super) pairs: BTreeSet<u32>,
+    /// Seats that wait for a place.
     pub(super) pending: VecDeque<u32>,
     /// The app is in the ring of demand.
     pub(super) in_ring: bool,
@@ -136,14 +129,19 @@ impl App {
             versions: BTreeMap::new(),
             target: 0,
             instances: 0,
-            operation: Operation::Noop,
+            size: 0,
+            rollout: None,
+            ended: VecDeque::new(),
             error: String::new(),
             revision: 0,
             quarantined: None,
             created: at,
             updated: at,
             slots: Vec::new(),
+            successors: BTreeMap::new(),
             counts: Counts::default(),
+            outdated: BTreeSet::new(),
+            pairs: BTreeSet::new(),
             pending: VecDeque::new(),
             in_ring: false,
             on_agent: BTreeMap::new(),
@@ -165,14 +163,123 @@ impl App {
         self.versions.get(&self.target).map_or(self.target, |version| version.runs)
     }
 
-    /// All slots, by number.
+    /// The first seats of all slots, by number.
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// One slot.
-    pub(super) fn slot(&self, number: u32) -> Option<&Slot> {
-        self.slots.get(number as usize)
+    /// One seat.
+    pub(super) fn slot(&self, seat: u32) -> Option<&Slot> {
+        if is_successor(seat) { self.successors.get(&number_of(seat)) } else { self.slots.get(seat as usize) }
+    }
+
+    fn slot_mut(&mut self, seat: u32) -> &mut Slot {
+        if is_successor(seat) {
+            self.successors.get_mut(&number_of(seat)).expect("a second seat is made before it is used")
+        } else {
+            &mut self.slots[seat as usize]
+        }
+    }
+
+    /// All seats from this one on: the first ones by number, then the second ones.
+    pub(super) fn seats_from(&self, from: u32) -> impl Iterator<Item = u32> + use<'_> {
+        let first =
+            if is_successor(from) { self.slot_count()..self.slot_count() } else { from..self.slot_count() };
+        let second = if is_successor(from) { number_of(from) } else { 0 };
+        first.chain(self.successors.range(second..).map(|(&number, _)| number | SUCCESSOR))
+    }
+
+    /// The seat of a slot that holds this task.
+    pub(super) fn seat_of(&self, seat: u32, hex: u64) -> Option<u32> {
+        let number = number_of(seat);
+        [number, number | SUCCESSOR].into_iter().find(|&seat| {
+            self.slot(seat).and_then(|slot| slot.task.as_ref()).is_some_and(|task| task.hex == hex)
+        })
+    }
+
+    /// Whether a seat shall have a task: the first ones of wanted slots, the second ones while their tasks are to be
+    /// replaced.
+    pub(super) fn wants(&self, seat: u32) -> bool {
+        let number = number_of(seat);
+        let wanted = number < self.instances
+            && self.slots.get(number as usize).is_some_and(|s| s.given_up().is_none());
+        if !is_successor(seat) {
+            return wanted;
+        }
+        let first = self.slots.get(number as usize).and_then(|slot| slot.task.as_ref());
+        wanted && self.is_replacing() && first.is_some_and(|task| task.version != self.wanted_runs())
+    }
+
+    /// The version that a new task in a seat will run.
+    pub(super) fn version_for(&self, seat: u32) -> VersionId {
+        let ran = self.slot(seat).map_or(0, |slot| slot.ran);
+        if self.brings_wanted() || !self.versions.contains_key(&ran) { self.wanted_runs() } else { ran }
+    }
+
+    /// The definition by which a task is placed that runs a version: the newest with this configuration, since what does
+    /// not touch a container may have changed.
+    pub(super) fn definition_of(&self, runs: VersionId) -> VersionId {
+        if runs == self.wanted_runs() || !self.versions.contains_key(&runs) { self.target } else { runs }
+    }
+
+    /// What the first task that waits will run, and by which definition it is placed.
+    fn next_ids(&self) -> (VersionId, VersionId) {
+        let runs = self.pending.front().map_or_else(|| self.wanted_runs(), |&seat| self.version_for(seat));
+        (runs, self.definition_of(runs))
+    }
+
+    /// The definition by which the first task that waits is placed.
+    pub(super) fn next_version(&self) -> &Version {
+        self.versions.get(&self.next_ids().1).unwrap_or_else(|| self.wanted())
+    }
+
+    /// Gives a slot its second seat.
+    pub(super) fn add_successor(&mut self, number: u32) {
+        let was_free = self.successors.insert(number, Slot::default()).is_none();
+        assert!(was_free, "a slot has one successor at most");
+        self.outdated.remove(&(true, number));
+        self.outdated.remove(&(false, number));
+    }
+
+    /// Takes a second seat away, which must be idle; whether it had a record.
+    pub(super) fn remove_successor(&mut self, number: u32) -> bool {
+        let slot = self.successors.remove(&number).expect("there is a successor to remove");
+        assert!(slot.task.is_none() && slot.timer.is_none(), "a seat that is taken away is idle");
+        self.pairs.remove(&number);
+        let first = self.tally(number);
+        if let Some(serves) = first.outdated {
+            self.outdated.insert((serves, number));
+        }
+        slot.recorded || slot.dirty
+    }
+
+    /// Slots with a second seat.
+    pub(super) fn successor_count(&self) -> u32 {
+        u32::try_from(self.successors.len()).expect("slots are limited")
+    }
+
+    /// Whether any slot has a second seat.
+    pub(super) fn has_successors(&self) -> bool {
+        !self.successors.is_empty()
+    }
+
+    /// The planner shall look at all second seats.
+    pub(super) fn look_at_all_pairs(&mut self) {
+        self.pairs = self.successors.keys().copied().collect();
+    }
+
+    /// Wanted slots that were given up.
+    pub(super) fn given_up(&self) -> u32 {
+        self.counts.states.get(&Shown::GivenUp).copied().unwrap_or(0)
+    }
+
+    /// Instances that are as the rollout under way wants them.
+    pub(super) fn progress(&self) -> u32 {
+        if self.operation().replaces() || self.rollout.is_none() {
+            self.counts.ready
+        } else {
+            self.counts.settled
+        }
     }
 
     /// Number of slots, as slot numbers are typed.
@@ -191,6 +298,14 @@ impl App {
         }
     }
 
+    /// Adds what is missing for a seat to exist.
+    pub(super) fn make_seat(&mut self, seat: u32) {
+        self.grow_to(number_of(seat));
+        if is_successor(seat) && !self.successors.contains_key(&number_of(seat)) {
+            self.add_successor(number_of(seat));
+        }
+    }
+
     /// Drops the last slot, which must be idle.
     pub(super) fn pop_slot(&mut self) {
         let tally = self.tally(self.slot_count() - 1);
@@ -200,62 +315,90 @@ impl App {
         self.counts.remove(&tally);
     }
 
-    /// Changes one slot; the only way to, so that counts follow.
-    pub(super) fn edit<R>(&mut self, number: u32, change: impl FnOnce(&mut Slot) -> R) -> R {
-        let before = self.tally(number);
-        let result = change(&mut self.slots[number as usize]);
-        let after = self.tally(number);
+    /// Changes one seat; the only way to, so that counts follow.
+    pub(super) fn edit<R>(&mut self, seat: u32, change: impl FnOnce(&mut Slot) -> R) -> R {
+        let before = self.tally(seat);
+        let result = change(self.slot_mut(seat));
+        let after = self.tally(seat);
         if before != after {
             self.counts.remove(&before);
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
-            let (runs, tasks_max) = (self.wanted_runs(), self.slots.len());
+            self.note_pair(seat, &before, &after);
+            let (runs, tasks_max) = (self.counted.runs(), self.slots.len());
             self.counted.note(before.counted(runs), after.counted(runs), tasks_max);
         }
         result
     }
 
-    /// The timer of a slot, which counts for nothing.
-    pub(super) fn slot_timer(&mut self, number: u32) -> &mut Option<crate::time::Instant> {
-        &mut self.slots[number as usize].timer
+    /// Keeps up which slots the planner must look at for a rollout.
+    fn note_pair(&mut self, seat: u32, before: &Tally, after: &Tally) {
+        let number = number_of(seat);
+        if !self.successors.is_empty() && self.successors.contains_key(&number) {
+            self.pairs.insert(number);
+        } else if before.outdated != after.outdated {
+            if let Some(serves) = before.outdated {
+                self.outdated.remove(&(serves, number));
+            }
+            if let Some(serves) = after.outdated {
+                self.outdated.insert((serves, number));
+            }
+        }
+    }
+
+    /// The timer of a seat, which counts for nothing.
+    pub(super) fn slot_timer(&mut self, seat: u32) -> &mut Option<crate::time::Instant> {
+        &mut self.slot_mut(seat).timer
     }
 
     /// Notes whether the record just encoded for a slot exists.
-    pub(super) fn slot_written(&mut self, number: u32, exists: bool) {
-        let slot = &mut self.slots[number as usize];
+    pub(super) fn slot_written(&mut self, seat: u32, exists: bool) {
+        let slot = self.slot_mut(seat);
         slot.dirty = false;
         slot.recorded = exists;
     }
 
     /// The id of a task in a slot.
-    pub(super) fn task_id(&self, slot: u32, hex: u64) -> TaskId {
-        TaskName { hex, slot, app: self.dotted.as_str() }.id()
+    pub(super) fn task_id(&self, seat: u32, hex: u64) -> TaskId {
+        TaskName { hex, slot: number_of(seat), app: self.dotted.as_str() }.id()
     }
 
-    /// Marks a slot's record as to be written; says what it was.
-    pub(super) fn mark_slot_dirty(&mut self, number: u32) -> bool {
-        core::mem::replace(&mut self.slots[number as usize].dirty, true)
+    /// Marks a seat's record as to be written; says what it was.
+    pub(super) fn mark_slot_dirty(&mut self, seat: u32) -> bool {
+        core::mem::replace(&mut self.slot_mut(seat).dirty, true)
     }
 
-    /// Brings what its rules count up to date.
+    /// Brings what the rules of the next task count up to date.
     pub(super) fn refresh_counted(&mut self, agents: &Agents) {
-        let Some(version) = self.versions.get(&self.target).filter(|version| version.matcher.counts()) else {
+        let (runs, definition) = self.next_ids();
+        let Some(version) = self.versions.get(&definition).filter(|version| version.matcher.counts()) else {
             return;
         };
-        let runs = version.runs;
-        let tasks = self.slots.iter().filter_map(|slot| slot.tally(runs, true).counted(runs));
-        self.counted.refresh(&version.matcher, agents, tasks);
+        let seats = self.slots.iter().chain(self.successors.values());
+        let tasks = seats.filter_map(|slot| slot.tally(runs, true).counted(runs));
+        self.counted.refresh((definition, runs), &version.matcher, agents, tasks);
+    }
+
+    /// The agents of the tasks that count for the rules of those that run a version.
+    pub(super) fn tasks_that_count(&self, runs: VersionId) -> impl Iterator<Item = AgentIdx> + use<'_> {
+        let seats = self.slots.iter().chain(self.successors.values());
+        seats.filter_map(move |slot| slot.tally(runs, true).counted(runs))
     }
 
     /// Counts everything anew, after the wanted version or number changed.
     pub(super) fn recount(&mut self) {
         self.ended_from = None;
         self.counted.forget();
-        let mut counts = Counts::default();
-        for number in 0..self.slot_count() {
-            counts.add(&self.tally(number));
+        let (mut counts, mut outdated) = (Counts::default(), BTreeSet::new());
+        for seat in self.seats_from(0) {
+            let tally = self.tally(seat);
+            counts.add(&tally);
+            if let Some(serves) = tally.outdated.filter(|_| !self.successors.contains_key(&number_of(seat))) {
+                outdated.insert((serves, number_of(seat)));
+            }
         }
-        self.counts = counts;
+        (self.counts, self.outdated) = (counts, outdated);
+        self.look_at_all_pairs();
     }
 
     /// Whether counts, and the tasks on each agent, equal a recount (S23).
@@ -263,14 +406,21 @@ impl App {
         let mut again = self.clone();
         again.recount();
         let mut on_agent: BTreeMap<AgentIdx, u16> = BTreeMap::new();
-        for task in self.slots.iter().filter_map(|slot| slot.task.as_ref()) {
+        for task in self.seats_from(0).filter_map(|seat| self.slot(seat)?.task.as_ref()) {
             *on_agent.entry(task.agent).or_default() += 1;
         }
-        again.counts == self.counts && on_agent == self.on_agent
+        again.counts == self.counts && again.outdated == self.outdated && on_agent == self.on_agent
     }
 
-    fn tally(&self, number: u32) -> Tally {
-        self.slots[number as usize].tally(self.wanted_runs(), number < self.instances)
+    fn tally(&self, seat: u32) -> Tally {
+        let wanted = seat < self.instances;
+        let mut tally =
+            self.slot(seat).expect("only seats that exist count").tally(self.wanted_runs(), wanted);
+        if is_successor(seat) {
+            // What replaces something is no place of its own.
+            (tally.outdated, tally.settled) = (None, false);
+        }
+        tally
     }
 
     fn move_agent(&mut self, from: Option<AgentIdx>, to: Option<AgentIdx>) {
@@ -291,10 +441,10 @@ impl App {
 }
 
 impl Tally {
-    /// The agent at which the task counts for rules: it runs the wanted configuration, and can be reached.
-    fn counted(&self, wanted_runs: VersionId) -> Option<AgentIdx> {
+    /// The agent at which the task counts for rules: it runs this configuration, and can be reached.
+    fn counted(&self, runs: VersionId) -> Option<AgentIdx> {
         let reachable = self.state != Some(Shown::Mesos(TaskState::Unreachable));
-        self.agent.filter(|_| reachable && self.version == Some(wanted_runs))
+        self.agent.filter(|_| reachable && self.version == Some(runs))
     }
 }
 
@@ -308,6 +458,9 @@ impl Counts {
         }
         *self.health_of(tally) += u32::from(tally.running);
         self.ready += u32::from(tally.ready);
+        self.settled += u32::from(tally.settled);
+        self.outdated_serving += u32::from(tally.outdated == Some(true));
+        self.stopping += u32::from(tally.stopping);
     }
 
     fn remove(&mut self, tally: &Tally) {
@@ -319,6 +472,9 @@ impl Counts {
         }
         *self.health_of(tally) -= u32::from(tally.running);
         self.ready -= u32::from(tally.ready);
+        self.settled -= u32::from(tally.settled);
+        self.outdated_serving -= u32::from(tally.outdated == Some(true));
+        self.stopping -= u32::from(tally.stopping);
     }
 
     const fn health_of(&mut self, tally: &Tally) -> &mut u32 {

@@ -7,9 +7,11 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::agents::{Agent, Facts};
-use super::slot::{Slot, Task};
-use crate::mesos::{Attribute, AttributeValue, DomainInfo};
+use super::rollout::{Operation, Rollout, Stage};
+use super::slot::{FailureNote, Slot, Task};
+use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Reason, TaskState};
 use crate::record::RecordKey;
+use crate::time::{ClusterTime, Timestamp};
 
 /// What kind of record a key is of: the key's first byte, which orders recovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,9 +103,6 @@ pub(super) struct AppRecord {
     pub(super) target: u64,
     #[prost(uint32, tag = "3")]
     pub(super) instances: u32,
-    /// [`super::apps::Operation`] by name.
-    #[prost(string, tag = "4")]
-    pub(super) operation: String,
     #[prost(string, tag = "5")]
     pub(super) error: String,
     #[prost(uint64, tag = "6")]
@@ -114,6 +113,52 @@ pub(super) struct AppRecord {
     pub(super) created: u64,
     #[prost(uint64, tag = "9")]
     pub(super) updated: u64,
+    #[prost(uint32, tag = "10")]
+    pub(super) size: u32,
+    #[prost(message, optional, tag = "11")]
+    pub(super) rollout: Option<RolloutRecord>,
+    #[prost(message, repeated, tag = "12")]
+    pub(super) ended: Vec<RolloutRecord>,
+}
+
+/// One change of an app, under way or ended.
+#[derive(Clone, PartialEq, Eq, Message)]
+pub(super) struct RolloutRecord {
+    #[prost(uint64, tag = "1")]
+    pub(super) id: u64,
+    /// [`super::rollout::Operation`] by name.
+    #[prost(string, tag = "2")]
+    pub(super) operation: String,
+    /// [`super::rollout::Stage`] by name.
+    #[prost(string, tag = "3")]
+    pub(super) stage: String,
+    #[prost(bool, tag = "4")]
+    pub(super) automatic: bool,
+    #[prost(uint64, tag = "5")]
+    pub(super) from: u64,
+    #[prost(uint64, tag = "6")]
+    pub(super) to: u64,
+    #[prost(uint32, tag = "7")]
+    pub(super) from_instances: u32,
+    #[prost(uint32, tag = "8")]
+    pub(super) to_instances: u32,
+    #[prost(uint32, tag = "9")]
+    pub(super) failures: u32,
+    #[prost(string, tag = "10")]
+    pub(super) error: String,
+    #[prost(uint32, tag = "11")]
+    pub(super) best: u32,
+    /// Cluster time.
+    #[prost(uint64, tag = "12")]
+    pub(super) progress_at: u64,
+    /// Cluster time.
+    #[prost(uint64, tag = "13")]
+    pub(super) next_at: u64,
+    #[prost(uint64, tag = "14")]
+    pub(super) started: u64,
+    /// 0 while it is under way.
+    #[prost(uint64, tag = "15")]
+    pub(super) ended: u64,
 }
 
 /// One version.
@@ -137,8 +182,17 @@ pub(super) struct SlotRecord {
     pub(super) failures: u32,
     #[prost(uint64, tag = "3")]
     pub(super) not_before: u64,
-    #[prost(message, optional, tag = "4")]
-    pub(super) last_failure: Option<FailureRecord>,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "4")]
+    pub(super) history: Vec<FailureRecord>,
+    /// The version of the task held last, while there is none.
+    #[prost(uint64, tag = "5")]
+    pub(super) ran: u64,
+    #[prost(string, optional, tag = "6")]
+    pub(super) given_up: Option<String>,
+    /// Cluster times of the errors that retries are counted by.
+    #[prost(uint64, repeated, tag = "7")]
+    pub(super) recent: Vec<u64>,
 }
 
 /// A slot's task.
@@ -176,7 +230,7 @@ pub(super) struct TaskRecord {
     pub(super) since: u64,
 }
 
-/// The last failure in a slot.
+/// One failure in a slot.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct FailureRecord {
     #[prost(int32, tag = "1")]
@@ -187,6 +241,22 @@ pub(super) struct FailureRecord {
     pub(super) host: String,
     #[prost(uint64, tag = "4")]
     pub(super) at: u64,
+    #[prost(int32, optional, tag = "5")]
+    pub(super) reason: Option<i32>,
+    #[prost(sint32, optional, tag = "6")]
+    pub(super) exit_code: Option<i32>,
+    #[prost(bool, tag = "7")]
+    pub(super) counted: bool,
+    #[prost(string, tag = "8")]
+    pub(super) agent_id: String,
+    #[prost(uint64, tag = "9")]
+    pub(super) hex: u64,
+    #[prost(uint64, tag = "10")]
+    pub(super) version: u64,
+    #[prost(uint64, tag = "11")]
+    pub(super) started: u64,
+    #[prost(string, tag = "12")]
+    pub(super) container: String,
 }
 
 /// A task that was replaced while nobody could reach it; killed should it return.
@@ -322,13 +392,104 @@ pub(super) fn encode_slot(slot: &Slot, agent: Option<&Agent>) -> Vec<u8> {
     }
     put_number(2, u64::from(slot.failures), &mut bytes);
     put_number(3, slot.not_before.0, &mut bytes);
-    if let Some(note) = &slot.last_failure {
-        let state = note.state.number();
-        let record =
-            FailureRecord { state, message: note.message.clone(), host: note.host.clone(), at: note.at.0 };
-        put_bytes(4, &record.encode_to_vec(), &mut bytes);
+    let trouble = slot.trouble.as_deref();
+    for note in trouble.into_iter().flat_map(|trouble| &trouble.history) {
+        put_bytes(4, &FailureRecord::from(note).encode_to_vec(), &mut bytes);
+    }
+    if slot.task.is_none() {
+        put_number(5, slot.ran, &mut bytes);
+    }
+    if let Some(trouble) = trouble {
+        if let Some(why) = &trouble.given_up {
+            put_bytes(6, why.as_bytes(), &mut bytes);
+        }
+        put_packed(7, trouble.recent.iter().map(|at| at.0), &mut bytes);
     }
     bytes
+}
+
+impl From<&FailureNote> for FailureRecord {
+    fn from(note: &FailureNote) -> Self {
+        Self {
+            state: note.state.number(),
+            message: note.message.clone(),
+            host: note.host.clone(),
+            at: note.at.0,
+            reason: note.reason.map(Reason::number),
+            exit_code: note.exit_code,
+            counted: note.counted,
+            agent_id: note.agent.to_string(),
+            hex: note.hex,
+            version: note.version,
+            started: note.started.0,
+            container: note.container.clone(),
+        }
+    }
+}
+
+impl From<FailureRecord> for FailureNote {
+    fn from(record: FailureRecord) -> Self {
+        Self {
+            hex: record.hex,
+            version: record.version,
+            state: TaskState::from_number(record.state),
+            reason: record.reason.map(Reason::from_number),
+            message: record.message,
+            exit_code: record.exit_code,
+            counted: record.counted,
+            agent: AgentId::new(record.agent_id),
+            host: record.host,
+            container: record.container,
+            started: Timestamp(record.started),
+            at: Timestamp(record.at),
+        }
+    }
+}
+
+impl From<&Rollout> for RolloutRecord {
+    fn from(rollout: &Rollout) -> Self {
+        Self {
+            id: rollout.id,
+            operation: rollout.operation.name().into(),
+            stage: rollout.stage.name().into(),
+            automatic: rollout.automatic,
+            from: rollout.from,
+            to: rollout.to,
+            from_instances: rollout.from_instances,
+            to_instances: rollout.to_instances,
+            failures: rollout.failures,
+            error: rollout.error.clone(),
+            best: rollout.best,
+            progress_at: rollout.progress_at.0,
+            next_at: rollout.next_at.0,
+            started: rollout.started.0,
+            ended: rollout.ended.map_or(0, |at| at.0),
+        }
+    }
+}
+
+impl RolloutRecord {
+    /// The rollout; `None` if it is of a kind that this build does not know.
+    pub(super) fn read(self) -> Option<Rollout> {
+        Some(Rollout {
+            id: self.id,
+            operation: Operation::named(&self.operation)?,
+            stage: Stage::named(&self.stage)?,
+            automatic: self.automatic,
+            from: self.from,
+            to: self.to,
+            from_instances: self.from_instances,
+            to_instances: self.to_instances,
+            failures: self.failures,
+            error: self.error,
+            best: self.best,
+            progress_at: ClusterTime(self.progress_at),
+            next_at: ClusterTime(self.next_at),
+            started: Timestamp(self.started),
+            ended: (self.ended > 0).then_some(Timestamp(self.ended)),
+            timer: None,
+        })
+    }
 }
 
 fn encode_task(task: &Task, agent: &Agent, bytes: &mut Vec<u8>) {
@@ -342,11 +503,7 @@ fn encode_task(task: &Task, agent: &Agent, bytes: &mut Vec<u8>) {
         encode_key(6, WireType::Varint, bytes);
         bytes.push(u8::from(healthy));
     }
-    if !task.ports.is_empty() {
-        encode_key(7, WireType::LengthDelimited, bytes);
-        encode_varint(task.ports.iter().map(|&port| encoded_len_varint(u64::from(port)) as u64).sum(), bytes);
-        task.ports.iter().for_each(|&port| encode_varint(u64::from(port), bytes));
-    }
+    put_packed(7, task.ports.iter().map(|&port| u64::from(port)), bytes);
     for (tag, text) in [(8, &task.ip), (9, &task.container)] {
         if let Some(text) = text {
             put_bytes(tag, text.as_bytes(), bytes);
@@ -368,6 +525,15 @@ fn put_number(tag: u32, number: u64, bytes: &mut Vec<u8>) {
     }
 }
 
+fn put_packed(tag: u32, numbers: impl Iterator<Item = u64> + Clone, bytes: &mut Vec<u8>) {
+    let length = numbers.clone().map(|number| encoded_len_varint(number) as u64).sum();
+    if length > 0 {
+        encode_key(tag, WireType::LengthDelimited, bytes);
+        encode_varint(length, bytes);
+        numbers.for_each(|number| encode_varint(number, bytes));
+    }
+}
+
 fn put_text(tag: u32, text: &str, bytes: &mut Vec<u8>) {
     if !text.is_empty() {
         put_bytes(tag, text.as_bytes(), bytes);
@@ -383,10 +549,8 @@ fn put_bytes(tag: u32, content: &[u8], bytes: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mesos::{AgentId, TaskState};
     use crate::scheduler::agents::Agents;
-    use crate::scheduler::slot::{Stop, StopReason};
-    use crate::time::{ClusterTime, Timestamp};
+    use crate::scheduler::slot::{Stop, StopReason, Trouble};
 
     #[test]
     fn the_slot_encoder_writes_what_the_message_would() {
@@ -400,6 +564,7 @@ mod tests {
             state: TaskState::Running,
             sent: true,
             checked: true,
+            settled: false,
             healthy: Some(false),
             ports: [31000, 80, 65535].into(),
             ip: Some("172.17.0.2".into()),
@@ -409,7 +574,32 @@ mod tests {
             updated: Timestamp(0),
             since: ClusterTime(300),
         };
-        let slot = Slot { task: Some(task), failures: 2, not_before: ClusterTime(9), ..Slot::default() };
+        let note = FailureNote {
+            hex: 0xdef,
+            version: 41,
+            state: TaskState::Failed,
+            reason: Some(Reason::ContainerLaunchFailed),
+            message: "no such image".into(),
+            exit_code: Some(-1),
+            counted: true,
+            agent: AgentId::from("S2"),
+            host: "node2".into(),
+            container: "d".into(),
+            started: Timestamp(3),
+            at: Timestamp(4),
+        };
+        let trouble = Trouble {
+            history: [note.clone()].into(),
+            recent: [ClusterTime(5), ClusterTime(600)].into(),
+            given_up: Some("it is over".into()),
+        };
+        let slot = Slot {
+            task: Some(task),
+            failures: 2,
+            not_before: ClusterTime(9),
+            trouble: Some(trouble.into()),
+            ..Slot::default()
+        };
         let bytes = encode_slot(&slot, Some(agents.get(agent)));
         let record = SlotRecord::decode(&*bytes).expect("a slot record");
         let expected = TaskRecord {
@@ -428,10 +618,17 @@ mod tests {
             updated: 0,
             since: 300,
         };
-        assert_eq!(
-            record,
-            SlotRecord { task: Some(expected), failures: 2, not_before: 9, last_failure: None }
-        );
+        let expected = SlotRecord {
+            task: Some(expected),
+            failures: 2,
+            not_before: 9,
+            history: [FailureRecord::from(&note)].into(),
+            ran: 0,
+            given_up: Some("it is over".into()),
+            recent: [5, 600].into(),
+        };
+        assert_eq!(record, expected);
+        assert_eq!(FailureNote::from(FailureRecord::from(&note)), note);
         assert_eq!(record.encode_to_vec(), bytes);
     }
 

@@ -116,6 +116,32 @@ pub enum EventKind {
         reason: String,
     },
     AppReleased,
+    /// An earlier version is rolled out; `reason` is why, if the machine itself decided so.
+    AppRolledBack {
+        version: String,
+        reason: String,
+    },
+    AppRestarting {
+        version: String,
+    },
+    AppStopping,
+    AppStarting,
+    RolloutPaused,
+    RolloutResumed,
+    RolloutCancelled,
+    /// No task is tried in the slot any more, until the app changes.
+    SlotGivenUp {
+        slot: u32,
+        reason: String,
+    },
+    /// So much was lost at once that nothing is replaced or ended for now (R54).
+    BrakeEngaged {
+        agents: u64,
+        tasks: u64,
+    },
+    BrakeReleased {
+        by_operator: bool,
+    },
 }
 
 impl EventKind {
@@ -135,6 +161,16 @@ impl EventKind {
             Self::FrameworkSubscribed { .. } => "framework_subscribed",
             Self::AppQuarantined { .. } => "app_quarantined",
             Self::AppReleased => "app_released",
+            Self::AppRolledBack { .. } => "app_rolled_back",
+            Self::AppRestarting { .. } => "app_restarting",
+            Self::AppStopping => "app_stopping",
+            Self::AppStarting => "app_starting",
+            Self::RolloutPaused => "rollout_paused",
+            Self::RolloutResumed => "rollout_resumed",
+            Self::RolloutCancelled => "rollout_cancelled",
+            Self::SlotGivenUp { .. } => "slot_given_up",
+            Self::BrakeEngaged { .. } => "brake_engaged",
+            Self::BrakeReleased { .. } => "brake_released",
         }
     }
 }

@@ -11,9 +11,9 @@ use super::effect::MesosCall;
 use super::event::EventKind;
 use super::input::{CrashNote, DeposeReason, Lead};
 use super::ledger::Change;
-use super::slot::{Slot, Task};
+use super::slot::{SUCCESSOR, Task};
 use super::{Role, Scheduler};
-use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK, STEADY_AFTER, UNREACHABLE_REPLACE};
+use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK};
 use crate::mesos::{Capability, FrameworkInfo, TaskId, TaskState};
 use crate::rng::Rng;
 use crate::time::{ClusterTime, Instant, Millis};
@@ -66,35 +66,61 @@ impl Scheduler {
 
     /// Sets an app going that was only followed so far.
     fn resume_app(&mut self, idx: AppIdx) {
+        let clock = self.clock.read(self.now.mono);
         let Some(app) = self.apps.get_mut(idx) else { return };
         assert!(app.versions.contains_key(&app.target), "the wanted version was followed with its app");
-        for slot in 0..app.slot_count() {
-            let version = app.slot(slot).and_then(|s| s.task.as_ref()).map(|task| task.version);
+        let min_healthy = app.wanted().spec.update.min_healthy;
+        let (seats, mut lost) = (app.seats_from(0).collect::<Vec<_>>(), Vec::new());
+        for seat in seats {
+            let version = app.slot(seat).and_then(|s| s.task.as_ref()).map(|task| task.version);
             let checked =
                 version.and_then(|id| app.versions.get(&id)).is_some_and(|v| v.spec.health.is_some());
-            app.edit(slot, |s| {
+            app.edit(seat, |s| {
                 if let Some(task) = &mut s.task {
                     task.checked = checked;
+                    task.settled = task.serves() && clock.since(task.since) >= min_healthy;
                 }
             });
+            let task = app.slot(seat).and_then(|s| s.task.as_ref());
+            lost.extend(task.filter(|task| task.state == TaskState::Unreachable).map(|task| task.agent));
+            self.live_tasks += u64::from(task.is_some());
         }
         app.recount();
+        for agent in lost {
+            let agent = self.agents.get(agent).id.clone();
+            self.note_loss(agent);
+        }
+        self.end_half_promotions(idx);
         self.wake_slots(idx);
+        self.arm_rollout(idx);
         self.queue_plan(idx);
+    }
+
+    /// A successor that was taking its slot's first seat when the process before ended is there already.
+    fn end_half_promotions(&mut self, idx: AppIdx) {
+        let app = self.apps.get(idx).expect("resumed just now");
+        let hex = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref()).map(|task| task.hex);
+        let twice = |seat: &u32| hex(*seat).is_some() && hex(*seat) == hex(*seat & !SUCCESSOR);
+        let twice: Vec<u32> = app.seats_from(SUCCESSOR).filter(twice).collect();
+        for seat in twice {
+            let app = self.apps.get_mut(idx).expect("resumed just now");
+            if let Some(task) = app.edit(seat, |slot| slot.task.take()) {
+                self.agents.release(task.agent);
+                self.live_tasks -= 1;
+            }
+        }
     }
 
     /// Arms the timer that each slot's state asks for, and lets those wait that need a task.
     pub(super) fn wake_slots(&mut self, idx: AppIdx) {
-        let clock = self.clock.read(self.now.mono);
-        let slots = self.apps.get(idx).map_or(0, |app| app.slot_count());
-        for slot in 0..slots {
+        let seats: Vec<u32> = self.apps.get(idx).map_or_else(Vec::new, |app| app.seats_from(0).collect());
+        for seat in seats {
+            let due = self.due_of(idx, seat).map(|wait| self.now.mono + wait);
             let app = self.apps.get(idx).expect("counted just now");
-            let place = app.slot(slot).expect("counted just now");
-            let due = due_of(place, clock).map(|wait| self.now.mono + wait);
-            let waits = place.task.is_none() && due.is_none() && slot < app.instances;
-            self.arm_slot(idx, slot, due);
+            let waits = app.slot(seat).is_some_and(|s| s.task.is_none()) && due.is_none() && app.wants(seat);
+            self.arm_slot(idx, seat, due);
             if waits {
-                self.enqueue(idx, slot);
+                self.enqueue(idx, seat);
             }
         }
         self.queue_plan(idx);
@@ -148,24 +174,26 @@ impl Scheduler {
         self.call(call);
     }
 
+    /// How long until a seat needs to be looked at; `None` if only news can change it.
+    fn due_of(&self, idx: AppIdx, seat: u32) -> Option<Millis> {
+        let clock = self.clock.read(self.now.mono);
+        let slot = self.apps.get(idx)?.slot(seat)?;
+        let left = |since: ClusterTime, span: Millis| Millis(span.0.saturating_sub(clock.since(since).0));
+        match &slot.task {
+            None => (slot.not_before > clock).then(|| slot.not_before.since(clock)),
+            Some(task) if task.state == TaskState::Unreachable => {
+                self.lost_pause(idx, seat).map(|pause| left(task.since, pause))
+            }
+            Some(Task { stop: Some(_), .. }) => Some(Millis(0)),
+            Some(task) => match task.state {
+                TaskState::Staging | TaskState::Starting => Some(STAGING_ASK),
+                _ => self.running_timer(idx, seat).map(|at| at.since(self.now.mono)),
+            },
+        }
+    }
+
     /// Acts no more; whatever is in flight is the next leader's.
     pub(super) fn depose(&mut self, why: DeposeReason) {
         self.role = Role::Deposed(why);
-    }
-}
-
-/// How long until a slot needs to be looked at; `None` if only news can change it.
-fn due_of(slot: &Slot, clock: ClusterTime) -> Option<Millis> {
-    let left = |since: ClusterTime, span: Millis| Some(Millis(span.0.saturating_sub(clock.since(since).0)));
-    match &slot.task {
-        None if slot.not_before > clock => Some(slot.not_before.since(clock)),
-        None => None,
-        Some(Task { stop: Some(_), .. }) => Some(Millis(0)),
-        Some(task) => match task.state {
-            TaskState::Unreachable => left(task.since, UNREACHABLE_REPLACE),
-            TaskState::Staging | TaskState::Starting => Some(STAGING_ASK),
-            TaskState::Running if slot.failures > 0 => left(task.since, STEADY_AFTER),
-            _ => None,
-        },
     }
 }

@@ -52,6 +52,7 @@ impl Scheduler {
         let mut unwanted = Vec::new();
         for offer in offers {
             self.stats.offers += 1;
+            self.note_return(&offer.agent_id);
             if self.offers.has(&offer.id) {
                 self.stats.odd_offers += 1;
                 continue;

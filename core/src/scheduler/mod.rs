@@ -10,6 +10,8 @@ mod agents;
 pub mod api;
 mod apps;
 mod avoid;
+mod brake;
+mod changes;
 mod choose;
 mod claims;
 mod codec;
@@ -18,6 +20,8 @@ mod dry_run;
 pub mod effect;
 pub mod event;
 mod explain;
+mod failover;
+mod forecast;
 mod history;
 pub mod input;
 mod keys;
@@ -26,6 +30,7 @@ mod lead;
 mod ledger;
 mod levels;
 mod maintenance;
+mod miss;
 mod offers;
 mod place;
 mod planner;
@@ -34,7 +39,9 @@ mod reading;
 mod reconcile;
 mod records;
 mod release;
+mod replace;
 mod requests;
+mod rollout;
 mod room;
 mod slot;
 mod stats;
@@ -44,7 +51,7 @@ mod timers;
 mod update;
 pub mod view;
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -55,6 +62,7 @@ use serde::{Deserialize, Serialize};
 use self::agents::Agents;
 use self::api::{ApiError, ErrorKind};
 use self::apps::{AppIdx, Apps};
+use self::brake::Brake;
 use self::effect::{Effect, Effects, MesosCall};
 use self::event::EventKind;
 use self::input::{Breadcrumb, Build, Config, DeposeReason, Input, LinkEvent, StoreEvent};
@@ -125,6 +133,13 @@ pub struct Scheduler {
     offers_timer: Option<Instant>,
     demand: Demand,
     dirty_apps: VecDeque<AppIdx>,
+    /// Apps with a rollout under way.
+    rolling: BTreeSet<AppIdx>,
+    /// Tasks in slots, of all apps.
+    live_tasks: u64,
+    brake: Brake,
+    /// The last app deleted of those that a purge deletes.
+    purge: Option<String>,
     former: BTreeMap<TaskId, Former>,
     quarantine: BTreeMap<TaskId, Quarantined>,
     keys: Keys,
@@ -296,6 +311,7 @@ impl Scheduler {
             self.ledger.note(Change::Framework);
         }
         self.link.connected = true;
+        self.forgive_rollouts();
         self.link.master = master_of(subscribed);
         self.levels.reset(&self.roles);
         self.restart_reconciliation();
@@ -351,6 +367,7 @@ impl Scheduler {
             let Some(key) = self.timers.pop_due(self.now.mono) else { break };
             self.on_timer(key);
         }
+        self.purge_some();
         self.plan();
         if self.can_place() {
             self.place();
@@ -365,6 +382,8 @@ impl Scheduler {
         match key {
             TimerKey::Slot(app, slot) => self.slot_due(app, slot),
             TimerKey::Former(task) => self.former_due(&task),
+            TimerKey::Rollout(app) => self.rollout_due(app),
+            TimerKey::Brake => self.brake_due(),
             TimerKey::Offers => self.offers_timer = None,
             TimerKey::Levels => self.levels_due(),
             TimerKey::Reconcile => self.reconcile_due(),
@@ -384,6 +403,7 @@ impl Scheduler {
 
     fn has_work(&self) -> bool {
         !self.dirty_apps.is_empty()
+            || self.purge.is_some()
             || (self.can_place() && self.offers.len() > 0)
             || (self.ledger.has_changes() && self.ledger.has_room())
     }

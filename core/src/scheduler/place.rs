@@ -171,7 +171,10 @@ impl Scheduler {
     /// Puts a slot without a task into its app's queue.
     pub(super) fn enqueue(&mut self, idx: AppIdx, slot: u32) {
         let app = self.apps.get_mut(idx).expect("only a slot of a living app waits");
-        if app.quarantined.is_some() || app.slot(slot).is_none_or(|s| s.queued || s.task.is_some()) {
+        if app.quarantined.is_some()
+            || app.slot(slot).is_none_or(|s| s.queued || s.task.is_some())
+            || !app.wants(slot)
+        {
             return;
         }
         app.edit(slot, |s| s.queued = true);
@@ -188,7 +191,7 @@ impl Scheduler {
     }
 
     fn glance(&self, idx: AppIdx) -> Class {
-        let need = &self.apps.get(idx).expect("only living apps wait").wanted().need;
+        let need = &self.apps.get(idx).expect("only living apps wait").next_version().need;
         Class {
             role: self.role_of(idx),
             amounts: need.amounts,
@@ -204,20 +207,25 @@ impl Scheduler {
         if !self.apps.get(idx).is_some_and(|app| app.in_ring) {
             return;
         }
+        self.look_anew(idx);
+        self.demand.fruitless = None;
+    }
+
+    /// Takes the glance at an app that waits again.
+    fn look_anew(&mut self, idx: AppIdx) {
         let fresh = self.glance(idx);
         let class = self.demand.class(idx);
         let (before, after) = (class.role, fresh.role);
         *class = Class { since: class.since, others: class.others, ..fresh };
         self.demand.count(before, -1);
         self.demand.count(after, 1);
-        self.demand.fruitless = None;
     }
 
     /// Lets those slots wait no more that are not wanted any more.
     pub(super) fn drop_demand(&mut self, idx: AppIdx) {
         let Some(app) = self.apps.get_mut(idx) else { return };
         let (wanted, dropped): (Vec<u32>, Vec<u32>) =
-            app.pending.iter().copied().partition(|&slot| slot < app.instances);
+            app.pending.iter().copied().partition(|&slot| app.wants(slot));
         app.pending = wanted.into();
         self.demand.waiting -= dropped.len() as u64;
         for slot in dropped {
@@ -294,7 +302,7 @@ impl Scheduler {
     fn drop_stale(&mut self, idx: AppIdx) -> bool {
         let Some(app) = self.apps.get_mut(idx) else { return false };
         while let Some(&slot) = app.pending.front() {
-            if app.slot(slot).is_some_and(|s| s.queued) && slot < app.instances {
+            if app.slot(slot).is_some_and(|s| s.queued) && app.wants(slot) {
                 return true;
             }
             app.pending.pop_front();
@@ -309,18 +317,30 @@ impl Scheduler {
     /// Moves the class at the head of the ring to its end, or out of it if nothing of it waits; whether it stays.
     fn turn(&mut self) -> bool {
         let Some(idx) = self.demand.ring.pop_front() else { return false };
+        let mut mixed = false;
         let stays = self.apps.get_mut(idx).is_some_and(|app| {
             app.in_ring = !app.pending.is_empty();
+            mixed = app.in_ring && !app.brings_wanted();
             app.in_ring
         });
         if stays {
             self.demand.ring.push_back(idx);
+            if mixed {
+                self.next_of_app(idx);
+            }
         } else {
             let role = self.demand.class(idx).role;
             self.demand.count(role, -1);
             self.end_claim(idx);
         }
         stays
+    }
+
+    /// Slots that get again what they ran may wait for different things: each has its turn.
+    fn next_of_app(&mut self, idx: AppIdx) {
+        let app = self.apps.get_mut(idx).expect("only living apps wait");
+        app.pending.rotate_left(1);
+        self.look_anew(idx);
     }
 
     /// The offer that the app's next task goes to.
@@ -345,8 +365,10 @@ impl Scheduler {
     }
 
     fn draw(&mut self, idx: AppIdx) -> u64 {
-        let random =
-            self.apps.get(idx).is_some_and(|app| app.wanted().spec.strategy == PlacementStrategy::Random);
+        let random = self
+            .apps
+            .get(idx)
+            .is_some_and(|app| app.next_version().spec.strategy == PlacementStrategy::Random);
         if random { self.rng.next() } else { 0 }
     }
 
@@ -355,7 +377,7 @@ impl Scheduler {
         let now = self.clock.read(self.now.mono);
         self.apps.get_mut(idx)?.refresh_counted(&self.agents);
         let app = self.apps.get(idx)?;
-        let (version, agents, offers) = (app.wanted(), &self.agents, &self.offers);
+        let (version, agents, offers) = (app.next_version(), &self.agents, &self.offers);
         Some(Search { idx, app, version, role, agents, offers, now, draw, anywhere })
     }
 
@@ -364,7 +386,8 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("a class with demand has an app");
         let slot = *app.pending.front().expect("checked by the caller");
         let hex = self.rng.next() >> 16;
-        let wanted = app.wanted();
+        let version = app.version_for(slot);
+        let wanted = app.next_version();
         // While few offers are filled evenly, their order among all does not matter.
         let exact = round.few.is_none() || wanted.spec.strategy == PlacementStrategy::BinPack;
         let Some(ports) = self.offers.cut(offer, &wanted.need, (idx, slot, hex), exact) else { return false };
@@ -377,11 +400,12 @@ impl Scheduler {
         self.demand.waiting -= 1;
         let task = Task {
             hex,
-            version: app.wanted_runs(),
+            version,
             agent,
             state: TaskState::Staging,
             sent: false,
             checked,
+            settled: false,
             healthy: None,
             ports,
             ip: None,
@@ -396,6 +420,7 @@ impl Scheduler {
             s.queued = false;
             s.task = Some(task);
         });
+        self.live_tasks += 1;
         self.stats.placements += 1;
         self.note_slot(idx, slot);
         self.fed(idx, agent, counts);
@@ -455,7 +480,11 @@ impl Scheduler {
 
     /// The role whose offers the app may use.
     pub(super) fn role_of(&self, idx: AppIdx) -> RoleIdx {
-        let own = self.apps.get(idx).and_then(|app| app.wanted().spec.role.as_deref());
+        self.role_for(self.apps.get(idx).and_then(|app| app.next_version().spec.role.as_deref()))
+    }
+
+    /// The role that a definition asks for.
+    pub(super) fn role_for(&self, own: Option<&str>) -> RoleIdx {
         let place = own.and_then(|own| self.roles.iter().position(|role| **role == *own));
         RoleIdx::try_from(place.unwrap_or(0)).expect("a manager has few roles")
     }

@@ -1,19 +1,19 @@
 //! Owns the one planner: brings an app from what is to what is wanted, a bounded piece at a time.
 //!
-//! Create, scale, update and delete differ only in what they want; each is over when the counts say so. Whatever is
-//! left over for a later step keeps the app in the dirty set.
+//! Every change of an app differs only in what it wants; each is over when the counts say so. Whatever is left over for a
+//! later step keeps the app in the dirty set.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 
 use super::Scheduler;
-use super::apps::{App, AppIdx, Operation, Version};
+use super::apps::{App, AppIdx, Version};
 use super::codec::Key;
 use super::event::EventKind;
 use super::ledger::{Change, Gated};
 use super::room::{Amounts, Need};
-use super::slot::StopReason;
+use super::slot::SUCCESSOR;
 use crate::limits::{PLANS_PER_STEP, SLOTS_PER_PLAN};
 use crate::spec::{AppSpec, Network};
 use crate::time::Timestamp;
@@ -50,7 +50,7 @@ impl Scheduler {
             self.queue_plan(idx);
             return;
         }
-        self.finish_operation(idx);
+        self.finish_rollout(idx);
     }
 
     /// Adds missing slots; true if some are left to add.
@@ -83,8 +83,8 @@ impl Scheduler {
             budget -= 1;
             let app = self.apps.get_mut(idx).expect("asked just now");
             app.ended_from = Some(slot);
-            let deleting = app.operation == Operation::Deleting;
-            self.stop_task(idx, slot, if deleting { StopReason::Delete } else { StopReason::Scale });
+            let why = app.surplus_reason();
+            self.stop_task(idx, slot, why);
         }
         budget == 0
     }
@@ -93,7 +93,8 @@ impl Scheduler {
     fn last_surplus(&self, idx: AppIdx) -> Option<u32> {
         let app = self.apps.get(idx)?;
         let last = app.slot_count().checked_sub(1).filter(|&last| last >= app.instances)?;
-        app.slot(last)?.task.is_none().then_some(last)
+        let idle = app.slot(last)?.task.is_none() && app.slot(last | SUCCESSOR).is_none();
+        idle.then_some(last)
     }
 
     /// The next surplus slot, downwards, that was not told to end yet.
@@ -106,16 +107,9 @@ impl Scheduler {
     /// Drops an idle slot at the end.
     fn drop_slot(&mut self, idx: AppIdx, slot: u32) {
         self.arm_slot(idx, slot, None);
+        self.unqueue(idx, slot);
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let has_record = app.slot(slot).is_some_and(|s| s.recorded || s.dirty);
-        let queued = app.slot(slot).is_some_and(|s| s.queued);
-        if queued {
-            match app.pending.back() {
-                Some(&last) if last == slot => drop(app.pending.pop_back()),
-                _ => app.pending.retain(|&waiting| waiting != slot),
-            }
-            self.demand.waiting -= 1;
-        }
         app.pop_slot();
         if has_record {
             let key = Key::Slot(app.dotted.as_str().into(), slot).encode();
@@ -123,52 +117,30 @@ impl Scheduler {
         }
     }
 
-    /// Replaces tasks of another configuration, one at a time: those first that do not serve, then each once all others
-    /// serve.
-    fn replace_outdated(&mut self, idx: AppIdx) -> bool {
-        let Some(app) = self.apps.get_mut(idx) else { return false };
-        if app.operation != Operation::Updating {
-            return false;
-        }
-        let (runs, mut next, mut under_way) = (app.wanted_runs(), None, false);
-        for (number, slot) in app.slots().iter().take(app.instances as usize).enumerate() {
-            match &slot.task {
-                Some(task) if task.version != runs && task.stop.is_none() => {
-                    let candidate = (task.serves(), number);
-                    next = Some(next.map_or(candidate, |best: (bool, usize)| best.min(candidate)));
-                }
-                task => under_way |= !task.as_ref().is_some_and(super::slot::Task::serves),
-            }
-        }
-        if let Some((_, slot)) = next.filter(|_| !under_way) {
-            let slot = u32::try_from(slot).expect("slots are limited");
-            self.stop_task(idx, slot, StopReason::Replace);
-        }
-        false
-    }
-
-    /// Ends the operation once everything is as wanted.
-    fn finish_operation(&mut self, idx: AppIdx) {
+    /// Lets a seat wait no more.
+    pub(super) fn unqueue(&mut self, idx: AppIdx, seat: u32) {
         let Some(app) = self.apps.get_mut(idx) else { return };
-        if app.slot_count() != app.instances || app.operation == Operation::Noop {
+        if !app.slot(seat).is_some_and(|slot| slot.queued) {
             return;
         }
-        if app.operation == Operation::Deleting {
-            self.forget_app(idx);
-            return;
+        match app.pending.back() {
+            Some(&last) if last == seat => drop(app.pending.pop_back()),
+            _ => app.pending.retain(|&waiting| waiting != seat),
         }
-        if app.counts.ready != app.instances {
-            return;
-        }
-        let operation = String::from(app.operation.name());
-        app.operation = Operation::Noop;
-        app.revision += 1;
-        app.updated = self.now.wall;
-        self.note_app(idx);
-        self.publish(Some(idx), None, EventKind::RolloutEnded { operation, error: String::new() });
+        app.edit(seat, |slot| slot.queued = false);
+        self.demand.waiting -= 1;
     }
 
-    fn forget_app(&mut self, idx: AppIdx) {
+    /// Lets a first seat wait for a task if it shall have one and no pause keeps it.
+    pub(super) fn enqueue_if_free(&mut self, idx: AppIdx, number: u32) {
+        let Some(app) = self.apps.get(idx) else { return };
+        let free = app.slot(number).is_some_and(|slot| slot.task.is_none() && slot.timer.is_none());
+        if free && app.wants(number) {
+            self.enqueue(idx, number);
+        }
+    }
+
+    pub(super) fn forget_app(&mut self, idx: AppIdx) {
         let app = self.apps.remove(idx);
         assert!(app.slots().is_empty(), "an app is forgotten after its last slot");
         let name = || String::from(app.dotted.as_str());

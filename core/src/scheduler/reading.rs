@@ -5,20 +5,22 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::apps::{App, Operation};
+use super::apps::App;
 use super::codec::Key;
 use super::input::DeposeReason;
-use super::slot::{FailureNote, Slot, Task};
+use super::rollout::Operation;
+use super::slot::{FailureNote, SUCCESSOR, Slot, Task, number_of};
 use super::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
 use super::{Role, Scheduler, Stats};
 use crate::id::DottedId;
 use crate::mesos::TaskId;
 use crate::record::RecordKey;
+use crate::spec::AppSpec;
 
 /// Read access to a machine between two steps.
 #[derive(Clone, Copy)]
 pub struct View<'a> {
-    machine: &'a Scheduler,
+    pub(super) machine: &'a Scheduler,
 }
 
 impl fmt::Debug for View<'_> {
@@ -47,12 +49,15 @@ impl<'a> View<'a> {
         Page { items, next }
     }
 
-    /// The slots of an app that have or wait for a task, in order, after one of them.
+    /// The slots of an app that have or wait for a task, in order, after one of them; one that is being replaced stands
+    /// there twice, with both its tasks, which may make a page longer than `limit`.
     pub fn tasks(&self, id: &DottedId, after_slot: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
         let app = self.find(id)?;
         let from = after_slot.map_or(0, |after| after.saturating_add(1));
         let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n));
-        let items: Vec<TaskView> = slots.by_ref().take(limit).map(|n| self.task_view(app, n)).collect();
+        let both = |n| [n, n | SUCCESSOR].into_iter().filter(|&seat| shown(app, seat));
+        let page = slots.by_ref().take(limit).flat_map(both);
+        let items: Vec<TaskView> = page.map(|seat| self.task_view(app, seat)).collect();
         let next = if slots.next().is_some() { items.last().map(|last| last.slot.to_string()) } else { None };
         Some(Page { items, next })
     }
@@ -62,12 +67,13 @@ impl<'a> View<'a> {
         let app = self.find(id)?;
         let name = crate::id::TaskName::parse(task);
         let by_slot = task.strip_suffix(app.dotted.as_str()).and_then(|rest| rest.strip_suffix('.'));
-        let number = name.map(|n| n.slot).or_else(|| by_slot?.parse().ok())?;
-        if number >= app.slot_count() || !shown(app, number) {
-            return None;
-        }
-        let view = self.task_view(app, number);
-        (name.is_none() || view.id.as_ref().is_some_and(|id| id.as_str() == task)).then_some(view)
+        let seat = match name {
+            Some(name) => app.seat_of(name.slot, name.hex)?,
+            None => {
+                by_slot?.parse().ok().filter(|&number| number < app.slot_count() && shown(app, number))?
+            }
+        };
+        Some(self.task_view(app, seat))
     }
 
     /// All versions of an app, newest first.
@@ -137,6 +143,12 @@ impl<'a> View<'a> {
             ("tasks_quarantined", "Unknown tasks remembered.", machine.quarantine.len() as u64),
             ("batches_in_flight", "Batches not durable yet.", machine.ledger.in_flight() as u64),
             ("leading", "1 if this manager leads.", u64::from(machine.role == Role::Leader)),
+            (
+                "brake_engaged",
+                "1 if so much was lost at once that nothing is replaced.",
+                u64::from(machine.brake.holds()),
+            ),
+            ("rollouts", "Rollouts under way.", machine.rolling.len() as u64),
             ("connected", "1 if a subscription stands.", u64::from(machine.link.connected)),
             ("store_stalled", "1 if the store takes no writes.", u64::from(machine.ledger.stalled)),
         ]
@@ -153,8 +165,12 @@ impl<'a> View<'a> {
             return Some("Mesos is not connected".into());
         }
         for (_, app) in machine.apps.after(None) {
-            if app.operation != Operation::Noop {
-                return Some(format!("app {} is {}", app.path, app.operation.name()));
+            if app.operation() != Operation::Noop {
+                return Some(format!("app {} is {}", app.path, app.operation().name()));
+            }
+            if !app.error.is_empty() {
+                // It ended with an error, which is said; what is kept alive now is whatever ran then.
+                continue;
             }
             if app.counts.ready != app.instances || app.slot_count() != app.instances {
                 return Some(format!(
@@ -176,17 +192,17 @@ impl<'a> View<'a> {
         machine.apps.after(None).all(|(_, app)| app.counts_are_exact()) && waiting == machine.demand.waiting
     }
 
-    fn find(&self, id: &DottedId) -> Option<&'a App> {
+    pub(super) fn find(&self, id: &DottedId) -> Option<&'a App> {
         let idx = self.machine.apps.find(id.as_str())?;
         self.machine.apps.get(idx)
     }
 
-    fn task_view(&self, app: &App, number: u32) -> TaskView {
-        let slot = app.slot(number).expect("counted by the caller");
-        let mut view = waiting_view(app, slot, number);
+    fn task_view(&self, app: &App, seat: u32) -> TaskView {
+        let slot = app.slot(seat).expect("counted by the caller");
+        let mut view = waiting_view(app, slot, seat);
         if let Some(task) = &slot.task {
             let agent = self.machine.agents.get(task.agent);
-            view.id = Some(app.task_id(number, task.hex));
+            view.id = Some(app.task_id(seat, task.hex));
             view.status = task.shown_state().name();
             view.host = agent.host.to_string();
             view.agent_id = agent.id.to_string();
@@ -206,39 +222,35 @@ fn fill(view: &mut TaskView, task: &Task) {
     view.updated = task.updated;
 }
 
-fn shown(app: &App, number: u32) -> bool {
-    number < app.instances || app.slot(number).is_some_and(|slot| slot.task.is_some())
+fn shown(app: &App, seat: u32) -> bool {
+    seat < app.instances || app.slot(seat).is_some_and(|slot| slot.task.is_some())
 }
 
-fn waiting_view(app: &App, slot: &Slot, number: u32) -> TaskView {
-    let failure = slot.last_failure.as_deref();
+fn waiting_view(app: &App, slot: &Slot, seat: u32) -> TaskView {
+    let number = number_of(seat);
+    let failure = app.slot(number).and_then(Slot::last_failure);
+    let given_up = slot.given_up();
     TaskView {
         id: None,
         slot_name: format!("{number}.{}", app.dotted),
         slot: number,
-        status: "TASK_PENDING",
+        status: if given_up.is_some() { "failed" } else { "TASK_PENDING" },
         healthy: None,
         ip: String::new(),
         host: String::new(),
         agent_id: String::new(),
         ports: Vec::new(),
-        version: app.wanted_runs().to_string(),
+        version: app.version_for(seat).to_string(),
         weight: 100,
         retries: u32::from(slot.failures),
-        error_message: failure.map_or_else(String::new, failure_text),
+        error_message: given_up
+            .map(String::from)
+            .or_else(|| failure.map(FailureNote::text))
+            .unwrap_or_default(),
         container_name: String::new(),
         created: app.created,
         updated: failure.map_or(app.updated, |note| note.at),
     }
-}
-
-fn failure_text(note: &FailureNote) -> String {
-    let mut text = format!("{} on {}", note.state.name().unwrap_or("TASK_UNKNOWN"), note.host);
-    if !note.message.is_empty() {
-        text.push_str(": ");
-        text.push_str(&note.message);
-    }
-    text
 }
 
 fn app_view(app: &App) -> AppView {
@@ -253,8 +265,8 @@ fn app_view(app: &App) -> AppView {
         name: from_end(0),
         run_as: from_end(if segments.len() > 3 { 2 } else { 1 }),
         cluster: if segments.len() > 2 { segments[0].to_string() } else { String::new() },
-        operation_status: app.operation.name(),
-        progress: (app.operation != Operation::Noop).then_some((app.counts.ready, app.instances)),
+        operation_status: app.operation().name(),
+        progress: app.rollout.is_some().then(|| (app.progress(), app.instances)),
         error_message: app.quarantined.clone().unwrap_or_else(|| app.error.clone()),
         instances: app.instances,
         task_count: states.iter().map(|&(_, n)| n).sum(),
@@ -262,7 +274,10 @@ fn app_view(app: &App) -> AppView {
         health: (app.counts.healthy, app.counts.unhealthy, app.counts.unset),
         current_versions: if current.is_empty() { [app.target.to_string()].into() } else { current },
         version_count: u32::try_from(app.versions.len()).expect("versions are limited"),
-        spec: spec.map_or_else(String::new, crate::spec::AppSpec::canonical_json),
+        spec: spec.map_or_else(String::new, |spec| {
+            // An earlier version that is wanted again keeps the number of instances of now.
+            AppSpec { instances: app.size, ..spec.clone() }.canonical_json()
+        }),
         revision: app.revision,
         quarantined: app.quarantined.is_some(),
         created: app.created,
@@ -331,7 +346,7 @@ impl<'a> RecordCursor<'a> {
         let unknown = unknown.map(|task| Key::Quarantine(task.to_string()));
         let slots = self.apps(b's').flat_map(|app| {
             let first = self.number_in(b's', app).map_or(0, u32::from_be_bytes);
-            (first..app.slot_count()).map(|n| Key::Slot(app.dotted.as_str().into(), n))
+            app.seats_from(first).map(|seat| Key::Slot(app.dotted.as_str().into(), seat))
         });
         let versions = self.apps(b'v').flat_map(|app| {
             let first = self.number_in(b'v', app).map_or(0, u64::from_be_bytes);

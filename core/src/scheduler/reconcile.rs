@@ -38,7 +38,7 @@ enum Stage {
     /// Nothing to ask.
     #[default]
     Idle,
-    /// Slots from this one on.
+    /// Seats from this one on.
     Slots(AppIdx, u32),
     /// Superseded tasks.
     Former,
@@ -86,18 +86,18 @@ impl Scheduler {
         let end = self.apps.indexes().count() as u32;
         while idx.0 < end && tasks.len() < RECONCILE_TASKS_MAX && scanned < RECONCILE_SCAN {
             scanned += 1;
-            let app = self.apps.get(idx).filter(|app| slot < app.slot_count());
-            let Some(app) = app else {
+            let app = self.apps.get(idx);
+            let Some((app, seat)) = app.and_then(|app| Some((app, app.seats_from(slot).next()?))) else {
                 (idx, slot) = (AppIdx(idx.0 + 1), 0);
                 continue;
             };
-            let place = app.slot(slot).expect("counted just now");
+            let place = app.slot(seat).expect("found just now");
             if place.heard != self.reconcile.generation
                 && let Some(task) = place.task.as_ref().filter(|task| task.sent)
             {
-                tasks.push((app.task_id(slot, task.hex), Some(self.agents.get(task.agent).id.clone())));
+                tasks.push((app.task_id(seat, task.hex), Some(self.agents.get(task.agent).id.clone())));
             }
-            slot += 1;
+            slot = seat + 1;
         }
         self.reconcile.after = None;
         self.reconcile.stage = if idx.0 >= end { Stage::Former } else { Stage::Slots(idx, slot) };

@@ -1,6 +1,7 @@
 //! Owns the way between live state and records: writing the next batch, and taking in durable ones.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -10,16 +11,16 @@ use prost::Message;
 use super::Scheduler;
 use super::agents::AgentIdx;
 use super::api::Problem;
-use super::apps::{App, AppIdx, Operation};
+use super::apps::{App, AppIdx};
 use super::codec::{
     AgentRecord, AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
-    SlotRecord, TaskRecord, VersionRecord,
+    RolloutRecord, SlotRecord, TaskRecord, VersionRecord,
 };
 use super::effect::Effect;
 use super::ledger::Change;
 use super::planner::version_of;
 use super::quarantine::Quarantined;
-use super::slot::{FailureNote, Slot, Stop, StopReason, Task};
+use super::slot::{FailureNote, Slot, Stop, StopReason, Task, Trouble, is_successor, number_of};
 use super::stop::Former;
 use crate::id::AppPath;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, UNREADABLE_NAMED_MAX};
@@ -110,8 +111,8 @@ impl Scheduler {
 
     /// A slot's record; `None` for one without task or history.
     fn encode_slot(&self, slot: &Slot) -> Option<Vec<u8>> {
-        if slot.task.is_none() && slot.failures == 0 && slot.last_failure.is_none() && slot.not_before.0 == 0
-        {
+        let blank = slot.failures == 0 && slot.not_before.0 == 0 && slot.ran == 0 && slot.trouble.is_none();
+        if slot.task.is_none() && blank {
             return None;
         }
         let agent = slot.task.as_ref().map(|task| self.agents.get(task.agent));
@@ -183,7 +184,12 @@ impl Scheduler {
         let app = self.apps.get_mut(idx)?;
         app.target = record.target;
         app.instances = record.instances;
-        app.operation = operation_named(&record.operation)?;
+        app.size = record.size;
+        app.rollout = match record.rollout {
+            Some(rollout) => Some(Box::new(rollout.read()?)),
+            None => None,
+        };
+        app.ended = record.ended.into_iter().map(RolloutRecord::read).collect::<Option<_>>()?;
         app.error = record.error;
         app.revision = record.revision;
         app.quarantined = record.quarantined;
@@ -222,7 +228,7 @@ impl Scheduler {
     }
 
     fn follow_slot(&mut self, idx: AppIdx, slot: u32, record: SlotRecord) -> Option<()> {
-        if slot >= crate::limits::INSTANCES_MAX {
+        if number_of(slot) >= crate::limits::INSTANCES_MAX {
             return None;
         }
         let task = match record.task {
@@ -230,14 +236,16 @@ impl Scheduler {
             None => None,
         };
         let app = self.apps.get_mut(idx)?;
-        app.grow_to(slot);
+        app.make_seat(slot);
+        let history: VecDeque<FailureNote> = record.history.into_iter().map(FailureNote::from).collect();
+        let recent: Vec<ClusterTime> = record.recent.into_iter().map(ClusterTime).collect();
+        let troubled = !history.is_empty() || !recent.is_empty() || record.given_up.is_some();
+        let trouble = Trouble { history, recent, given_up: record.given_up };
         let before = app.edit(slot, |s| {
             s.failures = u16::try_from(record.failures).unwrap_or(u16::MAX);
             s.not_before = ClusterTime(record.not_before);
-            s.last_failure = record.last_failure.map(|note| {
-                let (state, at) = (TaskState::from_number(note.state), Timestamp(note.at));
-                Box::new(FailureNote { state, message: note.message, host: note.host, at })
-            });
+            s.ran = record.ran;
+            s.trouble = troubled.then(|| Box::new(trouble));
             s.recorded = true;
             core::mem::replace(&mut s.task, task)
         });
@@ -270,6 +278,7 @@ impl Scheduler {
             state,
             sent: true,
             checked: version.is_some_and(|version| version.spec.health.is_some()),
+            settled: false,
             healthy: record.healthy,
             ports,
             ip: record.ip.map(Into::into),
@@ -287,7 +296,7 @@ impl Scheduler {
             Key::App(dotted) => {
                 if let Some(idx) = self.apps.find(dotted) {
                     let app = self.apps.remove(idx);
-                    for task in app.slots().iter().filter_map(|slot| slot.task.as_ref()) {
+                    for task in app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref()) {
                         self.agents.release(task.agent);
                     }
                 }
@@ -303,6 +312,9 @@ impl Scheduler {
                     && app.slot(*slot).is_some()
                 {
                     let task = app.edit(*slot, |s| core::mem::take(s).task);
+                    if is_successor(*slot) {
+                        app.remove_successor(number_of(*slot));
+                    }
                     if let Some(task) = task {
                         self.agents.release(task.agent);
                     }
@@ -335,24 +347,19 @@ fn why_unreadable(key: Option<Key>, op: &Op) -> String {
     }
 }
 
-fn operation_named(name: &str) -> Option<Operation> {
-    use Operation as O;
-    [O::Noop, O::Creating, O::ScalingUp, O::ScalingDown, O::Updating, O::Deleting]
-        .into_iter()
-        .find(|o| o.name() == name)
-}
-
 fn encode_app(app: &App) -> Vec<u8> {
     AppRecord {
         path: app.path.as_str().into(),
         target: app.target,
         instances: app.instances,
-        operation: app.operation.name().into(),
         error: app.error.clone(),
         revision: app.revision,
         quarantined: app.quarantined.clone(),
         created: app.created.0,
         updated: app.updated.0,
+        size: app.size,
+        rollout: app.rollout.as_deref().map(RolloutRecord::from),
+        ended: app.ended.iter().map(RolloutRecord::from).collect(),
     }
     .encode_to_vec()
 }

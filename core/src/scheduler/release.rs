@@ -14,6 +14,7 @@ use super::event::{Event, EventKind};
 use super::launch::Launch;
 use super::ledger::Gated;
 use super::offers::{HeldOffer, OfferIdx, Placement};
+use super::slot::number_of;
 use crate::id::DottedId;
 use crate::limits::{REFUSE_IDLE, STAGING_ASK};
 use crate::mesos::{Reason, TaskState};
@@ -82,7 +83,8 @@ impl Scheduler {
     fn launch(&mut self, held: &HeldOffer, placement: &Placement, valid: bool) -> Option<Launch> {
         let Placement { app: idx, slot, hex, ref claims } = *placement;
         let app = self.apps.get_mut(idx)?;
-        let task = app.slot(slot)?.task.as_ref().filter(|task| task.hex == hex)?;
+        let slot = app.seat_of(slot, hex)?;
+        let task = app.slot(slot)?.task.as_ref()?;
         assert!(!task.sent, "a task is in one placement only");
         let template = app.versions.get(&task.version).map(|version| version.template.clone());
         let (Some(template), true, None) = (template, valid, task.stop) else {
@@ -104,7 +106,7 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("found just now");
         Some(Launch {
             task: app.task_id(slot, hex),
-            slot,
+            slot: number_of(slot),
             agent: agent.id.clone(),
             host: agent.host.to_string(),
             ports,
@@ -128,9 +130,10 @@ impl Scheduler {
 
     fn release_route(&mut self, idx: AppIdx, slot: u32, hex: u64) {
         let Some(app) = self.apps.get(idx) else { return };
-        let task =
-            app.slot(slot).and_then(|s| s.task.as_ref()).filter(|task| task.hex == hex && task.serves());
-        let Some(task) = task else { return };
+        let Some(slot) = app.seat_of(slot, hex) else { return };
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()).filter(|task| task.serves()) else {
+            return;
+        };
         let host = task.address(&self.agents.get(task.agent).host).into();
         let change = RouteChange::Put {
             app: app.dotted.as_str().into(),

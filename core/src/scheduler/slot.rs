@@ -1,17 +1,37 @@
 //! Owns one slot and its task: what is recorded of them, and how they are counted and shown.
+//!
+//! A slot has two seats. The first holds its task; the second, only while a rollout replaces that task without ending it
+//! first, its successor. A seat is addressed by the slot's number, the second one with [`SUCCESSOR`] added.
 
 use alloc::boxed::Box;
+use alloc::collections::VecDeque;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::agents::AgentIdx;
 use super::apps::VersionId;
-use crate::mesos::TaskState;
+use crate::limits::INSTANCES_MAX;
+use crate::mesos::{AgentId, Reason, TaskState};
 use crate::time::{ClusterTime, Instant, Timestamp};
 
-/// One numbered place of an app.
+/// Added to a slot's number, it addresses the slot's second seat.
+pub(super) const SUCCESSOR: u32 = 1 << 31;
+const _: () = assert!(INSTANCES_MAX < SUCCESSOR, "slot numbers leave room for the mark of the second seat");
+
+/// The number of the slot that a seat belongs to.
+pub(super) const fn number_of(seat: u32) -> u32 {
+    seat & !SUCCESSOR
+}
+
+/// Whether it is a slot's second seat.
+pub(super) const fn is_successor(seat: u32) -> bool {
+    seat & SUCCESSOR != 0
+}
+
+/// One seat of a numbered place of an app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Slot {
     /// Its current task.
@@ -20,8 +40,10 @@ pub(super) struct Slot {
     pub(super) failures: u16,
     /// No new task before this.
     pub(super) not_before: ClusterTime,
-    /// The last failure.
-    pub(super) last_failure: Option<Box<FailureNote>>,
+    /// The version of the task it held last; 0 if it held none.
+    pub(super) ran: VersionId,
+    /// What went wrong in it; most slots have none.
+    pub(super) trouble: Option<Box<Trouble>>,
     /// It waits in the app's queue of demand.
     pub(super) queued: bool,
     /// Its record waits to be written.
@@ -49,6 +71,8 @@ pub(super) struct Task {
     pub(super) sent: bool,
     /// The version has a health check.
     pub(super) checked: bool,
+    /// It has served for as long as its version asks for.
+    pub(super) settled: bool,
     /// The last verdict.
     pub(super) healthy: Option<bool>,
     /// Host ports claimed.
@@ -63,7 +87,7 @@ pub(super) struct Task {
     pub(super) created: Timestamp,
     /// When its state changed last.
     pub(super) updated: Timestamp,
-    /// When its state changed last, in the time that deadlines are made of.
+    /// When its state, or whether it serves, changed last, in the time that deadlines are made of.
     pub(super) since: ClusterTime,
 }
 
@@ -110,16 +134,43 @@ impl StopReason {
     }
 }
 
+/// What went wrong in a slot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Trouble {
+    /// The newest failures, oldest first.
+    pub(super) history: VecDeque<FailureNote>,
+    /// When the errors happened that the app's retries are counted by.
+    pub(super) recent: Vec<ClusterTime>,
+    /// Why no task is tried any more, until the next change of the app.
+    pub(super) given_up: Option<String>,
+}
+
 /// The end of a task that nobody asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FailureNote {
-    /// Mesos's state name.
+    /// The unique part of the task's id.
+    pub(super) hex: u64,
+    /// The version it ran.
+    pub(super) version: VersionId,
+    /// Mesos's state.
     pub(super) state: TaskState,
-    /// Reason and message, cut to the limit.
+    /// Mesos's reason.
+    pub(super) reason: Option<Reason>,
+    /// Text for people, cut to the limit.
     pub(super) message: String,
+    /// Told by the message of a container that ended.
+    pub(super) exit_code: Option<i32>,
+    /// It counted as an error of the app.
+    pub(super) counted: bool,
     /// Where.
+    pub(super) agent: AgentId,
+    /// Where, by name.
     pub(super) host: String,
-    /// When.
+    /// Mesos's container id; empty if never told.
+    pub(super) container: String,
+    /// When the task was made.
+    pub(super) started: Timestamp,
+    /// When it ended.
     pub(super) at: Timestamp,
 }
 
@@ -128,6 +179,8 @@ pub(super) struct FailureNote {
 pub(super) enum Shown {
     /// No task; waits for one.
     Pending,
+    /// No task, and none is tried any more.
+    GivenUp,
     /// Running, but shall get no traffic any more.
     Draining,
     /// What Mesos says.
@@ -139,20 +192,28 @@ impl Shown {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Pending => "TASK_PENDING",
+            Self::GivenUp => "failed",
             Self::Draining => "TASK_DRAINING",
             Self::Mesos(state) => state.name().unwrap_or("TASK_UNKNOWN"),
         }
     }
 }
 
-/// What one slot adds to its app's counts.
+/// What one seat adds to its app's counts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Tally {
-    /// The state shown; `None` for an idle slot beyond the wanted number.
+    /// The state shown; `None` for an idle seat that is not wanted.
     pub(super) state: Option<Shown>,
     pub(super) running: bool,
     pub(super) healthy: Option<bool>,
+    /// Runs the wanted configuration, well and for long enough.
     pub(super) ready: bool,
+    /// Runs any configuration well and for long enough, in a place that is wanted.
+    pub(super) settled: bool,
+    /// Runs another configuration in a wanted place and is not being ended: whether it serves.
+    pub(super) outdated: Option<bool>,
+    /// Is being ended.
+    pub(super) stopping: bool,
     pub(super) version: Option<VersionId>,
     pub(super) agent: Option<AgentIdx>,
 }
@@ -161,18 +222,43 @@ impl Slot {
     /// What it counts for; `wanted_runs` is the version that wanted tasks run.
     pub(super) fn tally(&self, wanted_runs: VersionId, wanted: bool) -> Tally {
         let Some(task) = &self.task else {
-            let state = wanted.then_some(Shown::Pending);
-            return Tally { state, running: false, healthy: None, ready: false, version: None, agent: None };
+            let waiting = if self.given_up().is_some() { Shown::GivenUp } else { Shown::Pending };
+            return Tally {
+                state: wanted.then_some(waiting),
+                running: false,
+                healthy: None,
+                ready: false,
+                settled: false,
+                outdated: None,
+                stopping: false,
+                version: None,
+                agent: None,
+            };
         };
         let running = task.state == TaskState::Running && task.stop.is_none();
+        let settled = task.serves() && task.settled;
+        let current = task.version == wanted_runs;
         Tally {
             state: Some(task.shown_state()),
             running,
             healthy: if running { task.healthy } else { None },
-            ready: task.serves() && task.version == wanted_runs,
+            ready: settled && current,
+            settled: settled && wanted,
+            outdated: (!current && wanted && task.stop.is_none()).then(|| task.serves()),
+            stopping: task.stop.is_some(),
             version: Some(task.version),
             agent: Some(task.agent),
         }
+    }
+
+    /// Why no task is tried any more.
+    pub(super) fn given_up(&self) -> Option<&str> {
+        self.trouble.as_ref()?.given_up.as_deref()
+    }
+
+    /// The last failure.
+    pub(super) fn last_failure(&self) -> Option<&FailureNote> {
+        self.trouble.as_ref()?.history.back()
     }
 }
 

@@ -10,7 +10,7 @@ use super::apps::AppIdx;
 use super::effect::MesosCall;
 use super::event::EventKind;
 use super::ledger::{Change, Gated};
-use super::slot::{Stop, StopReason};
+use super::slot::{Stop, StopReason, number_of};
 use super::timers::TimerKey;
 use crate::limits::{FORMER_LIFETIME, FORMER_TASKS_MAX, KILL_RETRY, KILL_RETRY_MAX};
 use crate::mesos::{AgentId, TaskId};
@@ -85,9 +85,8 @@ impl Scheduler {
     /// Releases a KILL, if the task still is what it was for.
     pub(super) fn release_kill(&mut self, idx: AppIdx, slot: u32, hex: u64) {
         let Some(app) = self.apps.get(idx) else { return };
-        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()).filter(|t| t.hex == hex) else {
-            return;
-        };
+        let Some(slot) = app.seat_of(slot, hex) else { return };
+        let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
         if task.stop.is_none() || !self.link.connected || !task.sent {
             return;
         }
@@ -194,7 +193,7 @@ impl Scheduler {
         let agent = self.agents.get(task.agent);
         let kind = EventKind::TaskChanged {
             task: app.task_id(slot, task.hex),
-            slot,
+            slot: number_of(slot),
             version: task.version,
             agent: agent.id.clone(),
             host: agent.host.clone(),

@@ -15,6 +15,10 @@ pub(super) enum TimerKey {
     Slot(AppIdx, u32),
     /// Kill a superseded task again, or forget it.
     Former(TaskId),
+    /// A rollout may go on, or has not moved for too long.
+    Rollout(AppIdx),
+    /// The oldest loss of an agent is past.
+    Brake,
     /// The oldest held offer is due back.
     Offers,
     /// SUPPRESS or REVIVE may be due.

@@ -2,20 +2,20 @@
 //!
 //! Order is apply, make durable, acknowledge (R21). Whatever carries a uuid is acknowledged, known or not (R20, R27).
 
-use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
 use super::Scheduler;
 use super::apps::AppIdx;
 use super::event::EventKind;
 use super::ledger::Gated;
-use super::slot::{FailureNote, Slot, StopReason};
-use super::status::{Fault, Verdict, fault, judge, tells_address, tells_health};
+use super::slot::{StopReason, is_successor, number_of};
+use super::status::{Verdict, judge, tells_address, tells_health};
 use crate::id::TaskName;
-use crate::limits::{MESSAGE_BYTES_MAX, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNREACHABLE_REPLACE};
+use crate::limits::{LOSS_SETTLE, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNKNOWN_SETTLE};
 use crate::mesos::{TaskState, TaskStatus};
-use crate::time::{ClusterTime, Millis};
+use crate::spec::Unreachable;
+use crate::time::{ClusterTime, Instant, Millis};
 
 impl Scheduler {
     /// Handles one status update.
@@ -35,8 +35,7 @@ impl Scheduler {
         let idx = self.apps.find(name.app)?;
         let app = self.apps.get(idx)?;
         self.breadcrumb.entity = Some(app.dotted.clone());
-        let task = app.slot(name.slot)?.task.as_ref()?;
-        (task.hex == name.hex).then_some((idx, name.slot))
+        Some((idx, app.seat_of(name.slot, name.hex)?))
     }
 
     /// Acknowledges once everything so far is durable; at once if it is.
@@ -81,22 +80,26 @@ impl Scheduler {
         let (wall, mono) = (self.now.wall, self.now.mono);
         let app = self.apps.get_mut(idx).expect("found just now");
         let served = app.slot(slot).and_then(|s| s.task.as_ref()).is_some_and(super::slot::Task::serves);
-        let (stopping, failures) = app.edit(slot, |s| {
+        let was = app.slot(slot).and_then(|s| s.task.as_ref()).map(|task| (task.state, task.agent));
+        let stopping = app.edit(slot, |s| {
             let task = s.task.as_mut().expect("found just now");
             task.state = new;
             task.sent = true;
             task.updated = wall;
             task.since = clock;
-            (task.stop.is_some(), s.failures)
+            task.stop.is_some()
         });
         self.note_slot(idx, slot);
+        if let Some((TaskState::Unreachable, agent)) = was {
+            let agent = self.agents.get(agent).id.clone();
+            self.note_return(&agent);
+        }
         if !stopping {
             let timer = match new {
-                TaskState::Staging | TaskState::Starting => Some(STAGING_ASK),
-                TaskState::Running if failures > 0 => Some(STEADY_AFTER),
-                _ => None,
+                TaskState::Staging | TaskState::Starting => Some(mono + STAGING_ASK),
+                _ => self.running_timer(idx, slot),
             };
-            self.arm_slot(idx, slot, timer.map(|span| mono + span));
+            self.arm_slot(idx, slot, timer);
         } else if new != TaskState::Killing {
             // A task that moves on while it is being ended may never have heard of it: KILL at once.
             self.arm_slot(idx, slot, Some(mono));
@@ -140,28 +143,86 @@ impl Scheduler {
     fn serving_changed(&mut self, idx: AppIdx, slot: u32, served: bool) {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        let (serves, hex) = (task.serves(), task.hex);
+        let (serves, hex, stopping) = (task.serves(), task.hex, task.stop.is_some());
         if serves == served {
             return;
         }
+        let at_once = app.wanted().spec.update.min_healthy.0 == 0;
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("found just now");
+        app.edit(slot, |s| {
+            let task = s.task.as_mut().expect("found just now");
+            task.settled = serves && at_once;
+            task.since = clock;
+        });
         if serves {
             self.gate(Gated::Route { app: idx, slot, hex });
             self.publish_serving(idx, slot, true);
+            self.note_progress(idx);
         } else {
             self.withdraw(idx, slot);
         }
+        let state = self.apps.get(idx).and_then(|app| app.slot(slot)?.task.as_ref()).map(|task| task.state);
+        if state == Some(TaskState::Running) && !stopping {
+            let timer = self.running_timer(idx, slot);
+            self.arm_slot(idx, slot, timer);
+        }
         self.queue_plan(idx);
+    }
+
+    /// When a running task has served long enough, or has made its slot's failures forgotten.
+    pub(super) fn running_timer(&self, idx: AppIdx, slot: u32) -> Option<Instant> {
+        let app = self.apps.get(idx).expect("only tasks of living apps run");
+        let place = app.slot(slot).expect("found just now");
+        let task = place.task.as_ref().filter(|task| task.state == TaskState::Running)?;
+        let settles = (task.serves() && !task.settled).then_some(app.wanted().spec.update.min_healthy);
+        let steadies = (place.failures > 0).then_some(STEADY_AFTER);
+        let span = settles.into_iter().chain(steadies).min()?;
+        let clock = self.clock.read(self.now.mono);
+        Some(self.now.mono + (task.since + span).since(clock))
+    }
+
+    /// The timer of a running task.
+    fn running_due(&mut self, idx: AppIdx, slot: u32) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("found just now");
+        let min_healthy = app.wanted().spec.update.min_healthy;
+        let place = app.slot(slot).expect("found just now");
+        let task = place.task.as_ref().expect("found just now");
+        let ran = clock.since(task.since);
+        let settles = task.serves() && !task.settled && ran >= min_healthy;
+        let steadies = place.failures > 0 && ran >= STEADY_AFTER;
+        app.edit(slot, |s| {
+            if settles {
+                s.task.as_mut().expect("found just now").settled = true;
+            }
+            if steadies {
+                s.failures = 0;
+            }
+        });
+        if steadies {
+            self.note_slot(idx, slot);
+        }
+        if settles {
+            self.note_progress(idx);
+            self.queue_plan(idx);
+        }
+        let timer = self.running_timer(idx, slot);
+        self.arm_slot(idx, slot, timer);
     }
 
     /// Nobody can reach the task; after a while it gets a replacement (R50).
     fn vanish(&mut self, idx: AppIdx, slot: u32, status: &TaskStatus) {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        if task.stop.is_some() {
+        let agent = self.agents.get(task.agent).id.clone();
+        let replaced_for_good = task.stop.is_some() && self.lost_pause(idx, slot).is_some();
+        let served = task.serves();
+        self.note_loss(agent);
+        if replaced_for_good {
             self.replace_lost(idx, slot, status);
             return;
         }
-        let served = task.serves();
         let (clock, wall) = (self.clock.read(self.now.mono), self.now.wall);
         let app = self.apps.get_mut(idx).expect("found just now");
         app.edit(slot, |s| {
@@ -171,9 +232,22 @@ impl Scheduler {
             task.since = clock;
         });
         self.note_slot(idx, slot);
-        self.arm_slot(idx, slot, Some(self.now.mono + UNREACHABLE_REPLACE));
+        let least = if status.state == TaskState::Unknown { UNKNOWN_SETTLE } else { LOSS_SETTLE };
+        let due = self.lost_pause(idx, slot).map(|pause| self.now.mono + pause.max(least));
+        self.arm_slot(idx, slot, due);
         self.publish_state(idx, slot, message_of(status));
         self.serving_changed(idx, slot, served);
+    }
+
+    /// How long a task that nobody can reach is waited for; `None` if for ever (R52), which does not bind where nothing
+    /// would take its place.
+    pub(super) fn lost_pause(&self, idx: AppIdx, slot: u32) -> Option<Millis> {
+        let app = self.apps.get(idx).expect("only tasks of living apps are waited for");
+        match app.wanted().spec.unreachable {
+            Unreachable::Replace { after, .. } => Some(after.max(LOSS_SETTLE)),
+            Unreachable::Wait if number_of(slot) >= app.instances => Some(LOSS_SETTLE),
+            Unreachable::Wait => None,
+        }
     }
 
     /// Frees the slot of a task that may still run somewhere; should it return, it is killed (R51, R53).
@@ -181,8 +255,13 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
+        let asked = task.stop.is_some();
         self.supersede(id, agent);
-        self.vacate(idx, slot, status, Millis(0), false);
+        if asked {
+            self.vacate(idx, slot, status, Millis(0), false);
+        } else {
+            self.on_failure(idx, slot, status);
+        }
     }
 
     /// The task is over.
@@ -190,30 +269,18 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let asked = task.stop.is_some();
+        let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
         if end == TaskState::GoneByOperator {
-            let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
-            self.supersede(id, agent);
+            self.supersede(id, agent.clone());
         }
-        let blame = !asked && fault(status) == Fault::App;
-        let pause = if blame { self.backoff(idx, slot) } else { Millis(0) };
-        if blame {
-            self.note_failed_on(idx, slot, pause);
+        if matches!(end, TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator) && !asked {
+            self.note_loss(agent);
         }
-        self.vacate(idx, slot, status, pause, blame);
-    }
-
-    /// The pause before the next attempt: the app's back-off to the power of its failures.
-    fn backoff(&self, idx: AppIdx, slot: u32) -> Millis {
-        let app = self.apps.get(idx).expect("found just now");
-        let policy = &app.wanted().spec.backoff;
-        let mut pause = policy.initial.0;
-        for _ in 0..app.slot(slot).map_or(0, |s| s.failures).min(1000) {
-            pause = pause.saturating_mul(u64::from(policy.factor_thousandths)) / 1000;
-            if pause >= policy.max.0 {
-                break;
-            }
+        if asked {
+            self.vacate(idx, slot, status, Millis(0), false);
+        } else {
+            self.on_failure(idx, slot, status);
         }
-        Millis(pause.min(policy.max.0))
     }
 
     /// Takes the task out of its slot, notes why, and makes the slot wait for the next.
@@ -222,25 +289,22 @@ impl Scheduler {
         let mono = self.now.mono;
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        let asked = task.stop.is_some();
-        let (served, agent) = (task.serves(), task.agent);
+        let (served, agent, version) = (task.serves(), task.agent, task.version);
         // First of all: the events below wait for this record.
         self.note_slot(idx, slot);
         if served {
             self.withdraw(idx, slot);
         }
-        let note = (!asked).then(|| self.failure_note(agent, status));
         self.publish_task(idx, slot, status.state.name().unwrap_or("TASK_UNKNOWN"), message_of(status));
         let app = self.apps.get_mut(idx).expect("found just now");
         app.edit(slot, |s| {
             s.task = None;
             s.not_before = if pause.0 > 0 { clock + pause } else { ClusterTime(0) };
             s.failures = if blame { s.failures.saturating_add(1) } else { s.failures };
-            if note.is_some() {
-                s.last_failure = note;
-            }
+            s.ran = version;
         });
-        let wanted = slot < app.instances;
+        let wanted = app.wants(slot);
+        self.live_tasks -= 1;
         self.agents.release(agent);
         if pause.0 > 0 && wanted {
             self.arm_slot(idx, slot, Some(mono + pause));
@@ -253,42 +317,36 @@ impl Scheduler {
         self.queue_plan(idx);
     }
 
-    fn failure_note(&self, agent: super::agents::AgentIdx, status: &TaskStatus) -> Box<FailureNote> {
-        Box::new(FailureNote {
-            state: status.state,
-            message: message_of(status),
-            host: self.agents.get(agent).host.to_string(),
-            at: self.now.wall,
-        })
-    }
-
     /// The slot's timer: what it is for follows from the slot's state.
     pub(super) fn slot_due(&mut self, idx: AppIdx, slot: u32) {
         let clock = self.clock.read(self.now.mono);
         let Some(app) = self.apps.get_mut(idx) else { return };
-        if slot >= app.slot_count() {
+        if app.slot(slot).is_none() {
             return;
         }
         *app.slot_timer(slot) = None;
-        let Slot { task, failures, .. } = app.slot(slot).expect("checked just now");
-        let Some(task) = task else {
-            if slot < app.instances {
+        let Some(task) = &app.slot(slot).expect("checked just now").task else {
+            if app.wants(slot) {
                 self.enqueue(idx, slot);
+            } else if is_successor(slot) {
+                app.pairs.insert(number_of(slot));
+                self.queue_plan(idx);
             }
             return;
         };
-        let (state, since, failures) = (task.state, task.since, *failures);
+        let (state, since, stopping) = (task.state, task.since, task.stop.is_some());
         match state {
             // Due after its time to return; at once if it is to be ended, since nobody may ever answer a KILL.
+            TaskState::Unreachable if self.lost_pause(idx, slot).is_none() => {}
+            TaskState::Unreachable if self.brake.holds() && !stopping => {
+                self.arm_slot(idx, slot, Some(self.now.mono + self.brake.pause()));
+            }
             TaskState::Unreachable => {
                 let status = self.status_of(idx, slot, TaskState::Unreachable);
                 self.replace_lost(idx, slot, &status);
             }
-            _ if task.stop.is_some() => self.kill_stopping(idx, slot),
-            TaskState::Running if failures > 0 => {
-                app.edit(slot, |s| s.failures = 0);
-                self.note_slot(idx, slot);
-            }
+            _ if stopping => self.kill_stopping(idx, slot),
+            TaskState::Running => self.running_due(idx, slot),
             TaskState::Staging | TaskState::Starting if clock.since(since) >= STAGING_DEADLINE => {
                 self.stop_task(idx, slot, StopReason::Stuck);
             }
@@ -327,20 +385,21 @@ impl Scheduler {
     }
 }
 
-/// What an update says, for people: the reason, then the message, cut to the limit.
+/// What an update says, for people, cut to the limit.
 pub(super) fn message_of(status: &TaskStatus) -> String {
-    let reason = status.reason.and_then(crate::mesos::Reason::name).unwrap_or("");
-    let message = status.message.as_deref().unwrap_or("");
-    let mut text = match (reason, message) {
+    let reason = status.reason.and_then(crate::mesos::Reason::name).unwrap_or_default();
+    let mut text = text_of(reason, status.message.as_deref().unwrap_or_default());
+    super::rollout::cut(&mut text);
+    text
+}
+
+/// The reason, then the message.
+pub(super) fn text_of(reason: &str, message: &str) -> String {
+    match (reason, message) {
         ("", message) => String::from(message),
         (reason, "") => String::from(reason),
         (reason, message) => format!("{reason}: {message}"),
-    };
-    if text.len() > MESSAGE_BYTES_MAX {
-        let cut = (0..=MESSAGE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.truncate(cut);
     }
-    text
 }
 
 /// Events about whether a task serves.
@@ -350,6 +409,7 @@ impl Scheduler {
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("only tasks serve");
         let host = self.agents.get(task.agent).host.clone();
         let (id, version, ports) = (app.task_id(slot, task.hex), task.version, task.ports.clone());
+        let slot = number_of(slot);
         let kind = if serves {
             EventKind::TaskHealthy { task: id, slot, version, host, ports }
         } else {

@@ -254,12 +254,15 @@ impl World {
     /// What the durable record of a task's slot says of it.
     fn record_of(&self, task: &TaskId) -> Option<TaskPart> {
         let name = TaskName::parse(task.as_str()).expect("a task of ours");
-        let mut key = vec![b's'];
-        key.extend(name.app.as_bytes());
-        key.push(0);
-        key.extend(name.slot.to_be_bytes());
-        let record = SlotPart::decode(&self.durable.get(&RecordKey(key))?[..]).expect("a slot's record");
-        record.task.filter(|task| task.hex == name.hex)
+        // A slot has two seats; the second has the highest bit of its number set.
+        [name.slot, name.slot | 1 << 31].into_iter().find_map(|seat| {
+            let mut key = vec![b's'];
+            key.extend(name.app.as_bytes());
+            key.push(0);
+            key.extend(seat.to_be_bytes());
+            let record = SlotPart::decode(&self.durable.get(&RecordKey(key))?[..]).expect("a slot's record");
+            record.task.filter(|task| task.hex == name.hex)
+        })
     }
 
     /// Makes some batches durable.

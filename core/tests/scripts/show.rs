@@ -132,6 +132,21 @@ fn publish(names: &mut Names, event: &Event) -> String {
         EventKind::TaskQuarantined { task, state } => format!("{} {state}", names.task(task)),
         EventKind::FrameworkSubscribed { framework, .. } => framework.clone(),
         EventKind::AppQuarantined { reason } => format!("{app}: {reason}"),
+        EventKind::AppRolledBack { version, reason } => {
+            format!("{app} to {} {reason}", names.version(app, version))
+        }
+        EventKind::AppRestarting { version } => format!("{app} {}", names.version(app, version)),
+        EventKind::AppStopping | EventKind::AppStarting => app.into(),
+        EventKind::RolloutPaused | EventKind::RolloutResumed | EventKind::RolloutCancelled => app.into(),
+        EventKind::SlotGivenUp { slot, reason } => format!("{slot}.{app}: {reason}"),
+        EventKind::BrakeEngaged { agents, tasks } => format!("{tasks} tasks on {agents} agents are lost"),
+        EventKind::BrakeReleased { by_operator } => {
+            if *by_operator {
+                "by the operator".into()
+            } else {
+                "by itself".into()
+            }
+        }
     };
     format!("event {} {}: {what}{by}", event.id, event.kind.name())
 }
@@ -169,7 +184,9 @@ pub(crate) fn key(names: &mut Names, key: &RecordKey) -> String {
         }
         b's' => {
             let (app, number) = numbered(4);
-            format!("slot {number}.{app}")
+            let (what, number) =
+                if number >> 31 == 0 { ("slot", number) } else { ("successor", number & !(1 << 31)) };
+            format!("{what} {number}.{app}")
         }
         b'o' => format!("superseded {}", names.task(&text(rest).as_str().into())),
         b'q' => format!("quarantined {}", names.task(&text(rest).as_str().into())),

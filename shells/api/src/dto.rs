@@ -377,6 +377,26 @@ impl EventDto {
                 Self { framework_id: Some(framework), master: Some(master), ..self }
             }
             EventKind::AppQuarantined { reason } => Self { message: Some(reason), ..self },
+            EventKind::AppRolledBack { version, reason } => {
+                Self { version_id: Some(version), message: Some(reason), ..self }
+            }
+            EventKind::AppRestarting { version } => Self { version_id: Some(version), ..self },
+            EventKind::AppStopping
+            | EventKind::AppStarting
+            | EventKind::RolloutPaused
+            | EventKind::RolloutResumed
+            | EventKind::RolloutCancelled => self,
+            EventKind::SlotGivenUp { slot, reason } => {
+                Self { slot: Some(slot), message: Some(reason), ..self }
+            }
+            EventKind::BrakeEngaged { agents, tasks } => {
+                Self { message: Some(format!("{tasks} tasks on {agents} agents are lost at once")), ..self }
+            }
+            EventKind::BrakeReleased { by_operator } => {
+                let by =
+                    if by_operator { "overridden by an operator" } else { "enough agents have returned" };
+                Self { message: Some(by.into()), ..self }
+            }
         }
     }
 

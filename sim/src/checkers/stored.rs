@@ -76,21 +76,27 @@ impl Stored {
         StoredApp::decode(self.named(b'a', dotted)?.as_slice()).ok()
     }
 
-    /// The current task of the slot that `task` names.
-    pub fn slot_of(&self, task: &TaskName<'_>) -> Option<StoredTask> {
+    /// The task in one seat of the slot that `task` names; the second seat has the highest bit of the number set.
+    fn seat_of(&self, task: &TaskName<'_>, seat: u32) -> Option<StoredTask> {
         let mut key = vec![b's'];
         key.extend_from_slice(task.app.as_bytes());
         key.push(0);
-        key.extend_from_slice(&task.slot.to_be_bytes());
+        key.extend_from_slice(&seat.to_be_bytes());
         let task = SlotMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.task?;
         let (hex, stopping) = (task.hex, task.stop != 0);
         Some(StoredTask { hex, state: TaskState::from_number(task.state), stopping })
     }
 
-    /// The task, if it is the current one of its slot.
+    /// The current task of the slot that `task` names.
+    pub fn slot_of(&self, task: &TaskName<'_>) -> Option<StoredTask> {
+        self.seat_of(task, task.slot)
+    }
+
+    /// The task, if it is the current one of its slot, or the successor of that.
     pub fn current(&self, task: &TaskId) -> Option<StoredTask> {
         let name = TaskName::parse(task.as_str())?;
-        self.slot_of(&name).filter(|stored| stored.hex == name.hex)
+        let seats = [name.slot, name.slot | 1 << 31];
+        seats.into_iter().filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
     }
 
     /// Whether the task is remembered as superseded.

@@ -1,0 +1,154 @@
+//! Owns the disaster brake: when a large part of the cluster is lost within a short time, the network is likelier to have
+//! failed than the machines. Nothing is replaced and no rollout ends anything then, until agents return or an operator
+//! decides (R54, S12).
+
+use alloc::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Scheduler;
+use super::event::EventKind;
+use super::timers::TimerKey;
+use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
+use crate::mesos::AgentId;
+use crate::time::{ClusterTime, Instant, Millis};
+
+/// What was lost lately, and whether that is too much.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Brake {
+    /// Agents that lost tasks of ours: when last, and how many.
+    lost: BTreeMap<AgentId, (ClusterTime, u32)>,
+    lost_tasks: u32,
+    engaged: bool,
+    timer: Option<Instant>,
+}
+
+impl Brake {
+    /// Whether nothing must be replaced or ended now.
+    pub(super) const fn holds(&self) -> bool {
+        self.engaged
+    }
+
+    /// Until what was held back is looked at again.
+    pub(super) const fn pause(&self) -> Millis {
+        BRAKE_PAUSE
+    }
+
+    fn add(&mut self, agent: AgentId, at: ClusterTime) {
+        let entry = self.lost.entry(agent).or_insert((at, 0));
+        *entry = (at, entry.1 + 1);
+        self.lost_tasks += 1;
+    }
+
+    fn remove(&mut self, agent: &AgentId) -> bool {
+        let Some((_, tasks)) = self.lost.remove(agent) else { return false };
+        self.lost_tasks -= tasks;
+        true
+    }
+
+    /// Whether what is lost is too much of `tasks`.
+    fn is_disaster(&self, tasks: u64) -> bool {
+        self.lost.len() >= BRAKE_AGENTS_MIN
+            && u64::from(self.lost_tasks) * 100 >= tasks.max(1) * BRAKE_TASKS_PERCENT
+    }
+}
+
+impl Scheduler {
+    /// A task was lost with its agent.
+    pub(super) fn note_loss(&mut self, agent: AgentId) {
+        let clock = self.clock.read(self.now.mono);
+        self.brake.add(agent, clock);
+        self.judge_losses();
+    }
+
+    /// An agent is there (again).
+    pub(super) fn note_return(&mut self, agent: &AgentId) {
+        if self.brake.remove(agent) {
+            self.judge_losses();
+        }
+    }
+
+    fn judge_losses(&mut self) {
+        let disaster = self.brake.is_disaster(self.live_tasks);
+        if disaster != self.brake.engaged {
+            self.brake.engaged = disaster;
+            let (agents, tasks) = (self.brake.lost.len() as u64, u64::from(self.brake.lost_tasks));
+            let event = if disaster {
+                EventKind::BrakeEngaged { agents, tasks }
+            } else {
+                EventKind::BrakeReleased { by_operator: false }
+            };
+            self.publish(None, None, event);
+            if !disaster {
+                self.plan_all_rolling();
+            }
+        }
+        self.arm_brake();
+    }
+
+    /// Losses that are long past say nothing about the network, unless they are what holds.
+    pub(super) fn brake_due(&mut self) {
+        self.brake.timer = None;
+        let clock = self.clock.read(self.now.mono);
+        let past = |&(at, _): &(ClusterTime, u32)| clock.since(at) >= BRAKE_WINDOW;
+        if !self.brake.engaged {
+            let old: alloc::vec::Vec<AgentId> = self
+                .brake
+                .lost
+                .iter()
+                .filter(|(_, loss)| past(loss))
+                .map(|(agent, _)| agent.clone())
+                .collect();
+            for agent in old {
+                self.brake.remove(&agent);
+            }
+        }
+        self.arm_brake();
+    }
+
+    /// The operator takes what is lost for lost; whether anything was held.
+    pub(super) fn override_brake(&mut self) -> bool {
+        self.brake.lost.clear();
+        self.brake.lost_tasks = 0;
+        self.arm_brake();
+        let held = core::mem::replace(&mut self.brake.engaged, false);
+        if held {
+            self.publish(None, None, EventKind::BrakeReleased { by_operator: true });
+            self.plan_all_rolling();
+        }
+        held
+    }
+
+    fn plan_all_rolling(&mut self) {
+        for idx in self.rolling.clone() {
+            self.queue_plan(idx);
+        }
+    }
+
+    fn arm_brake(&mut self) {
+        let clock = self.clock.read(self.now.mono);
+        let oldest = self.brake.lost.values().map(|&(at, _)| at).min().filter(|_| !self.brake.engaged);
+        let at = oldest.map(|at| self.now.mono + (at + BRAKE_WINDOW).since(clock));
+        self.timers.arm(TimerKey::Brake, &mut self.brake.timer, at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_takes_several_agents_and_a_good_part_of_all_tasks() {
+        let mut brake = Brake::default();
+        let agent = |n: usize| AgentId::new(alloc::format!("S{n}"));
+        for n in 0..BRAKE_AGENTS_MIN - 1 {
+            (0..100).for_each(|_| brake.add(agent(n), ClusterTime(0)));
+        }
+        assert!(!brake.is_disaster(200), "two agents are no disaster");
+        brake.add(agent(BRAKE_AGENTS_MIN), ClusterTime(0));
+        assert!(brake.is_disaster(200));
+        assert!(!brake.is_disaster(2000), "a tenth of all tasks is none either");
+        assert!(brake.remove(&agent(0)));
+        assert!(!brake.is_disaster(200), "an agent has returned");
+    }
+}

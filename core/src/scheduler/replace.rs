@@ -1,0 +1,170 @@
+//! Owns how a rollout replaces tasks: which are ended first, which get a successor beside them, and when the two change
+//! places; always within the app's limits.
+
+use super::Scheduler;
+use super::apps::AppIdx;
+use super::codec::Key;
+use super::ledger::Change;
+use super::rollout::Bounds;
+use super::slot::{SUCCESSOR, StopReason, Task};
+use crate::limits::SLOTS_PER_PLAN;
+use crate::time::ClusterTime;
+
+/// What the two seats of a slot ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PairStep {
+    /// The second seat is of no use (any more), and idle.
+    Drop,
+    /// The first seat is free: the successor takes it.
+    Promote,
+    /// The successor is not wanted (any more), while the first seat has a task.
+    EndSuccessor(StopReason),
+    /// The successor is ready: the task before it can go.
+    EndFirst,
+    Wait,
+}
+
+impl Scheduler {
+    /// Replaces tasks of another configuration as far as the limits allow now; true if some are left to look at.
+    pub(super) fn replace_outdated(&mut self, idx: AppIdx) -> bool {
+        let mut budget = SLOTS_PER_PLAN;
+        self.settle_pairs(idx, &mut budget);
+        if self.may_begin(idx) {
+            self.begin_replacements(idx, &mut budget);
+        }
+        budget == 0
+    }
+
+    /// Whether the rollout under way may begin to change another slot now.
+    fn may_begin(&self, idx: AppIdx) -> bool {
+        let clock = self.clock.read(self.now.mono);
+        let Some(app) = self.apps.get(idx).filter(|app| app.is_replacing()) else { return false };
+        !self.brake.holds() && app.rollout.as_ref().is_some_and(|rollout| rollout.next_at <= clock)
+    }
+
+    fn begin_replacements(&mut self, idx: AppIdx, budget: &mut usize) {
+        while *budget > 0 {
+            let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+            let Bounds { floor, ceiling, parallel } = app.bounds();
+            let Some(&(serves, number)) = app.outdated.first() else { return };
+            // Those that are as wanted, were given up, or were not touched yet, do not change now.
+            let untouched = u32::try_from(app.outdated.len()).expect("slots are limited");
+            let changing = app.instances.saturating_sub(app.counts.ready + app.given_up() + untouched);
+            if changing >= parallel {
+                return;
+            }
+            *budget -= 1;
+            let healthy = app.counts.ready + app.counts.outdated_serving;
+            if !serves {
+                self.stop_task(idx, number, StopReason::Replace);
+            } else if app.slot_count() + app.successor_count() < ceiling {
+                app.add_successor(number);
+                self.enqueue(idx, number | SUCCESSOR);
+            } else if healthy > floor {
+                self.stop_task(idx, number, StopReason::Replace);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Goes through the slots with two seats that have changed.
+    fn settle_pairs(&mut self, idx: AppIdx, budget: &mut usize) {
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let due = core::mem::take(&mut app.pairs);
+        for &number in &due {
+            if *budget == 0 {
+                self.apps.get_mut(idx).expect("it lives on").pairs.insert(number);
+                continue;
+            }
+            *budget -= 1;
+            match self.pair_step(idx, number) {
+                PairStep::Drop => self.drop_successor(idx, number),
+                PairStep::Promote => self.promote(idx, number),
+                PairStep::EndSuccessor(why) => self.stop_task(idx, number | SUCCESSOR, why),
+                PairStep::EndFirst => self.end_first(idx, number),
+                PairStep::Wait => {}
+            }
+        }
+    }
+
+    fn pair_step(&self, idx: AppIdx, number: u32) -> PairStep {
+        let Some(app) = self.apps.get(idx) else { return PairStep::Wait };
+        let (Some(first), Some(second)) = (app.slot(number), app.slot(number | SUCCESSOR)) else {
+            return PairStep::Wait;
+        };
+        let (Some(task), Some(successor)) = (&first.task, &second.task) else {
+            return match (&first.task, &second.task) {
+                (None, Some(successor)) if number >= app.instances && successor.stop.is_none() => {
+                    PairStep::EndSuccessor(app.surplus_reason())
+                }
+                (None, Some(_)) => PairStep::Promote,
+                (_, None) if first.task.is_none() || !app.wants(number | SUCCESSOR) => PairStep::Drop,
+                _ => PairStep::Wait,
+            };
+        };
+        let stays = task.stop.is_none() && successor.stop.is_none();
+        let wanted = app.wants(number | SUCCESSOR) && successor.version == app.wanted_runs();
+        if !stays {
+            PairStep::Wait
+        } else if app.is_paused() {
+            // Both stay until it goes on.
+            PairStep::Wait
+        } else if !wanted {
+            PairStep::EndSuccessor(if number < app.instances {
+                StopReason::Replace
+            } else {
+                StopReason::Scale
+            })
+        } else if successor.serves() && successor.settled {
+            PairStep::EndFirst
+        } else {
+            PairStep::Wait
+        }
+    }
+
+    /// Ends the task before a ready successor, unless too few would be healthy then.
+    fn end_first(&mut self, idx: AppIdx, number: u32) {
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let serves = app.slot(number).and_then(|slot| slot.task.as_ref()).is_some_and(Task::serves);
+        let healthy = app.counts.ready + app.counts.outdated_serving;
+        if self.brake.holds() || serves && healthy <= app.bounds().floor {
+            // Looked at again with whatever changes next.
+            app.pairs.insert(number);
+            return;
+        }
+        self.stop_task(idx, number, StopReason::Replace);
+    }
+
+    /// Takes an idle second seat away.
+    pub(super) fn drop_successor(&mut self, idx: AppIdx, number: u32) {
+        let seat = number | SUCCESSOR;
+        self.arm_slot(idx, seat, None);
+        self.unqueue(idx, seat);
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        if app.remove_successor(number) {
+            let key = Key::Slot(app.dotted.as_str().into(), seat).encode();
+            self.ledger.note(Change::Gone(key));
+        }
+        self.enqueue_if_free(idx, number);
+    }
+
+    /// The successor takes the first seat, which is free.
+    fn promote(&mut self, idx: AppIdx, number: u32) {
+        let seat = number | SUCCESSOR;
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let due = *app.slot_timer(seat);
+        self.arm_slot(idx, seat, None);
+        self.arm_slot(idx, number, None);
+        self.unqueue(idx, number);
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let (task, failures, heard) = app.edit(seat, |slot| (slot.task.take(), slot.failures, slot.heard));
+        app.edit(number, |slot| {
+            (slot.task, slot.failures, slot.heard) = (task, failures, heard);
+            slot.not_before = ClusterTime(0);
+        });
+        self.note_slot(idx, number);
+        self.drop_successor(idx, number);
+        self.arm_slot(idx, number, due);
+    }
+}
