@@ -177,6 +177,11 @@ pub const CLAIM_LIFETIME: Millis = Millis::from_secs(300);
 /// Apps that may have an agent kept free for them, and agents that one of them tries in turn.
 pub const CLAIMS_MAX: usize = 8;
 
+/// Agents that one explanation or forecast looks at.
+pub const EXPLAINED_AGENTS_MAX: usize = 5_000;
+/// Tasks that one explanation tells of.
+pub const EXPLAINED_TASKS_MAX: usize = 1_000;
+
 /// How long an offer is held when work waits that it does not suit (R65).
 pub const OFFER_HOLD: Millis = Millis(2_000);
 /// Filter on declined offers while work waits.

@@ -5,8 +5,12 @@
 mod commands;
 #[path = "scripts/documents.rs"]
 mod documents;
+#[path = "scripts/explained.rs"]
+mod explained;
 #[path = "scripts/names.rs"]
 mod names;
+#[path = "scripts/offers.rs"]
+mod offers;
 #[path = "scripts/show.rs"]
 mod show;
 #[path = "scripts/stage.rs"]

@@ -1,13 +1,14 @@
 //! Owns the benchmarks of the scheduler core: one thread, simulated agents, no wire, no disk.
 //!
-//! `cargo bench -p swan-core` prints a table; `-- quick` takes a tenth of the sizes. Every batch of changes is handed
+//! `cargo bench -p swan-core` prints a table; `-- quick` takes a tenth of the sizes, and `memory`, `place`, `rules`,
+//! `offer` and `updates` run these rows only. Every batch of changes is handed
 //! over and released inside the clock, as if the journal were infinitely fast. The clock counts this thread's time on a
 //! processor, so that whatever else the machine does is left out.
 
 mod rig;
 mod validator;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rig::{Agent, Rig};
 
@@ -24,17 +25,84 @@ fn main() {
     println!("scheduler core, simulated agents, one thread; {}", cpu());
     println!("{:<58} {:>14} {:>12} {:>8}", "benchmark", "measured", "must", "ratio");
     let (apps, agents) = (1000 / divisor, Agent::fleet(50_000 / divisor as usize, 7));
+    let only: Vec<String> =
+        std::env::args().skip(1).filter(|word| word != "--bench" && word != "quick").collect();
+    let wanted = |group: &str| only.is_empty() || only.iter().any(|word| word == group);
     // Memory first: what earlier benchmarks gave back to the allocator would hide it.
-    let rig = memory(apps, &agents);
-    follow(rig);
-    placement(apps, &agents);
-    updates(100_000 / divisor);
-    flatness(divisor);
+    if wanted("memory") {
+        follow(memory(apps, &agents));
+    }
+    if wanted("place") || wanted("rules") {
+        let plain = placement(apps, &agents);
+        if wanted("rules") {
+            ruled(apps, &agents, plain);
+        }
+    }
+    if wanted("offer") {
+        one_offer(&agents);
+    }
+    if wanted("updates") {
+        updates(100_000 / divisor);
+        flatness(divisor);
+    }
 }
 
 /// 1,000,000 tasks of 1,000 apps on 50,000 agents of five sizes, offers in random order, demands interleaved.
-fn placement(apps: u32, agents: &[Agent]) {
+fn placement(apps: u32, agents: &[Agent]) -> Duration {
+    let total = u64::from(apps) * u64::from(INSTANCES);
+    let (spent, rounds) = place(apps, agents, "[]");
+    let name = format!("place {total} tasks of {apps} apps on {} agents ({rounds} rounds)", agents.len());
+    report_rate(&name, total, spent, 300_000);
+    spent
+}
+
+/// Rules of apps, and by how much they may lengthen the time of placement.
+const RULES: [(&str, &str, f64); 5] = [
+    ("hostname UNIQUE", r#"[["hostname","UNIQUE"]]"#, 1.5),
+    ("rack GROUP_BY", r#"[["rack","GROUP_BY"]]"#, 1.5),
+    ("rack MAX_PER 40", r#"[["rack","MAX_PER","40"]]"#, 1.5),
+    ("hostname LIKE node[0-9]+.example", r#"[["hostname","LIKE","node[0-9]+.example"]]"#, 1.5),
+    (
+        "all of them",
+        r#"[["hostname","UNIQUE"],["rack","GROUP_BY"],["rack","MAX_PER","40"],["hostname","LIKE","node[0-9]+.example"]]"#,
+        2.5,
+    ),
+];
+
+/// The same with rules, against the plain time.
+fn ruled(apps: u32, agents: &[Agent], plain: Duration) {
+    for (name, rules, most) in RULES {
+        let (spent, _) = place(apps, agents, rules);
+        let times = spent.as_secs_f64() / plain.as_secs_f64();
+        row(&format!("the same with {name}"), &format!("{times:.2}×"), &format!("{most}×"), most / times);
+    }
+}
+
+/// One offer at a time against 10,000 waiting instances of 2,000 apps, by a clock on the wall: from the offer to its
+/// answer.
+fn one_offer(agents: &[Agent]) {
     let mut rig = Rig::new();
+    for app in 0..2_000 {
+        rig.create(app, 5);
+    }
+    rig.rest();
+    let mut spans = Vec::new();
+    for agent in &agents[..1_000] {
+        // Some have room for a few tasks, some for none.
+        let cpus = [1_000, 100, 500, 150][spans.len() % 4];
+        let started = Instant::now();
+        rig.offer_one(agent, cpus);
+        spans.push(started.elapsed());
+    }
+    spans.sort_unstable();
+    let p99 = spans[spans.len() * 99 / 100].as_secs_f64() * 1e6;
+    let name = format!("one offer, 10000 waiting of 2000 apps, p99 (p50 {} µs)", spans[500].as_micros());
+    row(&name, &format!("{p99:.1} µs"), "50 µs", 50.0 / p99);
+}
+
+fn place(apps: u32, agents: &[Agent], rules: &'static str) -> (Duration, u32) {
+    let mut rig = Rig::new();
+    rig.set_rules(rules);
     for app in 0..apps {
         rig.create(app, INSTANCES);
     }
@@ -44,8 +112,7 @@ fn placement(apps: u32, agents: &[Agent]) {
     let rounds = rig.place_all(agents, total);
     let spent = started.elapsed();
     validator::check(agents, rig.accepted(), total);
-    let name = format!("place {total} tasks of {apps} apps on {} agents ({rounds} rounds)", agents.len());
-    report_rate(&name, total, spent, 150_000);
+    (spent, rounds)
 }
 
 /// What the process holds once all tasks run.

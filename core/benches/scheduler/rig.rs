@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed, TaskId, TaskState, TaskStatus,
-    Uuid,
+    AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed,
+    TaskId, TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::rng::Rng;
@@ -23,7 +23,12 @@ pub(crate) struct Agent {
     pub(crate) host: String,
     pub(crate) cpus: i64,
     pub(crate) mem: i64,
+    /// Where it stands; there are as many racks as [`RACKS`] says.
+    rack: String,
 }
+
+/// Racks of a fleet.
+const RACKS: usize = 50;
 
 /// First and last port of every agent.
 pub(crate) const PORTS: (u64, u64) = (31_000, 31_999);
@@ -40,6 +45,7 @@ impl Agent {
                 host: format!("node{n}.example"),
                 cpus,
                 mem: gib * 1024 * 1000,
+                rack: format!("r{}", n % RACKS),
             }
         };
         (0..count).map(one).collect()
@@ -58,6 +64,8 @@ pub(crate) struct Rig {
     out: Vec<Effect>,
     /// Tasks run as soon as they are launched, and nothing is kept of what was accepted.
     forgetful: bool,
+    /// Placement rules of the apps, as JSON.
+    rules: &'static str,
     accepted: Vec<Accepted>,
     running: Vec<(TaskId, AgentId)>,
     acknowledged: u64,
@@ -71,6 +79,11 @@ impl Rig {
         rig
     }
 
+    /// The apps made from now on have these placement rules.
+    pub(crate) const fn set_rules(&mut self, rules: &'static str) {
+        self.rules = rules;
+    }
+
     fn booted() -> Self {
         let mut rig = Self {
             machine: Scheduler::new(),
@@ -79,6 +92,7 @@ impl Rig {
             pending: VecDeque::new(),
             out: Vec::new(),
             forgetful: false,
+            rules: "[]",
             accepted: Vec::new(),
             running: Vec::new(),
             acknowledged: 0,
@@ -122,8 +136,9 @@ impl Rig {
             r#"{{"id":"/bench/group{}/app{app}","instances":{instances},"cpus":{cpus},"mem":{mem},
             "container":{{"type":"DOCKER","docker":{{"image":"web:1"}},"portMappings":[
             {{"containerPort":80,"hostPort":0,"name":"http"}},{{"containerPort":81,"hostPort":0,"name":"admin"}}]}},
-            "networks":[{{"mode":"container/bridge"}}]}}"#,
-            app % 50
+            "networks":[{{"mode":"container/bridge"}}],"constraints":{}}}"#,
+            app % 50,
+            self.rules
         );
         let request = ApiRequest {
             who: Caller::default(),
@@ -215,12 +230,22 @@ impl Rig {
             hostname: agent.host.clone(),
             address: None,
             domain: None,
-            attributes: vec![],
+            attributes: vec![Attribute {
+                name: "rack".into(),
+                value: AttributeValue::Text(agent.rack.clone()),
+            }],
             resources,
             role: Some("*".into()),
             unavailability: None,
             executor_ids: vec![],
         }
+    }
+
+    /// One offer of an agent with so many thousandths of a CPU; everything that follows from it is done.
+    pub(crate) fn offer_one(&mut self, agent: &Agent, cpus: i64) {
+        let offer = self.offer(agent, cpus, agent.mem, vec![PORTS]);
+        self.step(Input::Mesos(LinkEvent::Event(Box::new(Event::Offers(vec![offer])))));
+        self.rest();
     }
 
     /// Every launched task starts and runs.

@@ -337,6 +337,11 @@ impl Agent {
         self.tasks == 0 && self.offers == 0 && !self.recorded && !self.dirty && self.claimed_by.is_none()
     }
 
+    /// As rules count it: whatever is free at the time is no part of that.
+    pub(super) const fn as_candidate(&self) -> Candidate<'_> {
+        Candidate { agent: self, room: None }
+    }
+
     /// Tasks on it.
     pub(super) const fn tasks(&self) -> u32 {
         self.tasks

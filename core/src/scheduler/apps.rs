@@ -216,10 +216,21 @@ impl App {
         if self.brings_wanted() || !self.versions.contains_key(&ran) { self.wanted_runs() } else { ran }
     }
 
-    /// The version that the first task that waits will run.
+    /// The definition by which a task is placed that runs a version: the newest with this configuration, since what does
+    /// not touch a container may have changed.
+    pub(super) fn definition_of(&self, runs: VersionId) -> VersionId {
+        if runs == self.wanted_runs() || !self.versions.contains_key(&runs) { self.target } else { runs }
+    }
+
+    /// What the first task that waits will run, and by which definition it is placed.
+    fn next_ids(&self) -> (VersionId, VersionId) {
+        let runs = self.pending.front().map_or_else(|| self.wanted_runs(), |&seat| self.version_for(seat));
+        (runs, self.definition_of(runs))
+    }
+
+    /// The definition by which the first task that waits is placed.
     pub(super) fn next_version(&self) -> &Version {
-        let version = self.pending.front().and_then(|&seat| self.versions.get(&self.version_for(seat)));
-        version.unwrap_or_else(|| self.wanted())
+        self.versions.get(&self.next_ids().1).unwrap_or_else(|| self.wanted())
     }
 
     /// Gives a slot its second seat.
@@ -314,7 +325,7 @@ impl App {
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
             self.note_pair(seat, &before, &after);
-            let (runs, tasks_max) = (self.wanted_runs(), self.slots.len());
+            let (runs, tasks_max) = (self.counted.runs(), self.slots.len());
             self.counted.note(before.counted(runs), after.counted(runs), tasks_max);
         }
         result
@@ -357,15 +368,21 @@ impl App {
         core::mem::replace(&mut self.slot_mut(seat).dirty, true)
     }
 
-    /// Brings what its rules count up to date.
+    /// Brings what the rules of the next task count up to date.
     pub(super) fn refresh_counted(&mut self, agents: &Agents) {
-        let Some(version) = self.versions.get(&self.target).filter(|version| version.matcher.counts()) else {
+        let (runs, definition) = self.next_ids();
+        let Some(version) = self.versions.get(&definition).filter(|version| version.matcher.counts()) else {
             return;
         };
-        let runs = version.runs;
         let seats = self.slots.iter().chain(self.successors.values());
         let tasks = seats.filter_map(|slot| slot.tally(runs, true).counted(runs));
-        self.counted.refresh(&version.matcher, agents, tasks);
+        self.counted.refresh((definition, runs), &version.matcher, agents, tasks);
+    }
+
+    /// The agents of the tasks that count for the rules of those that run a version.
+    pub(super) fn tasks_that_count(&self, runs: VersionId) -> impl Iterator<Item = AgentIdx> + use<'_> {
+        let seats = self.slots.iter().chain(self.successors.values());
+        seats.filter_map(move |slot| slot.tally(runs, true).counted(runs))
     }
 
     /// Counts everything anew, after the wanted version or number changed.
@@ -424,10 +441,10 @@ impl App {
 }
 
 impl Tally {
-    /// The agent at which the task counts for rules: it runs the wanted configuration, and can be reached.
-    fn counted(&self, wanted_runs: VersionId) -> Option<AgentIdx> {
+    /// The agent at which the task counts for rules: it runs this configuration, and can be reached.
+    fn counted(&self, runs: VersionId) -> Option<AgentIdx> {
         let reachable = self.state != Some(Shown::Mesos(TaskState::Unreachable));
-        self.agent.filter(|_| reachable && self.version == Some(wanted_runs))
+        self.agent.filter(|_| reachable && self.version == Some(runs))
     }
 }
 

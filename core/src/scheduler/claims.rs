@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::agents::{AgentIdx, Candidate};
 use super::apps::AppIdx;
-use super::room::{Amounts, Room};
+use super::room::{Need, Room};
 use crate::limits::{CANDIDATES_RANKED, CLAIM_AFTER, CLAIM_LIFETIME, CLAIMS_MAX};
 use crate::time::Instant;
 
@@ -60,7 +60,7 @@ impl Scheduler {
             if barred || version.matcher.check(&candidate, app.counted.census()).is_err() {
                 continue;
             }
-            let lack = lack(&held.room, version.need.amounts);
+            let lack = lack(&held.room, &version.need);
             if lack > 0 && nearest.is_none_or(|(least, _)| lack < least) {
                 nearest = Some((lack, held.agent));
             }
@@ -92,12 +92,12 @@ impl Scheduler {
 }
 
 /// How much is lacking, each resource in thousandths of what is needed.
-fn lack(room: &Room, need: Amounts) -> u64 {
+pub(super) fn lack(room: &Room, need: &Need) -> u64 {
     let each = |free: i64, wanted: i64| {
         let lacking = wanted.saturating_sub(free).max(0).unsigned_abs();
         lacking.saturating_mul(1000).checked_div(wanted.max(0).unsigned_abs()).unwrap_or(0)
     };
-    let free = room.total;
+    let (free, need) = (room.open_to(need), need.amounts);
     each(free.cpus, need.cpus)
         + each(free.mem, need.mem)
         + each(free.disk, need.disk)

@@ -7,7 +7,8 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::{AgentIdx, Agents, Candidate};
+use super::agents::{AgentIdx, Agents};
+use super::apps::VersionId;
 use crate::constraint::{Census, Matcher};
 
 /// The census of one app.
@@ -16,6 +17,8 @@ pub(super) struct Counted {
     census: Census,
     /// Tasks that came (`true`) and went since the census was asked last.
     news: Vec<(AgentIdx, bool)>,
+    /// By which definition it counts, and tasks of which version.
+    of: (VersionId, VersionId),
     /// The agents' epoch for which it is right; `None` means that it must be taken anew.
     epoch: Option<u64>,
 }
@@ -24,6 +27,11 @@ impl Counted {
     /// It must be taken anew.
     pub(super) fn forget(&mut self) {
         *self = Self::default();
+    }
+
+    /// Tasks that run this version count.
+    pub(super) const fn runs(&self) -> VersionId {
+        self.of.1
     }
 
     /// A task that counts went from one agent, or came to one; `tasks_max` are all there may be.
@@ -39,15 +47,16 @@ impl Counted {
         }
     }
 
-    /// Takes in what happened; `tasks` are the agents of all tasks that count.
+    /// Takes in what happened, or counts anew by another definition; `tasks` are the agents of all tasks that count.
     pub(super) fn refresh(
         &mut self,
+        of: (VersionId, VersionId),
         matcher: &Matcher,
         agents: &Agents,
         tasks: impl Iterator<Item = AgentIdx>,
     ) {
-        let host = |idx| Candidate { agent: agents.get(idx), room: None };
-        if self.epoch == Some(agents.epoch) {
+        let host = |idx| agents.get(idx).as_candidate();
+        if self.epoch == Some(agents.epoch) && self.of == of {
             for (agent, came) in core::mem::take(&mut self.news) {
                 if came {
                     self.census.add(matcher, &host(agent));
@@ -58,6 +67,7 @@ impl Counted {
             return;
         }
         self.news.clear();
+        self.of = of;
         self.epoch = Some(agents.epoch);
         self.census = Census::new(matcher);
         for agent in tasks {

@@ -101,6 +101,19 @@ impl Demand {
         self.waiting > 0 && self.by_role.get(role).is_some_and(|&apps| apps > 0)
     }
 
+    /// How many classes from the head of the ring on have nothing new to look at; the last `misses` are known to.
+    fn pass_by(&mut self, round: &Round, arrivals: u64, misses: usize) -> usize {
+        let left = self.ring.len() - misses;
+        for (passed, idx) in self.ring.iter().take(left).enumerate() {
+            let class = &mut self.classes[idx.0 as usize];
+            if round.is_worth_a_turn(class, arrivals) {
+                return passed;
+            }
+            class.looked = arrivals;
+        }
+        left
+    }
+
     fn enter(&mut self, idx: AppIdx, class: Class) {
         if self.classes.len() <= idx.0 as usize {
             self.classes.resize(idx.0 as usize + 1, Class::default());
@@ -229,14 +242,13 @@ impl Scheduler {
             && round.placed < PLACEMENTS_PER_STEP
             && round.looks < LOOKS_PER_STEP
         {
-            let (idx, arrivals) = (self.demand.ring[0], self.offers.arrivals);
-            let class = self.demand.class(idx);
-            if !round.is_worth_a_turn(class, arrivals) {
-                class.looked = arrivals;
-                self.demand.ring.rotate_left(1);
-                misses += 1;
-                continue;
+            let passed = self.demand.pass_by(&round, self.offers.arrivals, misses);
+            misses += passed;
+            if misses >= self.demand.ring.len() {
+                break;
             }
+            self.demand.ring.rotate_left(passed);
+            let idx = self.demand.ring[0];
             let placed = self.take_turn(idx, &mut round);
             let stays = self.turn();
             misses = if placed { 0 } else { misses + usize::from(stays) };
@@ -353,8 +365,10 @@ impl Scheduler {
     }
 
     fn draw(&mut self, idx: AppIdx) -> u64 {
-        let random =
-            self.apps.get(idx).is_some_and(|app| app.wanted().spec.strategy == PlacementStrategy::Random);
+        let random = self
+            .apps
+            .get(idx)
+            .is_some_and(|app| app.next_version().spec.strategy == PlacementStrategy::Random);
         if random { self.rng.next() } else { 0 }
     }
 
@@ -466,7 +480,11 @@ impl Scheduler {
 
     /// The role whose offers the app may use.
     pub(super) fn role_of(&self, idx: AppIdx) -> RoleIdx {
-        let own = self.apps.get(idx).and_then(|app| app.wanted().spec.role.as_deref());
+        self.role_for(self.apps.get(idx).and_then(|app| app.next_version().spec.role.as_deref()))
+    }
+
+    /// The role that a definition asks for.
+    pub(super) fn role_for(&self, own: Option<&str>) -> RoleIdx {
         let place = own.and_then(|own| self.roles.iter().position(|role| **role == *own));
         RoleIdx::try_from(place.unwrap_or(0)).expect("a manager has few roles")
     }

@@ -205,10 +205,7 @@ impl Room {
             let (before, rest) = picked.split_at_mut(at);
             rest[0] = match wanted {
                 0 => free.find(|port| !need.ports.contains(port) && !before.contains(port))?,
-                fixed => {
-                    let offered = self.ranges(need).any(|&(begin, end)| (begin..=end).contains(&fixed));
-                    (offered && !before.contains(&fixed)).then_some(fixed)?
-                }
+                fixed => (self.has(need, fixed) && !before.contains(&fixed)).then_some(fixed)?,
             };
         }
         Some(picked[..need.ports.len()].into())
@@ -256,6 +253,11 @@ impl Room {
         }
         assert!(wanted.is_none() && missing.is_empty(), "what is taken was found free before");
         Some((ports, claims?))
+    }
+
+    /// Whether a port is free of those that the task may take.
+    pub(super) fn has(&self, need: &Need, port: u16) -> bool {
+        self.ranges(need).any(|&(begin, end)| (begin..=end).contains(&port))
     }
 
     fn ranges(&self, need: &Need) -> impl Iterator<Item = &(u16, u16)> {

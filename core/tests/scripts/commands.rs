@@ -1,11 +1,8 @@
 //! Owns the commands of scripts: what each makes of its words.
 
-use std::ops::RangeInclusive;
-
 use swan_core::id::DottedId;
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Reservation, Resource, Source, Subscribed,
-    TaskState, TaskStatus, Uuid,
+    AgentId, Event, FrameworkId, OfferId, Reason, Source, Subscribed, TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::RecordKey;
 use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, IdempotencyKey};
@@ -13,13 +10,15 @@ use swan_core::scheduler::input::{Breadcrumb, CrashNote, DeposeReason, Input, Li
 use swan_core::time::Millis;
 
 use crate::documents::document;
+use crate::explained;
+use crate::offers::{inverse_offer, offer};
 use crate::show;
 use crate::stage::Stage;
 
 /// The words of a command after its name: plain ones, and `key=value`.
-struct Words<'a> {
+pub(crate) struct Words<'a> {
     plain: Vec<&'a str>,
-    named: Vec<(&'a str, &'a str)>,
+    pub(crate) named: Vec<(&'a str, &'a str)>,
 }
 
 impl<'a> Words<'a> {
@@ -34,11 +33,11 @@ impl<'a> Words<'a> {
         Self { plain, named }
     }
 
-    fn first(&self) -> &'a str {
+    pub(crate) fn first(&self) -> &'a str {
         self.plain.first().copied().expect("the command needs a word")
     }
 
-    fn get(&self, key: &str) -> Option<&'a str> {
+    pub(crate) fn get(&self, key: &str) -> Option<&'a str> {
         self.named.iter().find(|(name, _)| *name == key).map(|&(_, value)| value)
     }
 
@@ -84,7 +83,10 @@ pub(crate) fn perform(stage: &mut Stage, command: &str) {
         "fence" => stage.step(Input::Store(StoreEvent::Fenced)),
         "hide" => stage.hidden = words.plain.iter().map(ToString::to_string).collect(),
         "view" | "manager" | "stats" | "quarantined" | "records" => look(stage, name, &words),
-        "connect" | "disconnect" | "offer" | "rescind" | "update" | "event" => mesos(stage, name, &words),
+        "explain" => explained::explain(stage, words.first()),
+        "agents" => explained::agents(stage),
+        "connect" | "disconnect" | "offer" | "inverse" | "rescind" | "rescind-inverse" | "update"
+        | "event" => mesos(stage, name, &words),
         _ => request(stage, name, rest, &words),
     }
 }
@@ -100,73 +102,13 @@ fn mesos(stage: &mut Stage, name: &str, words: &Words<'_>) {
             return stage.step(Input::Mesos(LinkEvent::Disconnected { why: "the script says so".into() }));
         }
         "offer" => Event::Offers(vec![offer(stage, words)]),
+        "inverse" => Event::InverseOffers(vec![inverse_offer(stage, words)]),
+        "rescind-inverse" => Event::RescindInverseOffer(OfferId::from(words.first())),
         "rescind" => Event::Rescind(OfferId::from(words.first())),
         "update" => Event::Update(Box::new(status(stage, words))),
         _ => Event::Heartbeat,
     };
     stage.step(Input::Mesos(LinkEvent::Event(Box::new(event))));
-}
-
-/// `offer S1 [id=O7] [role=*] [cpus=4] [mem=4096] [ports=31000-31099] [cpus(web)=1]`: a role in parentheses is a
-/// reservation.
-fn offer(stage: &mut Stage, words: &Words<'_>) -> Offer {
-    stage.offers += 1;
-    let role = words.get("role").unwrap_or("*");
-    let mut resources = Vec::new();
-    for (name, default) in [("cpus", "4"), ("mem", "4096"), ("ports", "31000-31099")] {
-        let value = words.get(name).unwrap_or(default);
-        if value != "0" {
-            resources.push(resource(name, value).allocated_to(role));
-        }
-    }
-    for &(key, value) in &words.named {
-        if let Some((name, reserved)) = key.strip_suffix(')').and_then(|key| key.split_once('(')) {
-            let layer =
-                Reservation { role: reserved.into(), dynamic: false, principal: None, labels: vec![] };
-            resources
-                .push(Resource { reservations: vec![layer], ..resource(name, value).allocated_to(role) });
-        }
-    }
-    let agent = words.first();
-    Offer {
-        id: words
-            .get("id")
-            .map_or_else(|| OfferId::new(format!("O{}", stage.offers)), |id| OfferId::new(id.to_string())),
-        framework_id: FrameworkId::from("F1"),
-        agent_id: AgentId::from(agent),
-        hostname: format!("{}.test", agent.to_lowercase()),
-        address: None,
-        domain: None,
-        attributes: vec![],
-        resources,
-        role: Some(role.into()),
-        unavailability: None,
-        executor_ids: vec![],
-    }
-}
-
-fn resource(name: &str, value: &str) -> Resource {
-    if name == "ports" {
-        let ranges = value.split(',').map(|range| {
-            let range = range_of(range);
-            (*range.start(), *range.end())
-        });
-        return Resource::ranges(name, ranges.collect());
-    }
-    Resource::scalar(name, thousandths(value))
-}
-
-fn range_of(text: &str) -> RangeInclusive<u64> {
-    let number = |text: &str| text.parse().expect("a number");
-    match text.split_once('-') {
-        Some((low, high)) => number(low)..=number(high),
-        None => number(text)..=number(text),
-    }
-}
-
-fn thousandths(text: &str) -> i64 {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    format!("{whole}{part:0<3}").parse().expect("a number with at most three decimals")
 }
 
 /// `update TASK AGENT STATE [healthy|unhealthy] [uuid=none] [reason=…] [message=…] [ip=…] [container=…] [by=master]`.
@@ -302,7 +244,8 @@ fn view(stage: &mut Stage, id: &DottedId) {
     }
 }
 
-fn span_of(text: &str) -> Millis {
+/// `10m` and the like.
+pub(crate) fn span_of(text: &str) -> Millis {
     let units = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
     for (unit, millis) in units {
         if let Some(number) = text.strip_suffix(unit).and_then(|number| number.parse::<u64>().ok()) {

@@ -10,6 +10,7 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
     let mut words = text.split_whitespace();
     let id = words.next().expect("a document begins with the app's path");
     let (mut image, mut ports, mut host, mut more) = ("web:1", Some(0), false, String::new());
+    let mut rules = Vec::new();
     for word in words {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         let field = match key {
@@ -17,6 +18,7 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
             | "cpus"
             | "mem"
             | "disk"
+            | "gpus"
             | "backoffSeconds"
             | "backoffFactor"
             | "maxLaunchDelaySeconds" => {
@@ -24,6 +26,20 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
             }
             "grace" => format!("\"taskKillGracePeriodSeconds\":{value}"),
             "role" => format!("\"role\":\"{value}\""),
+            // `rule=hostname,UNIQUE` is Marathon's form; `expr=` is an expression, `_` for its spaces.
+            "rule" => {
+                let words: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
+                rules.push(format!("[{}]", words.join(",")));
+                continue;
+            }
+            "expr" => {
+                rules.push(format!("\"{}\"", value.replace('_', " ")));
+                continue;
+            }
+            "strategy" => format!("\"placement\":{{\"strategy\":\"{value}\"}}"),
+            "weights" => {
+                format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value))
+            }
             "label" => format!("\"labels\":{{\"label\":\"{value}\"}}"),
             "accepted" => {
                 let roles: Vec<String> = value.split(',').map(|role| format!("\"{role}\"")).collect();
@@ -52,6 +68,9 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
         };
         write!(more, ",{field}").expect("a string takes all");
     }
+    if !rules.is_empty() {
+        write!(more, ",\"constraints\":[{}]", rules.join(",")).expect("a string takes all");
+    }
     let docker = format!("\"type\":\"DOCKER\",\"docker\":{{\"image\":\"{image}\"}}");
     let network = match (host, ports) {
         (true, port) => {
@@ -71,4 +90,13 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
         ),
     };
     format!("{{\"id\":\"{id}\",{network}{more}}}").into_bytes()
+}
+
+/// `cpus:1,tasks:-2`.
+fn weights(text: &str) -> String {
+    let weight = |pair: &str| {
+        let (name, weight) = pair.split_once(':').expect("a name and a weight");
+        format!("\"{name}\":{weight}")
+    };
+    text.split(',').map(weight).collect::<Vec<_>>().join(",")
 }

@@ -136,12 +136,17 @@ impl Stage {
         self.now = until;
     }
 
+    /// The clock on the wall.
+    pub(crate) const fn wall(&self) -> Timestamp {
+        Timestamp(1_000_000 + self.now.0)
+    }
+
     fn one_step(&mut self, input: Input) {
         if !self.repeating {
             // Whatever decides what comes next is in the encoding.
             self.machine = Scheduler::thaw(&self.machine.freeze()).expect("a frozen machine thaws");
         }
-        let now = Now { mono: self.now, wall: Timestamp(1_000_000 + self.now.0) };
+        let now = Now { mono: self.now, wall: self.wall() };
         let mut effects = Vec::new();
         self.machine.step(now, input, &mut effects);
         assert!(self.machine.view().counts_are_exact(), "counts equal a recount (S23)");
