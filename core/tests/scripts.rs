@@ -125,23 +125,33 @@ macro_rules! scripts {
 }
 
 scripts! {
+    auto_rollback
+    brake
     coalesce
     crash
     crash_notes
     delete
     deploy
     disconnect
+    exhausted_rollback
+    failover
     failures
+    force
     framework_id
     gate
     health
     idempotency
+    ignored_ends
+    keeps_trying
     kill
     kill_unlaunched
     lease
     levels
+    min_healthy
     not_leading
     odd
+    one_by_one
+    pause
     ports
     quarantine
     reconcile
@@ -149,11 +159,18 @@ scripts! {
     reconcile_unknown
     refusals
     rescind
+    restart
     roles
+    rollback
+    rolling
     scale
     scale_waiting
     stall
     status_table
     superseded
+    surge
+    swap
+    unplaceable
+    unreachable
     update
 }

@@ -116,11 +116,13 @@ impl App {
             _ => AppSpec { instances, ..wanted.clone() },
         };
         let (same, runs) = (spec.ips == wanted.ips, self.wanted_runs());
-        let operation = match (same, instances.cmp(&self.instances)) {
-            (true, Ordering::Equal) => return Ok(None),
-            (false, _) => Operation::Updating,
-            (true, Ordering::Greater) => Operation::ScalingUp,
-            (true, Ordering::Less) => Operation::ScalingDown,
+        // A scale that is forced into a rollout goes on with what that replaces.
+        let replaces = !same || self.operation().replaces();
+        let operation = match (replaces, instances.cmp(&self.instances)) {
+            (_, Ordering::Equal) if same => return Ok(None),
+            (true, _) => Operation::Updating,
+            (false, Ordering::Equal | Ordering::Greater) => Operation::ScalingUp,
+            (false, Ordering::Less) => Operation::ScalingDown,
         };
         let spec = Some((spec, same.then_some(runs)));
         Ok(Some(Intent { operation, spec, version: 0, instances, size: instances }))
