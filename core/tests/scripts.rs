@@ -125,12 +125,16 @@ macro_rules! scripts {
 }
 
 scripts! {
+    agents
+    avoid
     coalesce
+    constraints
     crash
     crash_notes
     delete
     deploy
     disconnect
+    explain
     failures
     framework_id
     gate
@@ -140,6 +144,7 @@ scripts! {
     kill_unlaunched
     lease
     levels
+    maintenance
     not_leading
     odd
     ports
@@ -153,7 +158,9 @@ scripts! {
     scale
     scale_waiting
     stall
+    starvation
     status_table
+    strategies
     superseded
     update
 }
