@@ -58,7 +58,8 @@ impl AppPath {
     }
 }
 
-fn check_segment(segment: &str) -> Result<(), String> {
+/// Whether `segment` can be part of a path; `Err` says what would be right.
+pub(crate) fn check_segment(segment: &str) -> Result<(), String> {
     let of_word = |word: &str| {
         !word.is_empty()
             && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')

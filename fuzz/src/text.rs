@@ -3,7 +3,7 @@
 use swan_core::constraint::{Census, Element, Host, Key, Rules, Value};
 use swan_core::id::{AppPath, TaskName};
 use swan_core::scheduler::event::EventId;
-use swan_core::spec::AppSpec;
+use swan_core::spec::{AppSpec, read_documents};
 
 /// App paths, task ids and event ids: what parses is printed so that it parses to the same.
 pub fn names(data: &[u8]) {
@@ -24,6 +24,24 @@ pub fn names(data: &[u8]) {
     }
 }
 
+/// Files of definitions: each part has a place of its own, and a good app is the same when it is read alone.
+fn definitions(data: &[u8]) {
+    let documents = read_documents(data);
+    assert!(!documents.is_empty(), "something is said of every file");
+    for document in documents {
+        match document.outcome {
+            Err(problems) => {
+                assert!(!problems.is_empty() && problems.iter().all(|problem| !problem.message.is_empty()));
+            }
+            Ok(Some(spec)) => {
+                let alone = AppSpec::parse(spec.canonical_json().as_bytes()).expect("it is accepted alone");
+                assert_eq!(alone.spec, spec, "it means the same alone");
+            }
+            Ok(None) => assert!(!document.warnings.is_empty(), "a group is told of for its warnings only"),
+        }
+    }
+}
+
 /// Apps' documents: a refusal says why, and what was accepted has one canonical form that means the same (S19).
 pub fn app_spec(data: &[u8]) {
     match AppSpec::parse(data) {
@@ -36,8 +54,11 @@ pub fn app_spec(data: &[u8]) {
             assert_eq!(again.spec, parsed.spec, "the canonical form means the same");
             assert_eq!(again.spec.canonical_json(), canonical, "the canonical form is its own");
             assert!(parsed.spec.same_containers(&again.spec));
+            assert!(again.warnings.len() <= parsed.warnings.len(), "the canonical form warns of nothing new");
+            parsed.spec.template(&parsed.spec.path.dotted(), "v");
         }
     }
+    definitions(data);
 }
 
 /// An agent that has the same text, or the same number of thousandths, under every key.

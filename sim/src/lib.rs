@@ -1,12 +1,14 @@
 //! A deterministic cluster that breaks everything: the world around Swan's machines, as a library.
 
 pub mod checkers;
+pub mod definition;
 pub mod digest;
 pub mod disk;
 pub mod ledger;
 pub mod mesos;
 pub mod options;
 mod queue;
+pub mod rules;
 pub mod run;
 pub mod scenario;
 pub mod world;

@@ -2,6 +2,33 @@
 
 use swan_core::rng::Rng;
 
+/// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
+pub const MACHINE: Abilities = Abilities {
+    rollouts: true,
+    policies: false,
+    rules: false,
+    strategies: false,
+    maintenance: false,
+    brake: true,
+};
+
+/// What machines may be able to do; each is one feature of the profile, switched on by whoever adds it to the machines.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Abilities {
+    /// Changes that end, also if their image is bad: rollback, restart, stop, start, pause, resume, cancel, force.
+    pub rollouts: bool,
+    /// `upgradeStrategy`, `update`, `failover`, `unreachableStrategy`.
+    pub policies: bool,
+    /// `constraints`.
+    pub rules: bool,
+    /// `placement.strategy`.
+    pub strategies: bool,
+    /// Maintenance windows: inverse offers are answered.
+    pub maintenance: bool,
+    /// Replacements wait when many agents are lost at once (R54).
+    pub brake: bool,
+}
+
 /// Everything that a run depends on, beside its seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
@@ -34,14 +61,41 @@ pub struct ClientOptions {
     pub count: u32,
     /// Longest pause between two requests of one client, in ms.
     pub think_ms: u64,
-    /// Weights of create, update, scale, delete, kill one task, kill all tasks.
-    pub verbs: [u64; 6],
+    /// See there.
+    pub verbs: Verbs,
+    /// Share of definitions whose image is bad, ppm.
+    pub bad_images: u32,
+    /// Share of definitions with policies, ppm.
+    pub policies: u32,
+    /// Share of definitions with placement rules, ppm.
+    pub rules: u32,
+    /// Share of changes that replace one under way, ppm.
+    pub forced: u32,
     /// Share of requests with an idempotency key, ppm.
     pub keyed: u32,
     /// Share of requests that name the revision they have seen, ppm.
     pub matched: u32,
     /// Most instances asked for.
     pub instances: u64,
+}
+
+/// Weights of what clients ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Verbs {
+    pub create: u64,
+    pub update: u64,
+    pub scale: u64,
+    pub delete: u64,
+    pub kill_one: u64,
+    pub kill_all: u64,
+    pub rollback: u64,
+    pub restart: u64,
+    pub stop: u64,
+    pub start: u64,
+    pub pause: u64,
+    pub resume: u64,
+    pub cancel: u64,
 }
 
 /// How the disk behaves.
@@ -114,6 +168,14 @@ pub struct AgentOptions {
     pub away_ms: u64,
     /// Share of crashes from which there is no return, ppm.
     pub forever: u32,
+    /// Share of agents on which every task fails at once (A6), ppm.
+    pub black_holes: u32,
+    /// A fifth to three fifths of all agents gone at the same time (A5).
+    pub mass_loss_every: u64,
+    /// Agents that go and come back again and again (A9).
+    pub flap_every: u64,
+    /// Maintenance windows, some of which are used (M16).
+    pub maintenance_every: u64,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -129,7 +191,7 @@ pub struct ProcessOptions {
 
 impl Options {
     /// A quiet world: small latencies, no faults, no clients.
-    pub const fn quiet() -> Self {
+    pub fn quiet() -> Self {
         Self {
             safety_ms: 0,
             settle_ms: 40 * 60_000,
@@ -138,7 +200,11 @@ impl Options {
             clients: ClientOptions {
                 count: 0,
                 think_ms: 1,
-                verbs: [1; 6],
+                verbs: Verbs { create: 1, ..Verbs::default() },
+                bad_images: 0,
+                policies: 0,
+                rules: 0,
+                forced: 0,
                 keyed: 0,
                 matched: 0,
                 instances: 1,
@@ -176,6 +242,10 @@ impl Options {
                 stop_every: 0,
                 away_ms: 1,
                 forever: 0,
+                black_holes: 0,
+                mass_loss_every: 0,
+                flap_every: 0,
+                maintenance_every: 0,
             },
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
         }
@@ -191,14 +261,7 @@ impl Options {
             settle_ms: 60 * 60_000,
             agents: rng.between(2, 8) as u32,
             apps: rng.between(1, 5) as u32,
-            clients: ClientOptions {
-                count: rng.between(1, 3) as u32,
-                think_ms: rng.between(1_000, 60_000),
-                verbs: [3, rng.below(5), 1 + rng.below(6), rng.below(3), rng.below(4), rng.below(2)],
-                keyed: share(rng, 1_000_000),
-                matched: share(rng, 500_000),
-                instances: rng.between(1, 8),
-            },
+            clients: ClientOptions::swarm(rng, &MACHINE),
             store: StoreOptions {
                 latency_ms: (0, rng.between(1, 40)),
                 fails: share(rng, 30_000),
@@ -226,18 +289,66 @@ impl Options {
                 flaps: share(rng, 200_000),
                 stubborn: share(rng, 500_000),
             },
-            agent_faults: AgentOptions {
-                crash_every: every(rng, 20_000, 240_000),
-                partition_every: every(rng, 20_000, 240_000),
-                stop_every: every(rng, 120_000, 480_000),
-                away_ms: rng.between(1_000, 300_000),
-                forever: share(rng, 300_000),
-            },
+            agent_faults: AgentOptions::swarm(rng, &MACHINE),
             process: ProcessOptions {
                 crash_effects: every(rng, 5, 600),
                 crash_every: every(rng, 2_000, 120_000),
                 down_ms: rng.between(1, 20_000),
             },
+        }
+    }
+}
+
+impl ClientOptions {
+    fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
+        let rollouts = u64::from(machine.rollouts);
+        let mut more = |most: u64| rollouts * rng.below(most);
+        let (rollback, restart, stop, start) = (more(4), more(3), more(3), more(3));
+        let (pause, resume, cancel) = (more(3), more(3), more(3));
+        let verbs = Verbs {
+            create: 3,
+            update: rng.below(5),
+            scale: 1 + rng.below(6),
+            delete: rng.below(3),
+            kill_one: rng.below(4),
+            kill_all: rng.below(2),
+            rollback,
+            restart,
+            stop,
+            start,
+            pause,
+            resume,
+            cancel,
+        };
+        let able = |it: bool, share: u32| if it { share } else { 0 };
+        Self {
+            count: rng.between(1, 3) as u32,
+            think_ms: rng.between(1_000, 60_000),
+            verbs,
+            keyed: share(rng, 1_000_000),
+            matched: share(rng, 500_000),
+            instances: rng.between(1, 8),
+            bad_images: able(machine.rollouts, share(rng, 400_000)),
+            policies: able(machine.policies, share(rng, 1_000_000)),
+            rules: able(machine.rules, share(rng, 700_000)),
+            forced: able(machine.rollouts, share(rng, 400_000)),
+        }
+    }
+}
+
+impl AgentOptions {
+    fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
+        let maintenance_every = every(rng, 60_000, 400_000);
+        Self {
+            crash_every: every(rng, 20_000, 240_000),
+            partition_every: every(rng, 20_000, 240_000),
+            stop_every: every(rng, 120_000, 480_000),
+            away_ms: rng.between(1_000, 300_000),
+            forever: share(rng, 300_000),
+            black_holes: share(rng, 300_000),
+            mass_loss_every: every(rng, 60_000, 600_000),
+            flap_every: every(rng, 60_000, 400_000),
+            maintenance_every: if machine.maintenance { maintenance_every } else { 0 },
         }
     }
 }

@@ -8,9 +8,10 @@ use swan_core::id::TaskName;
 use swan_core::mesos::TaskState;
 use swan_core::record::RecordKey;
 
-use crate::checkers::convergence::{Running, Wanted};
+use crate::checkers::convergence::Running;
+use crate::definition::{Definition, Trouble, image};
 use crate::options::Options;
-use crate::world::{Ask, CRASH_BEFORE_EFFECT, World};
+use crate::world::{Ask, CRASH_BEFORE_EFFECT, Change, World};
 
 /// Virtual time that one part of a story may take.
 const PATIENCE_MS: u64 = 30 * 60_000;
@@ -43,6 +44,16 @@ pub enum Part {
     Fail(u32),
     /// The connection to Mesos breaks.
     Cut,
+    /// A user wants so many instances of an image that is never healthy.
+    UpdateSick(u32),
+    /// A user wants the version before.
+    Rollback,
+    /// A user wants new tasks of the same version.
+    Restart,
+    /// A user wants no tasks for now.
+    Stop,
+    /// A user wants tasks again.
+    Start,
 }
 
 /// All stories.
@@ -55,6 +66,10 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "failure", parts: &[Part::Create(2), Part::Fail(1)] },
     Scenario { name: "delete", parts: &[Part::Create(2), Part::Delete] },
     Scenario { name: "reconnect", parts: &[Part::Create(2), Part::Cut, Part::Scale(3)] },
+    Scenario { name: "rollback", parts: &[Part::Create(2), Part::Update(2), Part::Rollback] },
+    Scenario { name: "restart", parts: &[Part::Create(2), Part::Restart] },
+    Scenario { name: "stop and start", parts: &[Part::Create(2), Part::Stop, Part::Start] },
+    Scenario { name: "give up", parts: &[Part::Create(1), Part::UpdateSick(1), Part::Rollback] },
 ];
 
 /// What is left of a story.
@@ -76,8 +91,8 @@ pub struct Rest {
 
 const APP: &str = "web.shop";
 
-fn wanted(instances: u32, image: &str) -> Wanted {
-    Wanted { instances, image: image.into() }
+fn definition(instances: u32, image: &str) -> Definition {
+    Definition::plain(image, instances, true)
 }
 
 /// Plays a story, with a crash before the effect of this number, if any. An error says what went wrong.
@@ -99,10 +114,20 @@ pub fn play(scenario: &Scenario, seed: u64, crash_before: Option<u64>) -> Result
 fn begin(world: &mut World, part: Part) {
     let app = || APP.to_owned();
     match part {
-        Part::Create(n) => world.ask(Ask::Create { app: app(), wanted: wanted(n, "image:1"), checked: true }),
-        Part::Update(n) => world.ask(Ask::Update { app: app(), wanted: wanted(n, "image:2"), checked: true }),
-        Part::Scale(instances) => world.ask(Ask::Scale { app: app(), instances }),
-        Part::Delete => world.ask(Ask::Delete { app: app() }),
+        Part::Create(n) => {
+            world.ask(Ask::Create { app: app(), definition: definition(n, "image:1") });
+        }
+        Part::Update(n) => world.ask(Ask::change(APP, Change::Update(definition(n, "image:2")))),
+        Part::Scale(instances) => world.ask(Ask::change(APP, Change::Scale(instances))),
+        Part::UpdateSick(n) => {
+            let sick = definition(n, &image(3, Some(Trouble::Sick)));
+            world.ask(Ask::change(APP, Change::Update(sick)));
+        }
+        Part::Rollback => world.ask(Ask::change(APP, Change::Rollback)),
+        Part::Restart => world.ask(Ask::change(APP, Change::Restart)),
+        Part::Stop => world.ask(Ask::change(APP, Change::Stop)),
+        Part::Start => world.ask(Ask::change(APP, Change::Start)),
+        Part::Delete => world.ask(Ask::change(APP, Change::Delete)),
         Part::Kill(slot) => world.ask(Ask::Kill { app: app(), slot }),
         Part::Fail(slot) => world.fail_container(APP, slot),
         Part::Cut => world.cut_network(),
@@ -118,9 +143,7 @@ fn come_to_rest(world: &mut World) -> Result<(), String> {
         if let Some(violation) = world.violation() {
             return Err(format!("{}: {}", violation.number, violation.what));
         }
-        let why =
-            if world.all_answered() { world.pending() } else { Some("a request is not answered".into()) };
-        match why {
+        match world.pending() {
             Some(why) if world.now() > deadline => return Err(why),
             Some(_) => still = world.now(),
             None if world.now() - still >= STILL_MS => return Ok(()),
@@ -153,14 +176,28 @@ struct AppRecord {
     path: String,
     #[prost(uint32, tag = "3")]
     instances: u32,
-    #[prost(string, tag = "4")]
-    operation: String,
     #[prost(string, tag = "5")]
     error: String,
     #[prost(uint64, tag = "6")]
     revision: u64,
     #[prost(string, optional, tag = "7")]
     quarantined: Option<String>,
+    #[prost(uint32, tag = "10")]
+    size: u32,
+    #[prost(message, optional, tag = "11")]
+    rollout: Option<RolloutRecord>,
+    #[prost(message, repeated, tag = "12")]
+    ended: Vec<RolloutRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct RolloutRecord {
+    #[prost(string, tag = "2")]
+    operation: String,
+    #[prost(string, tag = "3")]
+    stage: String,
+    #[prost(bool, tag = "4")]
+    automatic: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]

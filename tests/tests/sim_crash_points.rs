@@ -64,4 +64,8 @@ crash_points! {
     failure "failure",
     delete "delete",
     reconnect "reconnect",
+    rollback "rollback",
+    restart "restart",
+    stop_and_start "stop and start",
+    give_up "give up",
 }

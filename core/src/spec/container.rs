@@ -57,6 +57,8 @@ pub(super) fn read(app: &mut Fields<'_>, findings: &mut Findings) -> Container {
     let mut container = Container::default();
     let Some(at) = app.get("container") else {
         findings.problem(&Path::Key(app.path(), "container"), format!("is missing: {IMAGE_NEEDED}"));
+        // What Marathon takes it for.
+        container.network.mesos = true;
         return container;
     };
     let Some(mut fields) = at.object(findings) else { return container };
@@ -72,7 +74,7 @@ pub(super) fn read(app: &mut Fields<'_>, findings: &mut Findings) -> Container {
     container.network.mappings = fields.get("portMappings").map(|at| read_mappings(&at, findings));
     for (key, why) in [
         ("appc", "is not supported: Swan runs Docker images only"),
-        ("linuxInfo", "is not supported: it belongs to Mesos containers"),
+        ("linuxInfo", "is not supported: it belongs to Mesos containers; must be left out"),
     ] {
         fields.refuse(findings, key, why);
     }

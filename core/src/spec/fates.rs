@@ -173,7 +173,7 @@ pub const FIELDS: &[Field] = fields! {
     Original Honoured "cmd" "Empty means the image's own.";
     Original Honoured "cpus" "0 counts as 0.001, the least that can be claimed.";
     Original Honoured "instances" "At least 1.";
-    Original Honoured "container.type" "`docker`.";
+    Original Ignored "container.type" "`docker`; any other is refused.";
     Original Honoured "container.docker.network" "`host`, `bridge`, or the name of a network that users made. `none` is refused.";
     Original Honoured "container.docker.portMappings[].name" "Needed, and unique.";
     Original Honoured "container.docker.portMappings[].protocol" "";

@@ -25,8 +25,13 @@ pub(crate) enum Value {
 
 /// Reads one document of at most [`limits::SPEC_BYTES_MAX`] bytes; `Err` says what keeps it from being JSON.
 pub(crate) fn parse(document: &[u8]) -> Result<Value, String> {
-    if document.len() > limits::SPEC_BYTES_MAX {
-        return Err(format!("has {} bytes; must have at most {}", document.len(), limits::SPEC_BYTES_MAX));
+    parse_within(document, limits::SPEC_BYTES_MAX)
+}
+
+/// As [`parse`], with a limit of its own.
+pub(super) fn parse_within(document: &[u8], max: usize) -> Result<Value, String> {
+    if document.len() > max {
+        return Err(format!("has {} bytes; must have at most {max}", document.len()));
     }
     if document.starts_with(b"\xef\xbb\xbf") {
         return Err("begins with a byte order mark; must begin with the JSON text".into());
@@ -36,7 +41,7 @@ pub(crate) fn parse(document: &[u8]) -> Result<Value, String> {
     let value = Nested { depth: limits::JSON_DEPTH_MAX }.deserialize(&mut deserializer);
     value
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| format!("is not JSON: {error}; must be one JSON object"))
+        .map_err(|error| format!("is not JSON: {error}; must be one JSON document"))
 }
 
 /// Takes a value and at most `depth` levels below it.

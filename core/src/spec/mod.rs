@@ -10,6 +10,7 @@ mod canonical;
 mod carried;
 mod constraints;
 mod container;
+mod documents;
 pub mod fates;
 mod health;
 mod json;
@@ -37,6 +38,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use container::{Fetch, HostVolume};
+pub use documents::{Document, read_documents};
 pub use health::{Health, PortRef, Probe, Scheme};
 pub use network::Network;
 pub use policy::{

@@ -1,5 +1,6 @@
 //! Tests of specs as a whole: what is understood, what is refused and how, and that the canonical form is a fixed point.
 
+mod documents;
 mod honoured;
 mod legacy;
 mod original;

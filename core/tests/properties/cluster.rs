@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use swan_core::id::TaskName;
 use swan_core::mesos::{AgentId, FrameworkId, Offer, OfferId, Reservation, Resource, ResourceValue, TaskId};
 use swan_core::scheduler::launch::Launch;
 
@@ -19,6 +20,7 @@ struct Agent {
 /// A launched task.
 pub(crate) struct Running {
     pub(crate) agent: usize,
+    image: String,
     cpus: i64,
     mem: i64,
     ports: Vec<u16>,
@@ -134,8 +136,10 @@ impl Cluster {
                 sorted(&launch.ports),
                 "the ports told are the ports claimed"
             );
+            let docker = launch.template.task.container.as_ref().and_then(|it| it.docker.as_ref());
             let running = Running {
                 agent,
+                image: docker.expect("a Docker task").image.clone(),
                 cpus: scalar(&launch.resources, "cpus"),
                 mem: scalar(&launch.resources, "mem"),
                 ports: launch.ports.to_vec(),
@@ -146,6 +150,15 @@ impl Cluster {
             assert!(before.is_none(), "no task id is launched twice (R31)");
         }
         self.free(agent, scalar(&left, "cpus"), scalar(&left, "mem"), &ports(&left));
+    }
+
+    /// Slot and image of each task of an app that is alive.
+    pub(crate) fn running(&self, app: &str) -> impl Iterator<Item = (u32, &str)> {
+        let alive = self.tasks.iter().filter(|(_, running)| running.alive);
+        alive.filter_map(move |(task, running)| {
+            let name = TaskName::parse(task.as_str()).filter(|name| name.app == app)?;
+            Some((name.slot, running.image.as_str()))
+        })
     }
 
     /// A task is over.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use prost::Message;
-use swan_core::id::TaskName;
+use swan_core::id::{DottedId, TaskName};
 use swan_core::mesos::{
     AgentId, Event as MesosEvent, FrameworkId, OfferId, Reason, Subscribed, TaskId, TaskState, TaskStatus,
     Uuid,
@@ -14,6 +14,8 @@ use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
 use swan_core::scheduler::effect::{Effect, MesosCall};
 use swan_core::scheduler::event::EventId;
 use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
+use swan_core::scheduler::view::AppView;
+use swan_core::spec::{AppSpec, WHOLE_PPM};
 use swan_core::time::{ClusterTime, Instant, Millis, Now, Timestamp};
 
 use crate::cluster::{Cluster, agent_id};
@@ -69,6 +71,8 @@ pub(crate) struct World {
     last_event: Option<EventId>,
     uuids: u32,
     requests: u64,
+    /// The most tasks that each app may have: now, and before the changes up to these batches.
+    ceilings: BTreeMap<DottedId, Vec<(u32, Seq)>>,
 }
 
 impl World {
@@ -94,6 +98,7 @@ impl World {
             last_event: None,
             uuids: 0,
             requests: 0,
+            ceilings: BTreeMap::new(),
         };
         world.lead(false);
         world
@@ -171,6 +176,7 @@ impl World {
 
     /// Steps once, together with a machine that was frozen and thawed just before.
     fn one_step(&mut self, input: Input) {
+        self.forget_ceilings();
         let mut thawed = Scheduler::thaw(&self.machine.freeze()).expect("a frozen machine thaws");
         let (mut effects, mut same) = (vec![], vec![]);
         self.machine.step(self.clocks(), input.clone(), &mut effects);
@@ -178,6 +184,7 @@ impl World {
         assert_eq!(effects, same, "a thawed machine does the same");
         assert!(thawed == self.machine, "a thawed machine becomes the same");
         assert!(self.machine.view().counts_are_exact(), "counts equal a recount (S23)");
+        self.note_ceilings();
         let after = self.machine.as_of();
         for delivery in &mut self.deliveries {
             delivery.after = delivery.after.min(after);
@@ -220,6 +227,7 @@ impl World {
                 let framework = RecordKey(vec![b'f']);
                 assert!(self.durable.contains_key(&framework), "so is the framework's id (R9)");
                 self.cluster.accept(&offers, &launches);
+                launches.iter().for_each(|launch| self.check_ceiling(&launch.template.app));
             }
             MesosCall::Decline { offers, .. } => offers.iter().for_each(|id| self.cluster.take_back(id)),
             MesosCall::Kill { task, .. } => {
@@ -249,6 +257,51 @@ impl World {
             | MesosCall::DeclineInverse { .. }
             | MesosCall::Disconnect => {}
         }
+    }
+
+    /// So many tasks may an app have at the same time: Marathon's arithmetic, of what the API shows.
+    pub(crate) fn ceiling(&self, app: &AppView) -> u32 {
+        let upgrade = AppSpec::parse(app.spec.as_bytes()).expect("a sound definition").spec.upgrade;
+        let (n, whole) = (u64::from(app.instances), u64::from(WHOLE_PPM));
+        let most = n + n * u64::from(upgrade.max_over_ppm) / whole;
+        let least = (n * u64::from(upgrade.min_healthy_ppm)).div_ceil(whole);
+        u32::try_from(most + u64::from(most == least)).expect("a small number")
+    }
+
+    /// What was decided before a change has left once the change is durable.
+    fn forget_ceilings(&mut self) {
+        for ceilings in self.ceilings.values_mut() {
+            ceilings.retain(|(_, upto)| *upto > self.stored);
+        }
+    }
+
+    fn note_ceilings(&mut self) {
+        let apps = self.machine.view().apps(None, 100).items;
+        let after = self.machine.as_of();
+        for app in apps {
+            let now = self.ceiling(&app);
+            let ceilings = self.ceilings.entry(app.id).or_default();
+            match ceilings.iter_mut().find(|(_, upto)| *upto == Seq(u64::MAX)) {
+                Some((ceiling, _)) if *ceiling == now => continue,
+                Some((_, upto)) => *upto = after.next(),
+                None => {}
+            }
+            ceilings.push((now, Seq(u64::MAX)));
+        }
+    }
+
+    /// After a launch: tasks that stay are no more than may be (S3).
+    fn check_ceiling(&self, app: &str) {
+        let id = DottedId::from_text(app);
+        let Some(most) = self.ceilings.get(&id).and_then(|all| all.iter().map(|(most, _)| *most).max()) else {
+            return;
+        };
+        let stays = |task: &TaskId| {
+            TaskName::parse(task.as_str()).is_some_and(|name| name.app == app)
+                && self.record_of(task).is_some_and(|record| record.stop == 0)
+        };
+        let alive = self.cluster.tasks.iter().filter(|(task, running)| running.alive && stays(task)).count();
+        assert!(alive <= most as usize, "{app} has {alive} tasks, and may have {most} (S3)");
     }
 
     /// What the durable record of a task's slot says of it.

@@ -1,5 +1,6 @@
 //! Serves the simulated Mesos cluster over the real v1 HTTP API, and runs its tasks for real on emulated agents.
 
+pub mod attributes;
 mod cluster;
 mod driver;
 mod executor;

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use swan_core::mesos::{Attribute, AttributeValue, Resource};
+use swan_core::mesos::{Attribute, AttributeValue, DomainInfo, Resource};
 use swan_sim::mesos::{AgentSpec, ClusterOptions};
 
 /// How a cluster is set up.
@@ -34,7 +34,7 @@ impl DevOptions {
             docker_socket: None,
             state_dir: None,
             seed,
-            master: ClusterOptions::default(),
+            master: ClusterOptions { domain: Some(domain(0)), ..ClusterOptions::default() },
         }
     }
 }
@@ -63,13 +63,22 @@ pub struct AgentOptions {
     pub disk: i64,
     /// Inclusive. Containers on the host's network share one machine: let agents' ranges be disjoint.
     pub ports: Vec<(u64, u64)>,
-    /// Names and texts.
-    pub attributes: Vec<(String, String)>,
+    /// Whole GPUs. An agent that has some is offered to frameworks with GPU_RESOURCES only.
+    pub gpus: u32,
+    /// What the operator says of it.
+    pub attributes: Vec<Attribute>,
+    /// Region and zone.
+    pub domain: Option<DomainInfo>,
+}
+
+/// Two zones of one region, in turn.
+fn domain(n: u8) -> DomainInfo {
+    DomainInfo { region: "dev".into(), zone: format!("z{}", n % 2 + 1) }
 }
 
 impl AgentOptions {
     /// The agent on `127.0.0.(2 + n)`: 4 CPUs, 4 GiB, 1000 ports of its own from `31000 + 1000 * n` while there are any,
-    /// and a rack of two agents.
+    /// a rack of its own, and one of two zones.
     pub fn numbered(n: u8) -> Self {
         let first_port = 31_000 + u64::from(n % 32) * 1000;
         Self {
@@ -78,26 +87,32 @@ impl AgentOptions {
             mem: 4096,
             disk: 10_000,
             ports: vec![(first_port, first_port + 999)],
-            attributes: vec![("rack".into(), format!("r{}", n / 2 + 1))],
+            gpus: 0,
+            attributes: vec![Attribute {
+                name: "rack".into(),
+                value: AttributeValue::Text(format!("r{}", u16::from(n) + 1)),
+            }],
+            domain: Some(domain(n)),
         }
     }
 
     pub(crate) fn spec(&self) -> AgentSpec {
-        let attribute = |(name, text): &(String, String)| Attribute {
-            name: name.clone(),
-            value: AttributeValue::Text(text.clone()),
-        };
+        let mut resources = vec![
+            Resource::scalar("cpus", self.cpus),
+            Resource::scalar("mem", self.mem.saturating_mul(1000)),
+            Resource::scalar("disk", self.disk.saturating_mul(1000)),
+            Resource::ranges("ports", self.ports.clone()),
+        ];
+        if self.gpus > 0 {
+            resources.push(Resource::scalar("gpus", i64::from(self.gpus) * 1000));
+        }
         AgentSpec {
             hostname: self.ip.to_string(),
             ip: self.ip.to_string(),
             port: 5051,
-            resources: vec![
-                Resource::scalar("cpus", self.cpus),
-                Resource::scalar("mem", self.mem.saturating_mul(1000)),
-                Resource::scalar("disk", self.disk.saturating_mul(1000)),
-                Resource::ranges("ports", self.ports.clone()),
-            ],
-            attributes: self.attributes.iter().map(attribute).collect(),
+            resources,
+            attributes: self.attributes.clone(),
+            domain: self.domain.clone(),
             ..AgentSpec::default()
         }
     }

@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use swan_api::Tokens;
+use swan_core::mesos::Attribute;
 
-use crate::cli::{AppArgs, EventsArgs, TaskArgs, VersionArgs};
+use crate::cli::{
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
+};
 use crate::failure::Failure;
 use crate::sim::SimArgs;
 
@@ -35,6 +38,14 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Look at and end tasks.
     Task(TaskArgs),
+    /// Look at changes of apps, and steer the one under way.
+    Rollout(RolloutArgs),
+    /// Say why an app's tasks wait, or are where they are.
+    Explain(ExplainArgs),
+    /// Look at the agents of the cluster.
+    Agent(AgentArgs),
+    /// Override the brake that holds when many agents are lost at once.
+    Brake(BrakeArgs),
     /// Follow what happens.
     Events(EventsArgs),
     /// Print versions of this program and of the manager.
@@ -62,6 +73,10 @@ pub(crate) struct ServingArgs {
     /// Let everyone call who can reach an address beyond loopback.
     #[arg(long, env = "SWAN_INSECURE")]
     pub(crate) insecure: bool,
+
+    /// Let callers delete all apps at once, by 'POST /v1/purge'.
+    #[arg(long, env = "SWAN_ALLOW_PURGE")]
+    pub(crate) allow_purge: bool,
 }
 
 impl ServingArgs {
@@ -98,6 +113,15 @@ pub(crate) struct DevArgs {
     #[arg(long, env = "SWAN_AGENTS", default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=200))]
     pub(crate) agents: u8,
 
+    /// What agents are like, as rack:r1;size:4;disks:{hdd,ssd}: given once for each agent, in their order; those beyond
+    /// have a rack of their own.
+    #[arg(long, env = "SWAN_AGENT_ATTRIBUTES", value_delimiter = '\n', value_name = "ATTRIBUTES", value_parser = attributes)]
+    pub(crate) agent_attributes: Vec<AgentAttributes>,
+
+    /// GPUs of each agent.
+    #[arg(long, env = "SWAN_AGENT_GPUS", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub(crate) agent_gpus: u32,
+
     /// What tasks are: Docker containers, or small built-in HTTP servers.
     #[arg(long, env = "SWAN_EXECUTOR", default_value = "auto", value_enum)]
     pub(crate) executor: Executor,
@@ -105,6 +129,14 @@ pub(crate) struct DevArgs {
     /// Where everything is kept [default: swan/dev in $XDG_STATE_HOME or ~/.local/state].
     #[arg(long, env = "SWAN_DATA_DIR", value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+/// What one agent of the embedded cluster is like.
+#[derive(Clone, Debug)]
+pub(crate) struct AgentAttributes(pub(crate) Vec<Attribute>);
+
+fn attributes(text: &str) -> Result<AgentAttributes, String> {
+    swan_devcluster::attributes::parse(text).map(AgentAttributes)
 }
 
 /// What a task of the embedded cluster is.

@@ -7,7 +7,7 @@ use swan_core::link::MasterAddress;
 use swan_devcluster::{DevCluster, DevOptions, ExecutorChoice};
 use tokio::runtime::Runtime;
 
-use crate::arguments::{DevArgs, Executor};
+use crate::arguments::{AgentAttributes, DevArgs, Executor};
 use crate::failure::Failure;
 use crate::service::{self, Plan};
 
@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
         listener,
         advertise: None,
         tokens,
+        allow_purge: arguments.serving.allow_purge,
     };
     let served = service::run(plan, &runtime);
     runtime.block_on(cluster.stop());
@@ -60,6 +61,12 @@ fn start_cluster(arguments: &DevArgs, state: PathBuf, runtime: &Runtime) -> Resu
         Executor::Docker => ExecutorChoice::Docker,
         Executor::Builtin => ExecutorChoice::Builtin,
     };
+    for agent in &mut options.agents {
+        agent.gpus = arguments.agent_gpus;
+    }
+    for (agent, AgentAttributes(given)) in options.agents.iter_mut().zip(&arguments.agent_attributes) {
+        agent.attributes.clone_from(given);
+    }
     options.docker_socket = docker_socket(std::env::var("DOCKER_HOST").ok())?;
     options.state_dir = Some(state);
     let listener = service::listen("--mesos-listen", arguments.mesos_listen)?;

@@ -1,14 +1,27 @@
-//! Owns the check of L1: once all faults are over, what runs is exactly what is wanted.
+//! Owns the check of L1: once all faults are over, what runs is exactly what is wanted, or it is said why not.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::definition::{Definition, OnExhausted, OnFailure, Policy, Trouble};
+use crate::rules::{Place, room};
+
 /// An app as its users want it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Wanted {
     /// How many.
     pub instances: u32,
     /// What they run.
     pub image: String,
+    /// Nothing runs until it is started again.
+    pub stopped: bool,
+    /// What a rollout that fails or is cancelled may go back to: images and numbers.
+    pub before: BTreeSet<(String, u32)>,
+    /// Images of all versions, oldest first, but for repetitions in a row.
+    pub versions: Vec<String>,
+    /// Which of them is wanted.
+    pub at: usize,
+    /// `versions` are in no order, or a change was broken off: where it stands now depends on when that was.
+    pub vague: bool,
 }
 
 /// A container that runs.
@@ -25,26 +38,246 @@ pub struct Running {
 /// What users may want of each app: more than one thing where an answer got lost.
 pub type Wishes = BTreeMap<String, BTreeSet<Option<Wanted>>>;
 
-/// Why what runs is not what is wanted, in words; `None` if it is.
-pub fn pending(wishes: &Wishes, running: &[Running]) -> Option<String> {
+/// What users have said, by image.
+pub type Book = BTreeMap<String, Definition>;
+
+/// What the API says of an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// `noop`, or what is under way.
+    pub status: String,
+    /// Why it is not as wanted.
+    pub error: String,
+}
+
+/// What decides whether less than what is wanted is right, too.
+#[derive(Clone, Debug, Default)]
+pub struct Outlook<'a> {
+    /// What users have said, by image.
+    pub book: Option<&'a Book>,
+    /// What the API says, by app.
+    pub told: BTreeMap<String, Told>,
+    /// Apps that have had bad luck since their newest change: a rollout of theirs may have failed by no fault of its own.
+    pub rough: BTreeSet<String>,
+    /// The agents there are.
+    pub places: Vec<Place>,
+}
+
+/// How things stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All is exactly as wanted.
+    AsWanted,
+    /// All is as wanted, but for apps that were given up for a reason, and say so.
+    GivenUp(Vec<String>),
+    /// Something is neither, in words.
+    Pending(String),
+}
+
+/// Compares what runs with what is wanted.
+pub fn standing(wishes: &Wishes, running: &[Running], outlook: &Outlook<'_>) -> Standing {
     if let Some(stray) = running.iter().find(|container| !wishes.contains_key(&container.app)) {
-        return Some(format!("{} runs, which nobody ever asked for", stray.app));
+        return Standing::Pending(format!("{} runs, which nobody ever asked for", stray.app));
     }
-    wishes.iter().find_map(|(app, wishes)| {
+    let mut given_up = Vec::new();
+    for (app, wishes) in wishes {
         let containers: Vec<&Running> = running.iter().filter(|container| container.app == *app).collect();
-        if wishes.iter().any(|wish| fulfilled(wish.as_ref(), &containers)) {
-            return None;
+        if wishes.iter().any(|wish| fulfilled(app, wish.as_ref(), &containers, outlook)) {
+            continue;
+        }
+        if wishes.iter().flatten().any(|wanted| outlook.excuses(app, wanted, &containers)) {
+            given_up.push(app.clone());
+            continue;
         }
         let shown: Vec<String> =
             containers.iter().map(|container| format!("{}:{}", container.slot, container.image)).collect();
-        Some(format!("{app}: wanted is {wishes:?}, but what runs is [{}]", shown.join(", ")))
-    })
+        let told = outlook.told.get(app);
+        let runs = shown.join(", ");
+        return Standing::Pending(format!("{app}: wanted is {wishes:?}, but what runs is [{runs}] ({told:?})"));
+    }
+    if given_up.is_empty() { Standing::AsWanted } else { Standing::GivenUp(given_up) }
 }
 
-fn fulfilled(wish: Option<&Wanted>, containers: &[&Running]) -> bool {
+fn fulfilled(app: &str, wish: Option<&Wanted>, containers: &[&Running], outlook: &Outlook<'_>) -> bool {
     let Some(wanted) = wish else { return containers.is_empty() };
+    let n = if wanted.stopped { 0 } else { wanted.instances };
+    if exactly(n, &wanted.image, containers) {
+        return true;
+    }
+    let goes_back = outlook.goes_back(app, wanted) && !wanted.stopped;
+    let mut before = wanted.before.iter().filter(|_| goes_back);
+    before.any(|(image, earlier)| [n, *earlier].iter().any(|&n| exactly(n, image, containers)))
+}
+
+fn exactly(instances: u32, image: &str, containers: &[&Running]) -> bool {
     let slots: BTreeSet<u32> = containers.iter().map(|container| container.slot).collect();
-    containers.len() == wanted.instances as usize
-        && slots == (0..wanted.instances).collect()
-        && containers.iter().all(|container| container.image == wanted.image)
+    containers.len() == instances as usize
+        && slots == (0..instances).collect()
+        && containers.iter().all(|container| container.image == image)
+}
+
+impl Wanted {
+    /// So many of an image, with nothing before it.
+    pub fn fresh(instances: u32, image: &str) -> Self {
+        Self { instances, image: image.into(), versions: vec![image.into()], ..Self::default() }
+    }
+}
+
+impl Outlook<'_> {
+    fn definition(&self, image: &str) -> Option<&Definition> {
+        self.book?.get(image)
+    }
+
+    fn policy(&self, image: &str) -> Policy {
+        self.definition(image).map_or_else(Policy::default, Definition::policy)
+    }
+
+    /// Whether the machine by itself may have gone back to the version before, and why should it.
+    fn goes_back(&self, app: &str, wanted: &Wanted) -> bool {
+        let policy = self.policy(&wanted.image);
+        let may = policy.on_failure == OnFailure::Rollback
+            || policy.retries.is_some_and(|(_, then)| then == OnExhausted::Rollback);
+        let hopeless = self.is_hopeless(&wanted.image, wanted.instances);
+        may && (hopeless || wanted.vague || self.rough.contains(app))
+    }
+
+    /// Whether tasks of an image cannot stay, or there is no room for so many.
+    fn is_hopeless(&self, image: &str, instances: u32) -> bool {
+        self.definition(image)
+            .is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
+    }
+
+    /// Whether less than what is wanted may run, because of the app itself or of bad luck, and it is said, and no more
+    /// runs than ever may.
+    fn excuses(&self, app: &str, wanted: &Wanted, containers: &[&Running]) -> bool {
+        let instances = wanted.before.iter().map(|(_, n)| *n).chain([wanted.instances]).max().unwrap_or(0);
+        let policy = self.policy(&wanted.image);
+        // Where a rollout goes back by itself, what was there before is what must be there again, if it can.
+        let falls_back = policy.on_failure == OnFailure::Rollback
+            && !wanted.before.is_empty()
+            && !wanted.before.iter().any(|(image, n)| self.is_hopeless(image, (*n).max(instances)));
+        let hopeless = self.is_hopeless(&wanted.image, instances) && !falls_back;
+        if !(hopeless || wanted.vague || self.rough.contains(app)) || wanted.stopped {
+            return false;
+        }
+        let known = |image: &String| {
+            wanted.versions.contains(image) || wanted.before.iter().any(|(before, _)| before == image)
+        };
+        let seems_well = Trouble::of_image(&wanted.image).is_some_and(Trouble::may_seem_well);
+        let says_so = self.told.get(app).is_some_and(|told| {
+            let goes_on = policy.on_failure == OnFailure::Continue;
+            (told.status == "noop" || goes_on) && !told.error.is_empty()
+        });
+        containers.len() <= policy.ceiling(instances) as usize
+            && containers.iter().all(|container| known(&container.image))
+            && (says_so || seems_well)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::image;
+    use crate::rules::{Field, Rule};
+
+    fn wanted(instances: u32, image: &str) -> Option<Wanted> {
+        Some(Wanted::fresh(instances, image))
+    }
+
+    fn running(slot: u32, image: &str) -> Running {
+        Running { app: "web".into(), slot, image: image.into() }
+    }
+
+    fn wishes(wishes: impl IntoIterator<Item = Option<Wanted>>) -> Wishes {
+        [("web".to_owned(), wishes.into_iter().collect())].into()
+    }
+
+    fn is_so(wishes: &Wishes, running: &[Running]) -> bool {
+        standing(wishes, running, &Outlook::default()) == Standing::AsWanted
+    }
+
+    #[test]
+    fn l1_exactly_what_is_wanted_runs() {
+        let either = wishes([wanted(2, "a"), wanted(1, "b")]);
+        assert!(is_so(&either, &[running(0, "a"), running(1, "a")]));
+        assert!(is_so(&either, &[running(0, "b")]), "either, where an answer got lost");
+        assert!(!is_so(&either, &[running(0, "a")]), "too few");
+        assert!(!is_so(&either, &[running(0, "a"), running(1, "b")]), "mixed");
+        assert!(!is_so(&either, &[running(0, "a"), running(0, "a")]), "one slot twice");
+        let gone = wishes([None]);
+        assert!(is_so(&gone, &[]));
+        assert!(!is_so(&gone, &[running(0, "a")]), "not wanted");
+        assert!(!is_so(&Wishes::new(), &[running(0, "a")]), "never asked for");
+        let stopped = Wanted { stopped: true, ..Wanted::fresh(2, "a") };
+        assert!(is_so(&wishes([Some(stopped.clone())]), &[]));
+        assert!(!is_so(&wishes([Some(stopped)]), &[running(0, "a")]), "stopped");
+    }
+
+    /// An update to `new`, from two of `a`, under a policy.
+    fn after_update(new: &str, on_failure: OnFailure) -> (Wishes, Book) {
+        let policy = Some(Policy { on_failure, ..Policy::default() });
+        let definition = Definition { policy, ..Definition::plain(new, 2, true) };
+        let book = Book::from([
+            (new.to_owned(), definition),
+            ("a".to_owned(), Definition::plain("a", 2, true)),
+        ]);
+        let before = [("a".to_owned(), 2)].into();
+        (wishes([Some(Wanted { before, ..Wanted::fresh(2, new) })]), book)
+    }
+
+    fn outlook<'a>(book: &'a Book, status: &str, error: &str, rough: bool) -> Outlook<'a> {
+        let told = Told { status: status.into(), error: error.into() };
+        Outlook {
+            book: Some(book),
+            told: [("web".to_owned(), told)].into(),
+            rough: rough.then(|| "web".to_owned()).into_iter().collect(),
+            places: vec![Place::new("h", None, &[])],
+        }
+    }
+
+    #[test]
+    fn l1_a_failed_rollout_goes_back_if_it_was_told_to() {
+        let bad = image(1, Some(Trouble::Sick));
+        let (wishes, book) = after_update(&bad, OnFailure::Rollback);
+        let judged = |running: &[Running], outlook| standing(&wishes, running, &outlook);
+        let old = [running(0, "a"), running(1, "a")];
+        assert_eq!(judged(&old, outlook(&book, "noop", "it failed", false)), Standing::AsWanted);
+        let half = [running(0, "a")];
+        let failed = judged(&half, outlook(&book, "noop", "it failed", false));
+        assert!(matches!(failed, Standing::Pending(_)), "what was there must be there again");
+        let (wishes, book) = after_update("b", OnFailure::Rollback);
+        let quiet = standing(&wishes, &old, &outlook(&book, "noop", "", false));
+        assert!(matches!(quiet, Standing::Pending(_)), "a good image has no reason to fail");
+        let rough = standing(&wishes, &old, &outlook(&book, "noop", "", true));
+        assert_eq!(rough, Standing::AsWanted, "but by bad luck it has");
+    }
+
+    #[test]
+    fn l1_who_gives_up_has_a_reason_and_says_so() {
+        let bad = image(1, Some(Trouble::NoImage));
+        let (wishes, book) = after_update(&bad, OnFailure::Stop);
+        let one = [running(1, "a")];
+        let judged = |running: &[Running], outlook| {
+            matches!(standing(&wishes, running, &outlook), Standing::GivenUp(_))
+        };
+        assert!(judged(&one, outlook(&book, "noop", "no such image", false)));
+        assert!(!judged(&one, outlook(&book, "noop", "", false)), "it says nothing");
+        assert!(!judged(&one, outlook(&book, "updating", "no such image", false)), "it goes on");
+        let many: Vec<Running> = (0..5).map(|slot| running(slot, "a")).collect();
+        assert!(!judged(&many, outlook(&book, "noop", "no such image", false)), "more than ever may run");
+        let strange = [running(0, "c")];
+        assert!(!judged(&strange, outlook(&book, "noop", "no such image", false)), "never wanted");
+        let (good, book) = after_update("b", OnFailure::Stop);
+        let why = standing(&good, &one, &outlook(&book, "noop", "it failed", false));
+        assert!(matches!(why, Standing::Pending(_)), "without a reason");
+    }
+
+    #[test]
+    fn l1_rules_without_room_are_a_reason() {
+        let rules = vec![Rule::Unique(Field::Hostname)];
+        let book = Book::from([("a".to_owned(), Definition { rules, ..Definition::plain("a", 2, false) })]);
+        let two = wishes([wanted(2, "a")]);
+        let judged = standing(&two, &[running(0, "a")], &outlook(&book, "noop", "no agent suits", false));
+        assert_eq!(judged, Standing::GivenUp(vec!["web".into()]));
+    }
 }

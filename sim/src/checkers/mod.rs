@@ -4,11 +4,19 @@
 //! machine believes, except through answers and views that users get too.
 
 pub mod ack_rule;
+pub mod back_off;
 pub mod bounded_duplication;
 pub mod conservation;
 pub mod convergence;
+pub mod disaster_brake;
+pub mod fleet;
+pub mod launch_limits;
+pub mod placement_rules;
+pub mod planned_stops;
 pub mod recovery;
 pub mod resource_soundness;
+pub mod rollout_deadlines;
+pub mod rollout_versions;
 pub mod state_monotonic;
 pub mod stored;
 pub mod unique_launch;
@@ -20,8 +28,11 @@ use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, TaskId};
 use swan_core::scheduler::View;
 
+use self::convergence::Book;
+use self::fleet::Fleet;
 use self::stored::Stored;
 use crate::mesos::Cluster;
+use crate::options::Abilities;
 
 /// One thing that can be seen from outside.
 #[derive(Clone, Copy, Debug)]
@@ -49,6 +60,10 @@ pub struct Context<'a> {
     pub calm_since: u64,
     /// What all durable entries amount to.
     pub stored: &'a Stored,
+    /// What was launched and told.
+    pub fleet: &'a Fleet,
+    /// What users have said, by image.
+    pub book: &'a Book,
 }
 
 /// Watches for one invariant.
@@ -59,14 +74,26 @@ pub trait Checker: std::fmt::Debug {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String>;
 }
 
-/// All checkers that watch while a run goes on.
-pub fn all() -> Vec<Box<dyn Checker>> {
-    vec![
+/// All checkers that watch while a run goes on; those of what the machine cannot do yet are left out.
+pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
+    let mut all: Vec<Box<dyn Checker>> = vec![
         Box::new(unique_launch::UniqueLaunch::default()),
         Box::new(bounded_duplication::BoundedDuplication::default()),
         Box::new(ack_rule::AckRule::default()),
         Box::new(state_monotonic::StateMonotonic::default()),
         Box::new(resource_soundness::ResourceSoundness::default()),
         Box::new(conservation::Conservation::default()),
-    ]
+        Box::new(launch_limits::LaunchLimits::default()),
+        Box::new(back_off::BackOff::default()),
+        Box::new(placement_rules::PlacementRules::default()),
+    ];
+    if machine.rollouts {
+        all.push(Box::new(planned_stops::PlannedStops));
+        all.push(Box::new(rollout_versions::RolloutVersions::default()));
+        all.push(Box::new(rollout_deadlines::RolloutDeadlines::default()));
+    }
+    if machine.brake {
+        all.push(Box::new(disaster_brake::DisasterBrake::default()));
+    }
+    all
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use prost::Message;
 use swan_core::id::TaskName;
 use swan_core::journal::Entry;
-use swan_core::mesos::{TaskId, TaskState};
+use swan_core::mesos::{AgentId, TaskId, TaskState};
 use swan_core::record::{RecordKey, Seq};
+
+/// A slot has two seats while a task is replaced beside another: the second has this bit of its number set.
+const SECOND: u32 = 1 << 31;
 
 /// All records, as the durable entries make them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,8 +26,8 @@ pub struct StoredTask {
     pub hex: u64,
     /// Its state.
     pub state: TaskState,
-    /// It is being ended.
-    pub stopping: bool,
+    /// Why it is being ended, by number; 0 if it is not.
+    pub stop: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -41,17 +44,46 @@ pub(super) struct TaskMessage {
     pub(super) state: i32,
     #[prost(uint32, tag = "10")]
     pub(super) stop: u32,
+    #[prost(string, tag = "3")]
+    pub(super) agent_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct VersionMessage {
+    #[prost(string, tag = "1")]
+    spec: String,
 }
 
 /// The part of an app's record that checkers read.
 #[derive(Clone, PartialEq, Message)]
 pub struct StoredApp {
+    /// The version wanted.
+    #[prost(uint64, tag = "2")]
+    pub target: u64,
     /// Instances wanted.
     #[prost(uint32, tag = "3")]
     pub instances: u32,
-    /// What is under way, or `noop`.
-    #[prost(string, tag = "4")]
+    /// Why it is not as wanted.
+    #[prost(string, tag = "5")]
+    pub error: String,
+    /// What is under way.
+    #[prost(message, optional, tag = "11")]
+    pub rollout: Option<StoredRollout>,
+}
+
+/// The part of a rollout's record that checkers read.
+#[derive(Clone, PartialEq, Message)]
+pub struct StoredRollout {
+    /// What it is for.
+    #[prost(string, tag = "2")]
     pub operation: String,
+}
+
+impl StoredApp {
+    /// What is under way, or `noop`.
+    pub fn operation(&self) -> &str {
+        self.rollout.as_ref().map_or("noop", |rollout| &rollout.operation)
+    }
 }
 
 impl Stored {
@@ -76,27 +108,48 @@ impl Stored {
         StoredApp::decode(self.named(b'a', dotted)?.as_slice()).ok()
     }
 
-    /// The task in one seat of the slot that `task` names; the second seat has the highest bit of the number set.
+    /// The image of the version that is wanted: every definition has one of its own.
+    pub fn target_image(&self, dotted: &str) -> Option<String> {
+        let mut key = vec![b'v'];
+        key.extend_from_slice(dotted.as_bytes());
+        key.push(0);
+        key.extend_from_slice(&self.app(dotted)?.target.to_be_bytes());
+        let spec = VersionMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.spec;
+        let (_, rest) = spec.split_once(r#""image":""#)?;
+        Some(rest.split('"').next()?.to_owned())
+    }
+
+    /// The current tasks of an app, and their agents.
+    pub fn tasks(&self, dotted: &str) -> Vec<(TaskId, AgentId)> {
+        let mut first = vec![b's'];
+        first.extend_from_slice(dotted.as_bytes());
+        first.push(0);
+        let range = self.records.range(RecordKey(first.clone())..);
+        let theirs = range.take_while(|(key, _)| key.0.starts_with(&first));
+        let task = |key: &RecordKey, value: &Vec<u8>| {
+            let slot = u32::from_be_bytes(key.0[first.len()..].try_into().ok()?) & !SECOND;
+            let task = SlotMessage::decode(value.as_slice()).ok()?.task?;
+            Some((TaskName { hex: task.hex, slot, app: dotted }.id(), AgentId::new(task.agent_id)))
+        };
+        theirs.filter_map(|(key, value)| task(key, value)).collect()
+    }
+
+    /// The task in one seat of the slot that `task` names.
     fn seat_of(&self, task: &TaskName<'_>, seat: u32) -> Option<StoredTask> {
         let mut key = vec![b's'];
         key.extend_from_slice(task.app.as_bytes());
         key.push(0);
         key.extend_from_slice(&seat.to_be_bytes());
         let task = SlotMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.task?;
-        let (hex, stopping) = (task.hex, task.stop != 0);
-        Some(StoredTask { hex, state: TaskState::from_number(task.state), stopping })
-    }
-
-    /// The current task of the slot that `task` names.
-    pub fn slot_of(&self, task: &TaskName<'_>) -> Option<StoredTask> {
-        self.seat_of(task, task.slot)
+        let (hex, stop) = (task.hex, task.stop);
+        Some(StoredTask { hex, state: TaskState::from_number(task.state), stop })
     }
 
     /// The task, if it is the current one of its slot, or the successor of that.
     pub fn current(&self, task: &TaskId) -> Option<StoredTask> {
         let name = TaskName::parse(task.as_str())?;
-        let seats = [name.slot, name.slot | 1 << 31];
-        seats.into_iter().filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
+        let seats = [name.slot, name.slot | SECOND].into_iter();
+        seats.filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
     }
 
     /// Whether the task is remembered as superseded.

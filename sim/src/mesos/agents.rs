@@ -35,6 +35,7 @@ impl Cluster {
             connected: true,
             deactivated: false,
             draining: None,
+            unavailability: None,
             ping_since: self.now.mono,
             ping_deadline: None,
             up: true,
@@ -241,6 +242,7 @@ impl Cluster {
             }
         }
         self.rescind_where(|offer| offer.agent == *id, out);
+        self.rescind_inverse(id, out);
         let failure = Failure { agent_id: Some(id.clone()), executor_id: None, status: None };
         for framework in &frameworks {
             self.send(framework, Event::Failure(Box::new(failure.clone())), out);
@@ -399,6 +401,8 @@ impl Cluster {
             OperatorCall::DrainAgent { agent, max_grace } => self.drain(&agent, max_grace, out),
             OperatorCall::DeactivateAgent { agent } => self.set_active(&agent, false, out),
             OperatorCall::ReactivateAgent { agent } => self.set_active(&agent, true, out),
+            OperatorCall::PlanOutage { agent, window } => self.plan_outage(&agent, window, out),
+            OperatorCall::BeginOutage { agent } => self.begin_outage(&agent, out),
             OperatorCall::Teardown { framework } if self.frameworks.contains_key(&framework) => {
                 self.remove_framework(&framework, out);
                 (200, String::new())

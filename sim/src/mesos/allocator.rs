@@ -14,7 +14,7 @@ use super::types::ClusterOutput;
 use super::{Cluster, validation};
 
 /// How long a DECLINE or ACCEPT without filters refuses what it leaves.
-const DEFAULT_REFUSE: Millis = Millis::from_secs(5);
+pub(super) const DEFAULT_REFUSE: Millis = Millis::from_secs(5);
 /// The longest a filter lasts.
 const MAX_REFUSE: Millis = Millis::from_secs(365 * 24 * 3600);
 
@@ -159,6 +159,11 @@ impl Cluster {
         {
             return true;
         }
+        // Rare and dear: only for those who know of them.
+        let has_gpus = self.agents[agent].total.scalar("gpus") > 0;
+        if has_gpus && !framework.info.has(Capability::GPU_RESOURCES) {
+            return true;
+        }
         let refuses = |filter: &Filter| {
             filter.agent == *agent && filter.role == client.role && filter.refused.contains(share)
         };
@@ -172,8 +177,7 @@ impl Cluster {
     }
 
     fn make_offer(&mut self, client: &Client, agent_id: &AgentId, resources: Pool) -> Offer {
-        let id = OfferId::new(format!("{}-O{}", self.master_id, self.next_offer));
-        self.next_offer += 1;
+        let id = self.new_offer_id();
         let framework = &self.frameworks[&client.framework];
         let agent = &self.agents[agent_id];
         let multi_role = framework.info.has(Capability::MULTI_ROLE);
@@ -192,7 +196,7 @@ impl Cluster {
             attributes: agent.attributes.clone(),
             resources: shown.resources().to_vec(),
             role: multi_role.then(|| client.role.clone()),
-            unavailability: None,
+            unavailability: agent.unavailability,
             executor_ids: Vec::new(),
         };
         let outstanding = Outstanding {
@@ -206,6 +210,11 @@ impl Cluster {
         offer
     }
 
+    pub(super) fn new_offer_id(&mut self) -> OfferId {
+        self.next_offer += 1;
+        OfferId::new(format!("{}-O{}", self.master_id, self.next_offer - 1))
+    }
+
     /// Resources of an agent are free again.
     pub(super) fn give_back(&mut self, agent: &AgentId, resources: &Pool) {
         if let Some(agent) = self.agents.get_mut(agent) {
@@ -215,6 +224,7 @@ impl Cluster {
 
     /// The framework's offers end without a word: it is not there to hear it.
     pub(super) fn void_offers(&mut self, framework: &FrameworkId) {
+        self.void_inverse(framework);
         let theirs: Vec<OfferId> = self.offer_ids(|offer| offer.framework == *framework);
         for id in theirs {
             self.take_offer(&id);

@@ -266,11 +266,12 @@ impl Cluster {
                 self.acknowledge(id, &agent_id, &task_id, &uuid, out);
             }
             Call::Reconcile { tasks } => self.reconcile(id, &tasks, out),
-            // Executors of one's own, inverse offers and operations' feedback are not modelled.
+            Call::AcceptInverseOffers(answer) | Call::DeclineInverseOffers(answer) => {
+                self.answer_inverse(id, &answer);
+            }
+            // Executors of one's own and operations' feedback are not modelled.
             Call::Subscribe { .. }
             | Call::UpdateFramework { .. }
-            | Call::AcceptInverseOffers(_)
-            | Call::DeclineInverseOffers(_)
             | Call::Shutdown { .. }
             | Call::Message { .. }
             | Call::Request

@@ -25,8 +25,9 @@
 //!    their updates leave the agent once it is back.
 //!
 //! Agents die and come back by `AgentCrash`, `AgentReturn`, `AgentStop`, `Partition`, `Heal`, masters by `MasterFailover`
-//! (`Break` then means a connection that ends without a last chunk); operators act by `Operator`. Faults inside the cluster are inputs too, so that a seed and a list of inputs decide everything; loss and
-//! duplication of calls and events are the driver's: it need not deliver what it was given.
+//! (`Break` then means a connection that ends without a last chunk); operators act by `Operator`. Faults inside the cluster
+//! are inputs too, so that a seed and a list of inputs decide everything; loss and duplication of calls and events are the
+//! driver's: it need not deliver what it was given.
 //!
 //! What is really so (containers alive, launches and kills per task, unacknowledged updates) is told by the methods in
 //! `observe.rs`; checkers compare it with what a framework believes.
@@ -36,6 +37,7 @@ mod allocator;
 mod calls;
 mod executors;
 mod failover;
+mod maintenance;
 mod observe;
 mod pool;
 mod reconcile;
@@ -53,6 +55,7 @@ use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, OfferId};
 use swan_core::rng::Rng;
 use swan_core::time::{Instant, Now};
 
+use maintenance::Maintenance;
 pub use observe::{OfferSeen, TaskSeen};
 use state::{Agent, Framework, Outstanding, TaskKey, Timer};
 pub use types::{
@@ -77,6 +80,7 @@ pub struct Cluster {
     checkpointed: BTreeMap<FrameworkId, FrameworkInfo>,
     agents: BTreeMap<AgentId, Agent>,
     offers: BTreeMap<OfferId, Outstanding>,
+    maintenance: Maintenance,
     streams: BTreeMap<ConnId, FrameworkId>,
     timers: BTreeSet<(Instant, Timer)>,
     started: bool,
@@ -102,6 +106,7 @@ impl Cluster {
             checkpointed: BTreeMap::new(),
             agents: BTreeMap::new(),
             offers: BTreeMap::new(),
+            maintenance: Maintenance::default(),
             streams: BTreeMap::new(),
             timers: BTreeSet::new(),
             started: false,
@@ -176,6 +181,7 @@ impl Cluster {
                 let next = at + interval;
                 self.arm(if next > self.now.mono { next } else { self.now.mono + interval }, Timer::Allocate);
                 self.allocate(None, out);
+                self.ask_to_leave(out);
             }
             Timer::Heartbeat(framework) => self.heartbeat(at, &framework, out),
             Timer::Ping(agent) => self.ping_due(at, &agent, out),

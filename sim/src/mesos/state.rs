@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
     AgentId, Attribute, DomainInfo, FrameworkId, FrameworkInfo, Offer, TaskId, TaskInfo, TaskState,
-    TaskStatus, Uuid,
+    TaskStatus, Unavailability, Uuid,
 };
 use swan_core::time::{Instant, Millis, Timestamp};
 
@@ -92,6 +92,8 @@ pub(crate) struct Agent {
     pub(crate) connected: bool,
     pub(crate) deactivated: bool,
     pub(crate) draining: Option<Drain>,
+    /// A planned outage.
+    pub(crate) unavailability: Option<Unavailability>,
     /// The master's pings keep this beat.
     pub(crate) ping_since: Instant,
     /// Without an answer until then, the agent is unreachable.

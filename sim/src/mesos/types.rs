@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
     AgentId, Attribute, Call, DomainInfo, Event, FrameworkId, FrameworkInfo, Resource, TaskId, TaskInfo,
+    Unavailability,
 };
 use swan_core::time::Millis;
 
@@ -186,6 +187,15 @@ pub enum OperatorCall {
         agent: AgentId,
     },
     ReactivateAgent {
+        agent: AgentId,
+    },
+    /// A maintenance window of the agent's machine; `None` lifts it.
+    PlanOutage {
+        agent: AgentId,
+        window: Option<Unavailability>,
+    },
+    /// The machine goes down, as planned. It comes back as another agent.
+    BeginOutage {
         agent: AgentId,
     },
     Teardown {

@@ -1,11 +1,21 @@
-//! Owns the agents: which there are, which are away and for how long.
+//! Owns the agents: which there are, which are away and for how long, and what their operators plan.
 
-use swan_core::mesos::{AgentId, Resource};
+use std::collections::BTreeMap;
+
+use swan_core::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Resource, Unavailability};
 use swan_core::rng::Rng;
 
 use super::faults::Fault;
-use super::{Happening, World};
-use crate::mesos::{AgentSpec, ClusterInput};
+use super::{Happening, WALL_START, World};
+use crate::mesos::{AgentSpec, ClusterInput, OperatorCall, RequestNo};
+use crate::rules::Place;
+
+/// The fault domain that all agents are in.
+pub(super) const REGION: &str = "here";
+/// Answers to operators are of no interest.
+const OPERATOR: RequestNo = RequestNo(0);
+/// A flapping agent goes and comes back so often.
+const FLAPS: u64 = 10;
 
 /// How an agent is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,30 +32,67 @@ pub(super) enum Standing {
 pub(super) struct Agents {
     rng: Rng,
     all: Vec<(AgentId, Standing)>,
+    places: BTreeMap<AgentId, Place>,
+    /// What the one that joins next is like.
+    joining: Option<Place>,
     named: u32,
 }
 
 impl Agents {
     pub(super) const fn new(rng: Rng) -> Self {
-        Self { rng, all: Vec::new(), named: 0 }
+        Self { rng, all: Vec::new(), places: BTreeMap::new(), joining: None, named: 0 }
     }
 
     /// The cluster has given a new agent its id.
-    pub(super) fn joined(&mut self, agent: AgentId) {
+    fn joined(&mut self, agent: AgentId) {
+        self.places.extend(self.joining.take().map(|place| (agent.clone(), place)));
         self.all.push((agent, Standing::Up));
+    }
+
+    /// What those are like that are up.
+    pub(super) fn places(&self) -> Vec<Place> {
+        let up = self.all.iter().filter(|(_, it)| *it == Standing::Up);
+        up.filter_map(|(agent, _)| self.places.get(agent).cloned()).collect()
+    }
+
+    fn up(&self) -> Vec<usize> {
+        (0..self.all.len()).filter(|&at| self.all[at].1 == Standing::Up).collect()
     }
 
     /// One of those that are up, unless it is the last.
     fn pick(&mut self) -> Option<usize> {
-        let up: Vec<usize> = (0..self.all.len()).filter(|&at| self.all[at].1 == Standing::Up).collect();
+        let up = self.up();
         if up.len() < 2 { None } else { Some(up[self.rng.below(up.len() as u64) as usize]) }
     }
 
     /// One of all those that are up.
     pub(super) fn any(&mut self) -> Option<AgentId> {
-        let up: Vec<&AgentId> =
-            self.all.iter().filter(|(_, it)| *it == Standing::Up).map(|(id, _)| id).collect();
-        if up.is_empty() { None } else { Some(up[self.rng.below(up.len() as u64) as usize].clone()) }
+        let up = self.up();
+        if up.is_empty() { None } else { Some(self.all[up[self.rng.below(up.len() as u64) as usize]].0.clone()) }
+    }
+}
+
+/// What the agent of this number is like: three racks, two zones, four sizes.
+fn spec(number: u32) -> AgentSpec {
+    let text = |name: &str, text: String| Attribute { name: name.into(), value: AttributeValue::Text(text) };
+    let disks = if number.is_multiple_of(2) { vec!["hdd".into(), "ssd".into()] } else { vec!["hdd".into()] };
+    AgentSpec {
+        hostname: format!("agent{number}.test"),
+        ip: format!("10.0.{}.{}", number / 250, number % 250 + 1),
+        port: 5051,
+        resources: vec![
+            Resource::scalar("cpus", 16_000),
+            Resource::scalar("mem", 16_384_000),
+            Resource::scalar("disk", 100_000_000),
+            Resource::ranges("ports", vec![(31_000, 31_099)]),
+        ],
+        attributes: vec![
+            text("rack", format!("r{}", number % 3 + 1)),
+            Attribute { name: "size".into(), value: AttributeValue::Scalar(i64::from(number % 4 + 1) * 1000) },
+            Attribute { name: "disks".into(), value: AttributeValue::Set(disks) },
+        ],
+        domain: Some(DomainInfo { region: REGION.into(), zone: format!("z{}", number % 2 + 1) }),
+        ..AgentSpec::default()
     }
 }
 
@@ -53,27 +100,30 @@ impl World {
     /// A new agent registers.
     pub(super) fn join_agent(&mut self) {
         self.agents.named += 1;
-        let name = self.agents.named;
-        let spec = AgentSpec {
-            hostname: format!("agent{name}.test"),
-            ip: format!("10.0.{}.{}", name / 250, name % 250 + 1),
-            port: 5051,
-            resources: vec![
-                Resource::scalar("cpus", 16_000),
-                Resource::scalar("mem", 16_384_000),
-                Resource::scalar("disk", 100_000_000),
-                Resource::ranges("ports", vec![(31_000, 31_099)]),
-            ],
-            ..AgentSpec::default()
-        };
+        let spec = spec(self.agents.named);
+        let zone = spec.domain.as_ref().map(|domain| domain.zone.as_str());
+        self.agents.joining = Some(Place::new(&spec.hostname, zone, &spec.attributes));
         self.cluster_step(ClusterInput::AgentJoin(Box::new(spec)));
+    }
+
+    /// The cluster has given a new agent its id.
+    pub(super) fn agent_joined(&mut self, agent: AgentId) {
+        if self.faults && self.agents.rng.chance(self.options.agent_faults.black_holes) {
+            self.ledger.note("agent: black hole (A6)");
+            self.executors.black_hole(agent.clone());
+        }
+        self.agents.joined(agent);
+    }
+
+    fn absence(&mut self) -> u64 {
+        self.agents.rng.between(500, self.options.agent_faults.away_ms.max(500))
     }
 
     /// An agent's process dies; it comes back, or its host is gone and another joins.
     pub(super) fn crash_agent(&mut self) {
         let Some(at) = self.agents.pick() else { return };
         let agent = self.agents.all[at].0.clone();
-        let away = self.agents.rng.between(500, self.options.agent_faults.away_ms.max(500));
+        let away = self.absence();
         let forever = self.agents.rng.chance(self.options.agent_faults.forever);
         self.disturbed(if forever { "agent: gone for ever (A1)" } else { "agent: crash (A1)" });
         self.agents.all[at].1 = if forever { Standing::Gone } else { Standing::Crashed };
@@ -86,7 +136,7 @@ impl World {
     pub(super) fn partition_agent(&mut self) {
         let Some(at) = self.agents.pick() else { return };
         let agent = self.agents.all[at].0.clone();
-        let away = self.agents.rng.between(500, self.options.agent_faults.away_ms.max(500));
+        let away = self.absence();
         self.disturbed("agent: partition (A4)");
         self.agents.all[at].1 = Standing::Partitioned;
         self.cluster_step(ClusterInput::Partition { agent });
@@ -100,8 +150,91 @@ impl World {
         self.disturbed("agent: stop");
         self.agents.all[at].1 = Standing::Gone;
         self.cluster_step(ClusterInput::AgentStop { agent });
-        let away = self.agents.rng.between(500, self.options.agent_faults.away_ms.max(500));
+        let away = self.absence();
         self.queue.push(self.now + away, Happening::Fault(Fault::AgentJoins));
+    }
+
+    /// Many agents are lost at the same time, by a switch or by a power supply, and come back at the same time.
+    pub(super) fn lose_many(&mut self) {
+        let up = self.agents.up();
+        let part = self.agents.rng.between(20, 60) as usize;
+        let most = up.len().saturating_sub(1).min((up.len() * part).div_ceil(100));
+        let (by_switch, away) = (self.agents.rng.chance(500_000), self.absence());
+        self.disturbed("agents: many lost at once (A5)");
+        for at in up.into_iter().take(most) {
+            let agent = self.agents.all[at].0.clone();
+            let (standing, input) = if by_switch {
+                (Standing::Partitioned, ClusterInput::Partition { agent })
+            } else {
+                (Standing::Crashed, ClusterInput::AgentCrash { agent })
+            };
+            self.agents.all[at].1 = standing;
+            self.cluster_step(input);
+            self.queue.push(self.now + away, Happening::Fault(Fault::AgentBack(at)));
+        }
+    }
+
+    /// An agent goes and comes back, again and again.
+    pub(super) fn flap_agent(&mut self) {
+        let Some(at) = self.agents.pick() else { return };
+        self.disturbed("agent: flaps (A9)");
+        let period = self.agents.rng.between(10_000, 120_000);
+        for flap in 0..FLAPS {
+            let begins = self.now + 1 + 2 * flap * period;
+            self.queue.push(begins, Happening::Fault(Fault::AgentGoes(at)));
+            self.queue.push(begins + period, Happening::Fault(Fault::AgentBack(at)));
+        }
+    }
+
+    /// A flapping agent's process dies, unless something else has happened to it.
+    pub(super) fn agent_goes(&mut self, at: usize) {
+        let (agent, standing) = self.agents.all[at].clone();
+        if standing == Standing::Up && self.agents.up().len() > 1 {
+            self.disturbed("agent: flap");
+            self.agents.all[at].1 = Standing::Crashed;
+            self.cluster_step(ClusterInput::AgentCrash { agent });
+        }
+    }
+
+    /// An operator plans an outage of an agent, and may really begin it.
+    pub(super) fn plan_outage(&mut self) {
+        let Some(at) = self.agents.pick() else { return };
+        let agent = self.agents.all[at].0.clone();
+        self.disturbed("operator: plans an outage (M16)");
+        let (wait, lasts) =
+            (self.agents.rng.between(1_000, 300_000), self.agents.rng.between(10_000, 600_000));
+        let start = WALL_START + self.now + wait;
+        let window = Unavailability {
+            start_ns: i64::try_from(start * 1_000_000).unwrap_or(i64::MAX),
+            duration_ns: Some(i64::try_from(lasts * 1_000_000).unwrap_or(i64::MAX)),
+        };
+        self.operate(OperatorCall::PlanOutage { agent, window: Some(window) });
+        let begins = self.agents.rng.chance(500_000);
+        let next = if begins { Fault::OutageBegins(at) } else { Fault::OutageLifted(at) };
+        self.queue.push(self.now + wait + if begins { 0 } else { lasts }, Happening::Fault(next));
+    }
+
+    /// The planned outage begins; the machine comes back as another agent.
+    pub(super) fn begin_outage(&mut self, at: usize) {
+        let (agent, standing) = self.agents.all[at].clone();
+        if standing != Standing::Up || self.agents.up().len() < 2 {
+            return self.lift_outage(at);
+        }
+        self.disturbed("operator: begins an outage (M16)");
+        self.agents.all[at].1 = Standing::Gone;
+        self.operate(OperatorCall::BeginOutage { agent });
+        let away = self.absence();
+        self.queue.push(self.now + away, Happening::Fault(Fault::AgentJoins));
+    }
+
+    /// The planned outage does not take place.
+    pub(super) fn lift_outage(&mut self, at: usize) {
+        let agent = self.agents.all[at].0.clone();
+        self.operate(OperatorCall::PlanOutage { agent, window: None });
+    }
+
+    fn operate(&mut self, call: OperatorCall) {
+        self.cluster_step(ClusterInput::Operator { request: OPERATOR, call });
     }
 
     /// An agent that was away is back.
@@ -116,14 +249,15 @@ impl World {
         self.cluster_step(input);
     }
 
-    /// All agents are back, and those gone for ever are replaced.
-    pub(super) fn heal_agents(&mut self) {
+    /// All agents are back, those gone for ever are replaced, and no outage is planned any more. Whether some are gone.
+    pub(super) fn heal_agents(&mut self) -> bool {
         for at in 0..self.agents.all.len() {
             self.agent_back(at);
+            self.lift_outage(at);
         }
-        let up = self.agents.all.iter().filter(|(_, it)| *it == Standing::Up).count();
-        for _ in up..self.options.agents as usize {
+        for _ in self.agents.up().len()..self.options.agents as usize {
             self.join_agent();
         }
+        self.agents.all.iter().any(|(_, standing)| *standing == Standing::Gone)
     }
 }

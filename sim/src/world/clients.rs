@@ -1,65 +1,25 @@
 //! Owns the API's clients: what they ask for, what they were answered, and what may therefore be wanted.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use swan_core::id::DottedId;
 use swan_core::manager::ManagerInput;
-use swan_core::mesos::TaskId;
 use swan_core::rng::Rng;
 use swan_core::scheduler::api::{
-    ApiCall, ApiError, ApiReply, ApiRequest, AppChange, Caller, ErrorKind, IdempotencyKey,
+    ApiError, ApiReply, ApiRequest, Caller, ErrorKind, IdempotencyKey, RolloutVerb,
 };
 use swan_core::scheduler::input::RequestId;
 
+use super::asks::{Ask, merge};
+use super::invent::Inventor;
 use super::{Happening, World};
-use crate::checkers::convergence::{Wanted, Wishes};
-use crate::options::ClientOptions;
+use crate::checkers::convergence::{Book, Wishes};
+use crate::options::{AgentOptions, ClientOptions};
 
 /// How long a client waits for an answer, ms.
 const PATIENCE_MS: u64 = 60_000;
 /// Until a client that found no manager tries again, ms.
 const RETRY_MS: u64 = 1_000;
-
-/// One thing to ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ask {
-    /// A new app.
-    Create { app: String, wanted: Wanted, checked: bool },
-    /// Another definition.
-    Update { app: String, wanted: Wanted, checked: bool },
-    /// Another number of instances.
-    Scale { app: String, instances: u32 },
-    /// No app any more.
-    Delete { app: String },
-    /// Another task in this slot.
-    Kill { app: String, slot: u32 },
-    /// Another task in every slot.
-    KillAll { app: String },
-}
-
-impl Ask {
-    fn app(&self) -> &str {
-        match self {
-            Self::Create { app, .. }
-            | Self::Update { app, .. }
-            | Self::Scale { app, .. }
-            | Self::Delete { app }
-            | Self::Kill { app, .. }
-            | Self::KillAll { app } => app,
-        }
-    }
-
-    /// What is wanted after it.
-    fn after(&self, before: Option<Wanted>) -> Option<Wanted> {
-        match self {
-            Self::Create { wanted, .. } => Some(before.unwrap_or_else(|| wanted.clone())),
-            Self::Update { wanted, .. } => before.map(|_| wanted.clone()),
-            Self::Scale { instances, .. } => before.map(|it| Wanted { instances: *instances, ..it }),
-            Self::Delete { .. } => None,
-            Self::Kill { .. } | Self::KillAll { .. } => before,
-        }
-    }
-}
 
 /// What became of a request that a manager got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,19 +66,24 @@ struct Trying {
 #[derive(Clone, Debug)]
 pub(super) struct Clients {
     options: ClientOptions,
-    apps: u32,
+    inventor: Inventor,
     rng: Rng,
     clients: Vec<Client>,
     sent: VecDeque<Sent>,
     /// What was wanted before all of `sent`.
     settled: Wishes,
+    /// What they have said, by image.
+    book: Book,
+    /// When a change of an app was sent last.
+    changed: BTreeMap<String, u64>,
+    /// Apps whose rollouts may be paused.
+    paused: BTreeSet<String>,
     next_request: u64,
-    images: u64,
     retired: bool,
 }
 
 impl Clients {
-    pub(super) fn new(options: ClientOptions, apps: u32, rng: Rng) -> Self {
+    pub(super) fn new(options: ClientOptions, agents: &AgentOptions, apps: u32, rng: Rng) -> Self {
         let client = |n| Client {
             name: format!("client{n}"),
             waits: None,
@@ -130,14 +95,16 @@ impl Clients {
         // One more than ask by themselves: it does what scripts say.
         let clients = (0..=options.count).map(client).collect();
         Self {
+            inventor: Inventor::new(options.clone(), agents, apps),
             options,
-            apps,
             rng,
             clients,
             sent: VecDeque::new(),
             settled: Wishes::new(),
+            book: Book::new(),
+            changed: BTreeMap::new(),
+            paused: BTreeSet::new(),
             next_request: 0,
-            images: 0,
             retired: false,
         }
     }
@@ -168,9 +135,8 @@ impl Clients {
 
     /// Whether the script was followed to its end.
     pub(super) fn all_answered(&self) -> bool {
-        self.clients
-            .iter()
-            .all(|client| client.scripted.is_empty() && client.waits.is_none() && client.trying.is_none())
+        let last = self.clients.last();
+        last.is_none_or(|it| it.scripted.is_empty() && it.waits.is_none() && it.trying.is_none())
     }
 
     /// The process is gone with whatever it had not answered.
@@ -184,7 +150,7 @@ impl Clients {
     /// Forgets requests whose outcome is known, or never will be.
     fn compact(&mut self) {
         while let Some(first) = self.sent.pop_front_if(|sent| sent.outcome != Outcome::Open) {
-            take(&mut self.settled, &first);
+            take(&mut self.settled, &first, &self.book);
         }
     }
 
@@ -192,7 +158,7 @@ impl Clients {
     pub(super) fn wishes(&self) -> Wishes {
         let mut wishes = self.settled.clone();
         for sent in &self.sent {
-            take(&mut wishes, sent);
+            take(&mut wishes, sent, &self.book);
         }
         wishes
     }
@@ -210,64 +176,51 @@ impl Clients {
         self.clients.iter().position(|client| client.waits == Some(id))
     }
 
-    /// Something to ask for.
-    fn invent(&mut self) -> Ask {
-        let app = format!("a{}.sim", self.rng.below(u64::from(self.apps)));
-        let instances = self.rng.between(0, self.options.instances) as u32;
-        let total: u64 = self.options.verbs.iter().sum();
-        let mut at = self.rng.below(total);
-        let verb = self.options.verbs.iter().position(|&weight| {
-            let here = at < weight;
-            at = at.saturating_sub(weight);
-            here
-        });
-        self.images += 1;
-        let wanted = Wanted { instances, image: format!("image:{}", self.images) };
-        let checked = self.rng.chance(500_000);
-        match verb {
-            Some(0) => Ask::Create { app, wanted, checked },
-            Some(1) => Ask::Update { app, wanted, checked },
-            Some(2) => Ask::Scale { app, instances },
-            Some(3) => Ask::Delete { app },
-            Some(4) => Ask::Kill { app, slot: self.rng.below(u64::from(instances) + 1) as u32 },
-            _ => Ask::KillAll { app },
+    /// What they have said, by image.
+    pub(super) const fn book(&self) -> &Book {
+        &self.book
+    }
+
+    /// When a change of the app was sent last.
+    pub(super) fn changed(&self, app: &str) -> u64 {
+        self.changed.get(app).copied().unwrap_or_default()
+    }
+
+    /// Apps whose rollouts may be paused, once.
+    pub(super) fn take_paused(&mut self) -> BTreeSet<String> {
+        std::mem::take(&mut self.paused)
+    }
+
+    fn note_sent(&mut self, now: u64, ask: &Ask) {
+        if matches!(ask, Ask::Create { .. } | Ask::Change { .. }) {
+            self.changed.insert(ask.app().to_owned(), now);
+        }
+        if let Ask::Steer { app, verb: RolloutVerb::Pause } = ask {
+            self.paused.insert(app.clone());
+        }
+        if let Some(definition) = ask.definition() {
+            self.book.insert(definition.image.clone(), definition.clone());
         }
     }
 }
 
-fn take(wishes: &mut Wishes, sent: &Sent) {
+fn take(wishes: &mut Wishes, sent: &Sent, book: &Book) {
+    if sent.ask == Ask::OverrideBrake {
+        return;
+    }
     let before = wishes.entry(sent.ask.app().to_owned()).or_insert_with(|| BTreeSet::from([None]));
+    let after = |before: &BTreeSet<_>| -> BTreeSet<_> {
+        before.iter().flat_map(|it: &Option<_>| sent.ask.after(it.as_ref(), book)).collect()
+    };
     match sent.outcome {
         Outcome::Refused => {}
-        Outcome::Taken => *before = before.iter().map(|it| sent.ask.after(it.clone())).collect(),
+        Outcome::Taken => *before = after(before),
         Outcome::Open | Outcome::Maybe => {
-            let after: Vec<_> = before.iter().map(|it| sent.ask.after(it.clone())).collect();
+            let after = after(before);
             before.extend(after);
         }
     }
-}
-
-/// The app's path, of its dotted id.
-fn path_of(app: &str) -> String {
-    app.rsplit('.').fold(String::new(), |path, part| path + "/" + part)
-}
-
-/// An app's definition.
-pub(super) fn document(app: &str, wanted: &Wanted, checked: bool) -> Vec<u8> {
-    let checks = if checked {
-        r#","healthChecks":[{"protocol":"MESOS_HTTP","path":"/","portIndex":0,"gracePeriodSeconds":20,
-            "intervalSeconds":5,"timeoutSeconds":3,"maxConsecutiveFailures":3,"delaySeconds":2}]"#
-    } else {
-        ""
-    };
-    let Wanted { instances, image } = wanted;
-    format!(
-        r#"{{"id":"{}","instances":{instances},"cpus":0.5,"mem":64,"container":{{"type":"DOCKER",
-            "docker":{{"image":"{image}"}},"portMappings":[{{"containerPort":80,"hostPort":0}}]}},
-            "networks":[{{"mode":"container/bridge"}}]{checks}}}"#,
-        path_of(app)
-    )
-    .into_bytes()
+    merge(before);
 }
 
 impl World {
@@ -304,7 +257,8 @@ impl World {
                     None => return,
                 }
             } else {
-                self.clients.invent()
+                let Clients { inventor, rng, .. } = &mut self.clients;
+                inventor.invent(rng)
             };
             self.prepare(client, ask, scripted);
         }
@@ -331,33 +285,9 @@ impl World {
     /// Turns an ask into a request; one that makes no sense now is dropped.
     fn prepare(&mut self, client: usize, ask: Ask, scripted: bool) {
         let app = DottedId::from_text(ask.app());
-        let view = self.view();
-        let revision = view.and_then(|view| view.app(&app)).map(|app| app.revision);
-        let task = |slot: u32| {
-            let page = self.view()?.tasks(&app, slot.checked_sub(1), 1)?;
-            page.items.into_iter().next()?.id
-        };
-        let seen =
-            if self.clients.rng.clone().chance(self.clients.options.matched) { revision } else { None };
-        let call = match &ask {
-            Ask::Create { app, wanted, checked } => {
-                ApiCall::CreateApp { document: document(app, wanted, *checked) }
-            }
-            Ask::Update { wanted, checked, .. } => {
-                let document = document(ask.app(), wanted, *checked);
-                ApiCall::of_app(app, AppChange::Update { document }, seen)
-            }
-            Ask::Scale { instances, .. } => {
-                ApiCall::of_app(app, AppChange::Scale { instances: *instances, ips: None }, seen)
-            }
-            Ask::Delete { .. } => ApiCall::of_app(app, AppChange::Delete, seen),
-            Ask::Kill { slot, .. } => {
-                let task = task(*slot).unwrap_or_else(|| TaskId::from("nothing"));
-                ApiCall::KillTask { app, task }
-            }
-            Ask::KillAll { .. } => ApiCall::KillTasks { app },
-        };
-        self.clients.rng.next();
+        let revision = self.view().and_then(|view| view.app(&app)).map(|app| app.revision);
+        let matched = self.clients.rng.chance(self.clients.options.matched);
+        let call = ask.call(self.view(), revision.filter(|_| matched));
         let keyed = scripted || self.clients.rng.chance(self.clients.options.keyed);
         let it = &mut self.clients.clients[client];
         it.keys += 1;
@@ -377,10 +307,11 @@ impl World {
         self.clients.next_request += 1;
         let id = RequestId(self.clients.next_request);
         let (ask, retried) = (trying.ask, trying.retried);
+        self.clients.note_sent(self.now, &ask);
         self.clients.sent.push_back(Sent { id, ask, outcome: Outcome::Open, retried });
         self.clients.clients[client].waits = Some(id);
         self.call_client(client, PATIENCE_MS);
-        self.disturbed("client: request");
+        self.requested("client: request");
         self.step(ManagerInput::Api { id, request: Box::new(trying.request) });
         true
     }
@@ -391,7 +322,9 @@ impl World {
             Ok(_) => "client: done",
             Err(error) => refusal(error.kind),
         });
-        let Some(client) = self.clients.replied(id, result.is_ok()) else { return };
+        // What is unchanged is as wanted as it was.
+        let taken = matches!(result, Ok(reply) if !matches!(reply, ApiReply::Unchanged { .. }));
+        let Some(client) = self.clients.replied(id, taken) else { return };
         let scripted = client == self.clients.count();
         let it = &mut self.clients.clients[client];
         it.waits = None;

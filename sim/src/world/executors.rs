@@ -7,9 +7,13 @@ use swan_core::mesos::{AgentId, FrameworkId, TaskId, TaskInfo};
 use swan_core::rng::Rng;
 
 use crate::checkers::convergence::Running;
+use crate::definition::Trouble;
 use crate::ledger::Ledger;
 use crate::mesos::{Cluster, TaskReport};
 use crate::options::TaskOptions;
+
+/// How long a container runs whose image crashes.
+const CRASHES_AFTER_MS: u64 = 30_000;
 
 /// Something that happens to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,25 +60,46 @@ struct Container {
     over: bool,
 }
 
+/// What becomes of every container of an image that does not stay.
+fn misbehaves(trouble: Option<Trouble>, starts: u64) -> Option<Vec<(u64, Turn)>> {
+    let started = [(starts / 2, Turn::Starting), (starts, Turn::Started)];
+    match trouble? {
+        Trouble::NoImage => Some(vec![(starts, Turn::Fails)]),
+        Trouble::Exits => Some([&started[..], &[(starts, Turn::Exits(1))]].concat()),
+        Trouble::Crashes => Some([&started[..], &[(starts + CRASHES_AFTER_MS, Turn::Exits(1))]].concat()),
+        Trouble::Sick => None,
+    }
+}
+
 /// All containers ever.
 #[derive(Clone, Debug)]
 pub(super) struct Executors {
     options: TaskOptions,
     rng: Rng,
     faults: bool,
+    /// Agents on which everything fails.
+    black_holes: BTreeSet<AgentId>,
     containers: BTreeMap<(AgentId, TaskId), Container>,
 }
 
 impl Executors {
     pub(super) const fn new(options: TaskOptions, rng: Rng) -> Self {
-        Self { options, rng, faults: true, containers: BTreeMap::new() }
+        Self { options, rng, faults: true, black_holes: BTreeSet::new(), containers: BTreeMap::new() }
     }
 
-    /// Every task starts, stays and is healthy from now on.
+    /// Everything fails on this agent.
+    pub(super) fn black_hole(&mut self, agent: AgentId) {
+        self.black_holes.insert(agent);
+    }
+
+    /// Every task starts, stays and is healthy from now on, if its image is good.
     pub(super) fn heal(&mut self) {
         self.faults = false;
+        self.black_holes.clear();
         for container in self.containers.values_mut() {
-            container.health = Health::Good;
+            if Trouble::of_image(&container.image) != Some(Trouble::Sick) {
+                container.health = Health::Good;
+            }
         }
     }
 
@@ -90,7 +115,10 @@ impl Executors {
         info: &TaskInfo,
         ledger: &mut Ledger,
     ) -> Vec<(u64, Turn)> {
-        let health = if self.chance(self.options.never_healthy) {
+        let docker = info.container.as_ref().and_then(|container| container.docker.as_ref());
+        let image = docker.map_or_else(String::new, |docker| docker.image.clone());
+        let trouble = Trouble::of_image(&image);
+        let health = if trouble == Some(Trouble::Sick) || self.chance(self.options.never_healthy) {
             Health::Never
         } else if self.chance(self.options.flaps) {
             Health::Flaps(self.rng.between(1, 6))
@@ -104,10 +132,9 @@ impl Executors {
         if check.is_some() && health != Health::Good {
             ledger.note("task: sick (T3)");
         }
-        let docker = info.container.as_ref().and_then(|container| container.docker.as_ref());
         let container = Container {
             framework,
-            image: docker.map_or_else(String::new, |docker| docker.image.clone()),
+            image,
             health,
             check,
             probes: 0,
@@ -117,6 +144,15 @@ impl Executors {
         };
         self.containers.insert((agent.clone(), info.task_id.clone()), container);
         let starts = self.rng.between(self.options.start_ms.0, self.options.start_ms.1);
+        if let Some(turns) = misbehaves(trouble, starts) {
+            ledger.note("task: bad image (O3)");
+            return turns;
+        }
+        if self.black_holes.contains(agent) {
+            ledger.note("task: in a black hole (A6)");
+            let ends = if self.rng.chance(500_000) { Turn::Fails } else { Turn::Exits(1) };
+            return vec![(1, Turn::Starting), (2, ends)];
+        }
         if self.chance(self.options.launch_fails) {
             ledger.note("task: launch failed (T1)");
             return vec![(starts, Turn::Fails)];
@@ -164,8 +200,8 @@ impl Executors {
                 };
                 Some(TaskReport::Probe { ok })
             }
-            // Nothing ends by itself any more once all is well.
-            Turn::Exits(_) if !faults => None,
+            // Nothing ends by itself any more once all is well, but what is bad by itself.
+            Turn::Exits(_) if !faults && Trouble::of_image(&container.image).is_none() => None,
             Turn::Exits(status) => {
                 container.over = true;
                 Some(TaskReport::Exited { status })

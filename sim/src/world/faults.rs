@@ -16,11 +16,17 @@ pub(super) enum Fault {
     AgentCrash,
     AgentPartition,
     AgentStop,
+    AgentsLost,
+    AgentFlaps,
+    Outage,
     AgentBack(usize),
+    AgentGoes(usize),
     AgentJoins,
+    OutageBegins(usize),
+    OutageLifted(usize),
 }
 
-const REPEATED: [Fault; 7] = [
+const REPEATED: [Fault; 10] = [
     Fault::Crash,
     Fault::Cut,
     Fault::HalfOpen,
@@ -28,6 +34,9 @@ const REPEATED: [Fault; 7] = [
     Fault::AgentCrash,
     Fault::AgentPartition,
     Fault::AgentStop,
+    Fault::AgentsLost,
+    Fault::AgentFlaps,
+    Fault::Outage,
 ];
 
 impl World {
@@ -46,7 +55,14 @@ impl World {
             Fault::AgentCrash => self.options.agent_faults.crash_every,
             Fault::AgentPartition => self.options.agent_faults.partition_every,
             Fault::AgentStop => self.options.agent_faults.stop_every,
-            Fault::AgentBack(_) | Fault::AgentJoins => 0,
+            Fault::AgentsLost => self.options.agent_faults.mass_loss_every,
+            Fault::AgentFlaps => self.options.agent_faults.flap_every,
+            Fault::Outage => self.options.agent_faults.maintenance_every,
+            Fault::AgentBack(_)
+            | Fault::AgentGoes(_)
+            | Fault::AgentJoins
+            | Fault::OutageBegins(_)
+            | Fault::OutageLifted(_) => 0,
         };
         if every > 0 {
             let at = self.now + around(&mut self.rng, every);
@@ -81,7 +97,13 @@ impl World {
             Fault::AgentCrash => self.crash_agent(),
             Fault::AgentPartition => self.partition_agent(),
             Fault::AgentStop => self.stop_agent(),
+            Fault::AgentsLost => self.lose_many(),
+            Fault::AgentFlaps => self.flap_agent(),
+            Fault::Outage => self.plan_outage(),
             Fault::AgentBack(at) => self.agent_back(at),
+            Fault::AgentGoes(at) => self.agent_goes(at),
+            Fault::OutageBegins(at) => self.begin_outage(at),
+            Fault::OutageLifted(at) => self.lift_outage(at),
             Fault::AgentJoins => self.join_agent(),
         }
         self.schedule_fault(fault);

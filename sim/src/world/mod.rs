@@ -4,11 +4,14 @@
 //! watch; then faults are over and everything must become as wanted within a stated time.
 
 mod agents;
+mod asks;
 mod clients;
 mod executors;
 mod faults;
+mod invent;
 mod network;
 mod process;
+mod watch;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -16,30 +19,33 @@ use std::fmt;
 use swan_core::journal::Entry;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::ManagerEffect;
-use swan_core::mesos::{AgentId, FrameworkId, TaskId};
+use swan_core::mesos::{AgentId, DomainInfo, FrameworkId, TaskId};
+use swan_core::scheduler::api::RolloutVerb;
 use swan_core::rng::Rng;
 use swan_core::scheduler::View;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::time::{Instant, Now, Timestamp};
 
 use self::agents::Agents;
-pub use self::clients::Ask;
+pub use self::asks::{Ask, Change};
 use self::clients::Clients;
 use self::executors::{Executors, Turn};
 use self::faults::Fault;
 use self::network::{Network, ToMaster};
 pub use self::process::CRASH_BEFORE_EFFECT;
 use self::process::Process;
+use self::watch::Watch;
+pub use self::watch::Violation;
 #[cfg(test)]
 pub(crate) use self::process::boot;
-use crate::checkers::convergence::{self, Wishes};
+use crate::checkers::Seen;
+use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::Stored;
-use crate::checkers::{self, Checker, Context, Seen};
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
 use crate::ledger::Ledger;
 use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
-use crate::options::Options;
+use crate::options::{MACHINE, Options};
 use crate::queue::Queue;
 
 /// Wall time at the beginning: some day in 2026.
@@ -51,19 +57,6 @@ const LOG_LINES: usize = 4096;
 const LOG_LINE_BYTES: usize = 400;
 /// Wakes in a row at one instant after which a manager counts as spinning.
 const WAKES_MAX: u32 = 20_000;
-
-/// A broken invariant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Violation {
-    /// Its number.
-    pub number: &'static str,
-    /// What is broken.
-    pub what: String,
-    /// When, in virtual ms.
-    pub at: u64,
-    /// After how many effects.
-    pub effects: u64,
-}
 
 /// What happens next to the world.
 #[derive(Clone, Debug)]
@@ -86,31 +79,6 @@ enum Happening {
     Truth,
 }
 
-/// Watches everything, and remembers the first violation.
-#[derive(Debug)]
-struct Watch {
-    checkers: Vec<Box<dyn Checker>>,
-    stored: Stored,
-    calm_since: u64,
-    violation: Option<Violation>,
-}
-
-impl Watch {
-    fn see(&mut self, now: u64, effects: u64, seen: Seen<'_>) {
-        if self.violation.is_some() {
-            return;
-        }
-        let at = Context { now, calm_since: self.calm_since, stored: &self.stored };
-        for checker in &mut self.checkers {
-            if let Err(what) = checker.see(at, seen) {
-                let number = checker.number();
-                self.violation = Some(Violation { number, what, at: now, effects });
-                return;
-            }
-        }
-    }
-}
-
 /// The world.
 #[derive(Debug)]
 pub struct World {
@@ -127,6 +95,8 @@ pub struct World {
     agents: Agents,
     rng: Rng,
     watch: Watch,
+    /// The newest fault.
+    rough: u64,
     ledger: Ledger,
     digest: Digest,
     /// The digest after each step, if wanted.
@@ -145,7 +115,12 @@ impl World {
     /// A world at its beginning.
     pub fn new(seed: u64, options: Options) -> Self {
         let mut rng = Rng::new(seed);
-        let cluster_options = ClusterOptions { master_id: Some("M".into()), ..ClusterOptions::default() };
+        let domain = DomainInfo { region: agents::REGION.into(), zone: "z0".into() };
+        let cluster_options = ClusterOptions {
+            master_id: Some("M".into()),
+            domain: Some(domain),
+            ..ClusterOptions::default()
+        };
         let mut world = Self {
             now: 0,
             queue: Queue::new(),
@@ -155,15 +130,11 @@ impl World {
             disk: Disk::new(options.store.clone(), rng.fork()),
             network: Network::new(options.network.clone(), rng.fork()),
             executors: Executors::new(options.tasks.clone(), rng.fork()),
-            clients: Clients::new(options.clients.clone(), options.apps, rng.fork()),
+            clients: Clients::new(options.clients.clone(), &options.agent_faults, options.apps, rng.fork()),
             agents: Agents::new(rng.fork()),
             rng: rng.fork(),
-            watch: Watch {
-                checkers: checkers::all(),
-                stored: Stored::default(),
-                calm_since: 0,
-                violation: None,
-            },
+            watch: Watch::new(),
+            rough: 0,
             ledger: Ledger { seeds: 1, ..Ledger::default() },
             digest: Digest::default(),
             trace: None,
@@ -271,28 +242,58 @@ impl World {
         self.faults = false;
         self.crash_before = None;
         self.watch.calm_since = self.now;
+        self.rough = self.now;
         self.disk.faults = false;
         self.network.heal();
         self.executors.heal();
         self.clients.retire();
-        self.heal_agents();
+        if self.heal_agents() && MACHINE.brake {
+            // What is gone for ever does not come back to release the brake.
+            self.ask(Ask::OverrideBrake);
+        }
+        for app in self.clients.take_paused() {
+            self.ask(Ask::Steer { app, verb: RolloutVerb::Resume });
+        }
         // Offers whose answer was lost stay with us as long as the connection; an operator's `offer_timeout` ends that.
         self.cluster_step(ClusterInput::Rescind { agent: None });
     }
 
-    /// Why not everything is as wanted, in words; `None` if it is.
+    /// Why not everything is as wanted, in words; `None` if it is, as far as it can be.
     pub fn pending(&self) -> Option<String> {
         let Some(view) = self.view() else { return Some("no process is there".into()) };
-        if let Some(why) = view.pending() {
-            return Some(why);
+        let manager = view.manager();
+        if !manager.leading || !manager.connected {
+            return Some("the manager does not lead, or is not connected".into());
         }
-        self.pending_outside()
+        if !self.all_answered() {
+            return Some("a request is not answered".into());
+        }
+        match self.standing() {
+            Standing::Pending(why) => Some(why),
+            Standing::GivenUp(_) => None,
+            Standing::AsWanted => view.pending(),
+        }
     }
 
-    /// As [`Self::pending`], without asking Swan.
-    pub fn pending_outside(&self) -> Option<String> {
-        let running = self.executors.running(&self.cluster);
-        convergence::pending(&self.wishes(), &running)
+    /// What runs, compared with what users want.
+    fn standing(&self) -> Standing {
+        let wishes = self.wishes();
+        let told = |view: View<'_>| {
+            let apps = view.apps(None, usize::MAX - 1).items.into_iter();
+            let told = apps.map(|app| {
+                let told = Told { status: app.operation_status.into(), error: app.error_message };
+                (app.id.to_string(), told)
+            });
+            told.collect()
+        };
+        let rough = wishes.keys().filter(|app| self.clients.changed(app) <= self.rough && self.rough > 0);
+        let outlook = Outlook {
+            book: Some(self.clients.book()),
+            told: self.view().map(told).unwrap_or_default(),
+            rough: rough.cloned().collect(),
+            places: self.agents.places(),
+        };
+        convergence::standing(&wishes, &self.running(), &outlook)
     }
 
     /// What users may want.
@@ -305,7 +306,20 @@ impl World {
         self.run_until(self.options.safety_ms);
         self.heal();
         let deadline = self.now + self.options.settle_ms;
-        self.settle(deadline)
+        self.settle(deadline).or_else(|| self.try_again())
+    }
+
+    /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.
+    fn try_again(&mut self) -> Option<String> {
+        let Standing::GivenUp(apps) = self.standing() else { return None };
+        if !MACHINE.rollouts || self.watch.violation.is_some() {
+            return None;
+        }
+        for app in apps {
+            self.ledger.note("app: given up, and started again");
+            self.ask(Ask::change(&app, Change::Start));
+        }
+        self.settle(self.now + self.options.settle_ms)
     }
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
@@ -358,7 +372,7 @@ impl World {
             Happening::Client(client) => self.client(client),
             Happening::Fault(fault) => self.fault(fault),
             Happening::Truth => {
-                self.watch.see(self.now, self.ledger.effects, Seen::Truth(&self.cluster));
+                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Truth(&self.cluster));
                 self.queue.push(self.now + TRUTH_EVERY, Happening::Truth);
             }
         }
@@ -380,12 +394,12 @@ impl World {
     fn cluster_says(&mut self, output: ClusterOutput) {
         match output {
             ClusterOutput::Launch { agent, framework_id, task, .. } => {
-                self.watch.see(self.now, self.ledger.effects, Seen::Launched(&task.task_id, &agent));
+                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Launched(&task.task_id, &agent));
                 self.ledger.note("container started");
                 self.launch(agent, framework_id, &task);
             }
             ClusterOutput::Kill { agent, task, grace, .. } => self.kill(agent, task, grace.0),
-            ClusterOutput::Joined { agent, .. } => self.agents.joined(agent),
+            ClusterOutput::Joined { agent, .. } => self.agent_joined(agent),
             ClusterOutput::Accepted { .. }
             | ClusterOutput::Rejected { .. }
             | ClusterOutput::Answer { .. }
@@ -425,8 +439,14 @@ impl World {
         self.watch.violation.get_or_insert(violation);
     }
 
-    /// A fault has happened, or a request: nothing is calm.
+    /// A fault has happened: nothing is calm.
     fn disturbed(&mut self, kind: &'static str) {
+        self.rough = self.now;
+        self.requested(kind);
+    }
+
+    /// A client asks for something: nothing is calm.
+    fn requested(&mut self, kind: &'static str) {
         self.watch.calm_since = self.now;
         self.ledger.note(kind);
         self.write("!", &kind);
@@ -500,7 +520,7 @@ impl World {
         }
     }
 
-    /// Whether every scripted request was answered.
+    /// Whether every scripted request was answered; the other clients may have left without an answer.
     pub fn all_answered(&self) -> bool {
         self.clients.all_answered()
     }

@@ -69,7 +69,7 @@ impl World {
         let left = (self.faults && mean > 0).then(|| self.rng.between(0, 2 * mean));
         let (number, base) = (self.processes, self.rng.below(1 << 40));
         self.process = Some(Process { manager: Manager::new(journal), number, base, left });
-        self.watch.see(self.now, self.ledger.effects, Seen::Started);
+        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
         let boot = boot(self.rng.next());
         self.step(ManagerInput::Boot(Box::new(boot)));
     }
@@ -113,10 +113,10 @@ impl World {
         let now = self.process_clocks();
         self.write("<", &input);
         let Some(process) = &mut self.process else { return };
-        self.watch.see(self.now, self.ledger.effects, Seen::Told(&input));
+        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Told(&input));
         let mut effects = Vec::new();
         process.manager.step(now, input, &mut effects);
-        self.watch.see(self.now, self.ledger.effects, Seen::Stepped(process.manager.view()));
+        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Stepped(process.manager.view()));
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
             self.compare_at_rest();
@@ -127,7 +127,7 @@ impl World {
             }
             self.ledger.effects += 1;
             self.write(">", &effect);
-            self.watch.see(self.now, self.ledger.effects, Seen::Does(&effect));
+            self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Does(&effect));
             self.execute(effect);
             if self.process.is_none() {
                 return;

@@ -10,6 +10,7 @@ mod docker;
 mod events;
 mod http;
 mod manager;
+mod original;
 mod patience;
 mod program;
 mod requests;

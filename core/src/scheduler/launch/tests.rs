@@ -108,6 +108,34 @@ fn host_tasks_get_no_mappings_and_the_host_port_checked() {
 }
 
 #[test]
+fn tasks_in_a_network_of_users_are_reached_at_their_own_address() {
+    let document = r#"{"id":"/prod/web","networks":[{"name":"dcos"}],"ips":["10.0.0.7","10.0.0.8","fd00::9"],
+        "container":{"docker":{"image":"web:1.0"},"portMappings":[{}]},"healthChecks":[{"portIndex":0}]}"#;
+    let unmapped = |name, container_port| Port { mapped: false, ..port(Some(name), container_port, 0) };
+    let ports = vec![unmapped("http", 8080), port(Some("admin"), 81, 0), unmapped("any", 0)];
+    let mut launch = launch(document, ports, vec![31000]);
+    let task = launch.task_info();
+    let container = task.container.as_ref().expect("a container");
+    let docker = container.docker.as_ref().expect("docker");
+    assert_eq!(docker.network, Some(crate::mesos::DockerNetwork::User));
+    assert_eq!(container.network_infos.iter().map(|n| n.name.as_deref()).collect::<Vec<_>>(), [Some("dcos")]);
+    assert_eq!(docker.port_mappings.len(), 1, "only what is mapped");
+    assert_eq!((docker.port_mappings[0].host_port, docker.port_mappings[0].container_port), (31000, 81));
+    assert_eq!(check_port(&task), 8080);
+    assert_eq!(variable(&task, "PORTS"), Some("8080,31000,10000"));
+    assert_eq!(variable(&task, "PORT_ANY"), Some("10000"), "any number will do, and the task is told");
+    let told = |task: &TaskInfo| {
+        let docker = task.container.as_ref().and_then(|found| found.docker.as_ref()).expect("docker");
+        docker.parameters.iter().filter(|(key, _)| key.starts_with("ip")).cloned().collect::<Vec<_>>()
+    };
+    assert_eq!(told(&task), [("ip6".into(), "fd00::9".into())], "slot 2 has the third address");
+    launch.slot = 1;
+    assert_eq!(told(&launch.task_info()), [("ip".into(), "10.0.0.8".into())]);
+    launch.slot = 3;
+    assert_eq!(told(&launch.task_info()), [], "any that is free");
+}
+
+#[test]
 fn labels_of_task_and_container_tell_whose_it_is() {
     let task = bridge(vec![], vec![]).task_info();
     assert!(task.labels.contains(&("SWAN_TASK_NAME".into(), Some("2.web.prod".into()))));

@@ -14,6 +14,9 @@
 //! | `/_swan/stubborn` | the polite signal is ignored; the task ends when the kill's grace is over |
 //!
 //! A task without ports can only be killed. A port that is taken ends the task with status 125, as Docker does.
+//!
+//! A version that misbehaves from its start is made by its environment: with `SWAN_DEV_EXIT=N` each task exits with status
+//! N a second after its start, with `SWAN_DEV_UNHEALTHY=1` none is ever healthy, as if told so.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -37,6 +40,9 @@ use tokio::task::JoinSet;
 
 use super::{Job, Kills, Signal, host_ports, probe};
 
+/// How long a task runs that is to exit by its environment.
+const DIES_AFTER: Duration = Duration::from_secs(1);
+
 /// SIGTERM and SIGKILL as Docker shows them.
 const TERMINATED: i32 = 143;
 const KILLED: i32 = 137;
@@ -51,6 +57,8 @@ struct Task {
     stubborn: AtomicBool,
     slow_ms: AtomicU64,
     exit: mpsc::UnboundedSender<i32>,
+    /// It exits with this status soon after its start.
+    dies: Option<i32>,
 }
 
 /// Runs the task to its end.
@@ -75,11 +83,13 @@ async fn run(job: &Job, kills: &mut Kills) -> i32 {
     }
     job.report(TaskReport::Started { data: None, ips: Vec::new() }).await;
     let probes = probe::repeat(job, |asked| check(task.clone(), job, asked));
-    tokio::pin!(probes);
+    let death = tokio::time::sleep(DIES_AFTER);
+    tokio::pin!(probes, death);
     loop {
         let asked = kills.asked();
         tokio::select! {
             Some(status) = exits.recv() => return status,
+            () = &mut death, if task.dies.is_some() => return task.dies.unwrap_or_default(),
             signal = kills.next() => match signal {
                 Signal::Polite if task.stubborn.load(Ordering::Relaxed) => {}
                 Signal::Polite => return TERMINATED,
@@ -111,24 +121,25 @@ fn mapped(info: &TaskInfo, port: u16) -> u16 {
 impl Task {
     fn new(job: &Job, exit: mpsc::UnboundedSender<i32>) -> Self {
         let environment = job.info().command.as_ref().map_or(&[][..], |command| &command.environment);
-        let variable = |names: [&str; 2]| {
+        let variable = |names: &[&str]| {
             let found = names.iter().find_map(|name| environment.iter().find(|(key, _)| key == name));
             found.map(|(_, value)| value.clone())
         };
         let facts = json!({
             "task": job.key.1.as_str(),
-            "app": variable(["SWAN_APP_ID", "MARATHON_APP_ID"]),
-            "version": variable(["SWAN_APP_VERSION", "MARATHON_APP_VERSION"]),
+            "app": variable(&["SWAN_APP_ID", "MARATHON_APP_ID"]),
+            "version": variable(&["SWAN_APP_VERSION", "MARATHON_APP_VERSION"]),
             "agent": job.agent_ip.to_string(),
             "pid": std::process::id(),
         });
         Self {
             facts,
             started: Instant::now(),
-            unhealthy: AtomicBool::new(false),
+            unhealthy: AtomicBool::new(variable(&["SWAN_DEV_UNHEALTHY"]).is_some_and(|value| value == "1")),
             hang: AtomicBool::new(false),
             stubborn: AtomicBool::new(false),
             slow_ms: AtomicU64::new(0),
+            dies: variable(&["SWAN_DEV_EXIT"]).and_then(|status| status.parse().ok()),
             exit,
         }
     }

@@ -1,5 +1,7 @@
 //! Owns the tests of the command line: the real program against the real API and machine.
 
+mod canned;
+mod changes;
 mod host;
 
 use std::io::{BufRead, BufReader, Write};
@@ -151,6 +153,19 @@ fn definitions_are_checked_without_a_manager() {
     assert!(both.out.contains("\n  cpus: "), "{both:?}");
     let json = with_input(nobody(), "app validate - --json", "[]").json();
     assert_eq!((&json[0]["file"], &json[0]["valid"]), (&"-".into(), &false.into()));
+    let group = format!(r#"{{"id":"/prod","apps":[{WEB},{{"id":"sleep","cmd":"sleep 1"}}]}}"#)
+        .replace("/shop/web", "web");
+    let group = with_input(nobody(), "app validate -", &group);
+    assert_eq!(group.code, 1);
+    assert!(
+        group.out.starts_with("-: apps[0]: /prod/web is good\n-: apps[1]: would be refused\n"),
+        "{group:?}"
+    );
+    assert!(
+        group.out.contains("\n  apps[1].container: is missing: Swan runs Docker images only"),
+        "{group:?}"
+    );
+    assert!(group.err.contains("1 of 2 definitions would be refused"), "{group:?}");
 }
 
 #[test]

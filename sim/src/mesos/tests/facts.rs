@@ -1,6 +1,8 @@
 //! Owns scripted tests of facts that the recorded traces do not show, or show only by the way.
 
-use swan_core::mesos::{Call, Event, Reason, ReconcileTask, Source, TaskId, TaskState};
+use swan_core::mesos::{
+    Call, Event, InverseRespond, Reason, ReconcileTask, Source, TaskId, TaskState, Unavailability,
+};
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, framework_info, states, task, with_health_check};
@@ -225,4 +227,69 @@ fn teardown_ends_the_stream_and_the_tasks() {
     bench.report(&agent, "t", TaskReport::Exited { status: 137 });
     assert_eq!(bench.cluster.alive_on(&agent).count(), 0);
     assert_eq!(bench.cluster.unacknowledged().count(), 0);
+}
+
+fn plan(bench: &mut Bench, agent: &swan_core::mesos::AgentId, window: Option<Unavailability>) {
+    let call = OperatorCall::PlanOutage { agent: agent.clone(), window };
+    bench.step(ClusterInput::Operator { request: RequestNo(900), call });
+}
+
+#[test]
+fn a_planned_outage_is_told_in_new_offers_and_asked_for_again_and_again() {
+    let mut bench = Bench::new(1);
+    let agent = bench.agent(1);
+    bench.run(task("t", &agent));
+    bench.pass(Millis::from_secs(1));
+    bench.out.clear();
+    let window = Unavailability { start_ns: 2_000_000_000, duration_ns: Some(60_000_000_000) };
+    plan(&mut bench, &agent, Some(window));
+    let told = bench.take_events();
+    assert!(matches!(told[..], [Event::Rescind(_), Event::Offers(_)]), "{told:?}");
+    assert_eq!(bench.offer(&agent).expect("offered again").unavailability, Some(window));
+    for again in 0..2 {
+        bench.pass(Millis::from_secs(6));
+        let asked: Vec<_> = bench
+            .take_events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::InverseOffers(offers) => Some(offers),
+                _ => None,
+            })
+            .flatten()
+            .collect();
+        assert_eq!(asked.len(), 1, "asked once until answered");
+        assert_eq!((asked[0].agent_id.as_ref(), asked[0].unavailability), (Some(&agent), window));
+        let answer =
+            InverseRespond { inverse_offer_ids: vec![asked[0].id.clone()], filters: Default::default() };
+        let accept = Call::AcceptInverseOffers(answer.clone());
+        bench.call(if again == 0 { accept } else { Call::DeclineInverseOffers(answer) });
+        bench.out.clear();
+    }
+    bench.pass(Millis::from_secs(6));
+    bench.out.clear();
+    plan(&mut bench, &agent, None);
+    let told = bench.take_events();
+    assert!(told.iter().any(|event| matches!(event, Event::RescindInverseOffer(_))), "{told:?}");
+    assert_eq!(bench.offer(&agent).expect("offered again").unavailability, None);
+}
+
+#[test]
+fn an_outage_that_begins_loses_the_tasks_and_the_agent() {
+    let mut bench = Bench::new(1);
+    let agent = bench.agent(1);
+    bench.run(task("t", &agent));
+    let begin = OperatorCall::BeginOutage { agent: agent.clone() };
+    bench.step(ClusterInput::Operator { request: RequestNo(901), call: begin.clone() });
+    assert_eq!(bench.take_updates(), [], "what was not planned is refused");
+    plan(&mut bench, &agent, Some(Unavailability { start_ns: 0, duration_ns: None }));
+    bench.out.clear();
+    bench.step(ClusterInput::Operator { request: RequestNo(902), call: begin });
+    let ended = bench.out.iter().any(|output| matches!(output, ClusterOutput::Kill { .. }));
+    let updates = bench.take_updates();
+    assert_eq!(states(&updates), [TaskState::Lost]);
+    assert_eq!(updates[0].reason, Some(Reason::AgentRemoved));
+    assert!(ended, "its executors are ended");
+    bench.step(ClusterInput::AgentReturn { agent: agent.clone() });
+    bench.pass(Millis::from_secs(5));
+    assert_eq!(bench.offer(&agent), None, "it does not come back under its id");
 }

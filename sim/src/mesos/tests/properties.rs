@@ -1,7 +1,7 @@
 //! Owns what holds whatever happens to a cluster.
 
 use proptest::prelude::*;
-use swan_core::mesos::{Call, Filters, TaskId};
+use swan_core::mesos::{Call, Filters, TaskId, Unavailability};
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, task, with_health_check};
@@ -39,6 +39,8 @@ enum Act {
     Gone(usize),
     Drain(usize),
     Reactivate(usize),
+    PlanOutage(usize, bool),
+    BeginOutage(usize),
 }
 
 fn report() -> impl Strategy<Value = TaskReport> {
@@ -77,6 +79,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => agent().prop_map(Act::Gone),
         1 => agent().prop_map(Act::Drain),
         1 => agent().prop_map(Act::Reactivate),
+        2 => (agent(), any::<bool>()).prop_map(|(agent, lift)| Act::PlanOutage(agent, lift)),
+        1 => agent().prop_map(Act::BeginOutage),
     ]
 }
 
@@ -126,6 +130,14 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
         Act::Drain(agent) => {
             let call = OperatorCall::DrainAgent { agent: agents[agent].clone(), max_grace: None };
             bench.step(operator(call));
+        }
+        Act::PlanOutage(agent, lift) => {
+            let window = Unavailability { start_ns: 0, duration_ns: None };
+            let agent = agents[agent].clone();
+            bench.step(operator(OperatorCall::PlanOutage { agent, window: (!lift).then_some(window) }));
+        }
+        Act::BeginOutage(agent) => {
+            bench.step(operator(OperatorCall::BeginOutage { agent: agents[agent].clone() }));
         }
         Act::Reactivate(agent) => {
             bench.step(operator(OperatorCall::ReactivateAgent { agent: agents[agent].clone() }));

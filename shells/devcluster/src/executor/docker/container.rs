@@ -8,6 +8,8 @@ use super::parameters;
 
 /// Says whose a container is.
 pub(super) const CLUSTER_LABEL: &str = "swan.devcluster";
+/// The parameter of `docker run` that names the container's address.
+const STATIC_IP: &str = "ip";
 /// Where a task finds its sandbox.
 const SANDBOX: &str = "/mnt/mesos/sandbox";
 /// Docker's share of one CPU, and the least that it takes.
@@ -60,9 +62,10 @@ pub(super) fn config(cluster: &str, job: &Job) -> Result<Value, String> {
     if let Some(sandbox) = &job.sandbox {
         push(&mut config["HostConfig"]["Binds"], format!("{}:{SANDBOX}", sandbox.display()));
     }
-    for (key, value) in &docker.parameters {
+    for (key, value) in docker.parameters.iter().filter(|(key, _)| key != STATIC_IP) {
         parameters::apply(&mut config, key, value)?;
     }
+    add_static_ip(&mut config, container, docker)?;
     Ok(config)
 }
 
@@ -99,6 +102,10 @@ fn host_config(job: &Job, docker: &DockerInfo) -> Value {
         "Memory": memory,
         "Privileged": docker.privileged.unwrap_or(false),
     });
+    let gpus = scalar(info, "gpus") / 1000;
+    if gpus > 0 {
+        config["DeviceRequests"] = json!([{ "Count": gpus, "Capabilities": [["gpu"]] }]);
+    }
     if let Some(milli) = limit("cpus").filter(|milli| *milli != i64::MAX) {
         config["NanoCpus"] = json!(milli.saturating_mul(1_000_000));
     }
@@ -152,6 +159,19 @@ fn add_network(
     Ok(())
 }
 
+/// An address that the container is to have in its user network: of its network, or a parameter of `docker run`.
+fn add_static_ip(config: &mut Value, container: &ContainerInfo, docker: &DockerInfo) -> Result<(), String> {
+    let parameter = docker.parameters.iter().find(|(key, _)| key == STATIC_IP).map(|(_, value)| value);
+    let given = container.network_infos.iter().find_map(|network| network.ip_addresses.first());
+    let Some(ip) = parameter.or(given) else { return Ok(()) };
+    let network = config["HostConfig"]["NetworkMode"].as_str().unwrap_or_default().to_owned();
+    if ["", "host", "bridge", "none"].contains(&network.as_str()) {
+        return Err(format!("the address {ip} needs a user network: Docker gives none of one's own in '{network}'"));
+    }
+    config["NetworkingConfig"]["EndpointsConfig"][&network]["IPAMConfig"]["IPv4Address"] = json!(ip);
+    Ok(())
+}
+
 /// A relative host path lies in the sandbox; without one Docker makes an anonymous volume.
 fn add_volume(config: &mut Value, job: &Job, volume: &Volume) -> Result<(), String> {
     let inside = match volume.container_path.as_str() {
@@ -178,7 +198,9 @@ fn add_volume(config: &mut Value, job: &Job, volume: &Volume) -> Result<(), Stri
 mod tests {
     use std::sync::mpsc;
 
-    use swan_core::mesos::{AgentId, ContainerType, FrameworkId, PortMapping, Resource, TaskId};
+    use swan_core::mesos::{
+        AgentId, ContainerType, FrameworkId, NetworkInfo, PortMapping, Resource, TaskId,
+    };
 
     use super::*;
     use crate::state::Launched;
@@ -276,6 +298,33 @@ mod tests {
                 },
             }))
         );
+    }
+
+    #[test]
+    fn a_user_network_gpus_and_an_address_are_passed_on() {
+        let docker = |parameters: &[(&str, &str)], network| DockerInfo {
+            network: Some(network),
+            parameters: parameters.iter().map(|&(key, value)| (key.into(), value.into())).collect(),
+            ..DockerInfo::default()
+        };
+        let made = |docker: DockerInfo| {
+            let mut job = job(CommandInfo::default(), docker);
+            job.launched.info.resources.push(Resource::scalar("gpus", 2000));
+            if let Some(container) = &mut job.launched.info.container {
+                container.network_infos = vec![NetworkInfo { name: Some("shop".into()), ..NetworkInfo::default() }];
+            }
+            config("m", &job)
+        };
+        let shown = made(docker(&[("ip", "10.9.0.7")], DockerNetwork::User)).expect("a container");
+        assert_eq!(shown["HostConfig"]["NetworkMode"], "shop");
+        assert_eq!(
+            shown["NetworkingConfig"]["EndpointsConfig"]["shop"]["IPAMConfig"]["IPv4Address"],
+            "10.9.0.7"
+        );
+        let gpus = json!([{ "Count": 2, "Capabilities": [["gpu"]] }]);
+        assert_eq!(shown["HostConfig"]["DeviceRequests"], gpus);
+        let refused = made(docker(&[("ip", "10.9.0.7")], DockerNetwork::Bridge)).expect_err("no user network");
+        assert!(refused.contains("10.9.0.7") && refused.contains("user network"), "{refused}");
     }
 
     #[test]

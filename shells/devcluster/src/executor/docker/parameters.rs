@@ -45,6 +45,7 @@ const FIELDS: &[(&[&str], &str, Kind)] = &[
     (&["memory-reservation"], "/HostConfig/MemoryReservation", Kind::Bytes),
     (&["memory-swap"], "/HostConfig/MemorySwap", Kind::Bytes),
     (&["memory-swappiness"], "/HostConfig/MemorySwappiness", Kind::Integer),
+    (&["network", "net"], "/HostConfig/NetworkMode", Kind::Text),
     (&["oom-kill-disable"], "/HostConfig/OomKillDisable", Kind::Flag),
     (&["oom-score-adj"], "/HostConfig/OomScoreAdj", Kind::Integer),
     (&["pid"], "/HostConfig/PidMode", Kind::Text),

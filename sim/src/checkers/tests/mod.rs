@@ -1,5 +1,7 @@
 //! Owns the tests of the checkers: each accepts a sound history, and rejects one that is broken on purpose.
 
+mod rollouts;
+
 use std::sync::Arc;
 
 use prost::Message;
@@ -17,7 +19,7 @@ use swan_core::scheduler::launch::Launch;
 use swan_core::spec::AppSpec;
 use swan_core::time::{ClusterTime, Millis, Timestamp};
 
-use super::convergence::{Running, Wanted, Wishes, pending};
+use super::convergence::Book;
 use super::stored::{SlotMessage, Stored, StoredApp, TaskMessage};
 use super::*;
 use crate::disk::{Done, Platter};
@@ -34,13 +36,13 @@ fn entry(ops: Vec<Op>) -> Entry {
 }
 
 fn slot_record(hex: u64, state: TaskState) -> Op {
-    let task = Some(TaskMessage { hex, state: state.number(), stop: 0 });
+    let task = Some(TaskMessage { hex, state: state.number(), stop: 0, agent_id: "S".into() });
     Op { key: RecordKey(b"sweb\0\0\0\0\0".to_vec()), value: Some(SlotMessage { task }.encode_to_vec()) }
 }
 
 /// One app of which one instance is wanted, and the task of its slot, if there is one.
 fn stored(task: Option<(u64, TaskState)>) -> Stored {
-    let app = StoredApp { instances: 1, operation: "noop".into() };
+    let app = StoredApp { target: 1, instances: 1, ..StoredApp::default() };
     let app = Op { key: RecordKey(b"aweb".to_vec()), value: Some(app.encode_to_vec()) };
     let slot = task.map(|(hex, state)| slot_record(hex, state));
     let mut stored = Stored::default();
@@ -49,7 +51,8 @@ fn stored(task: Option<(u64, TaskState)>) -> Stored {
 }
 
 fn see(checker: &mut dyn Checker, stored: &Stored, seen: Seen<'_>) -> Result<(), String> {
-    checker.see(Context { now: 0, calm_since: 0, stored }, seen)
+    let (fleet, book) = (Fleet::default(), Book::new());
+    checker.see(Context { now: 0, calm_since: 0, stored, fleet: &fleet, book: &book }, seen)
 }
 
 fn sends(call: MesosCall) -> ManagerEffect {
@@ -105,7 +108,8 @@ fn s2_a_launch_needs_a_durable_record_and_a_new_id() {
 #[test]
 fn s3_surplus_is_accounted_for_and_ends() {
     let known = stored(Some((1, TaskState::Running)));
-    let at = |now| Context { now, calm_since: 0, stored: &known };
+    let (fleet, book) = (Fleet::default(), Book::new());
+    let at = |now| Context { now, calm_since: 0, stored: &known, fleet: &fleet, book: &book };
     let mut checker = bounded_duplication::BoundedDuplication::default();
     assert_eq!(checker.judge(at(0), &[task(1)]), Ok(()));
     assert!(checker.judge(at(0), &[task(2)]).is_err(), "nobody knows it");
@@ -249,18 +253,3 @@ fn s23_counts_equal_what_is_listed() {
     assert!(add_up(&[("A", 1)], 1, &["A", "B"]).is_err());
 }
 
-#[test]
-fn l1_exactly_what_is_wanted_runs() {
-    let wanted = |instances, image: &str| Some(Wanted { instances, image: image.into() });
-    let running = |slot, image: &str| Running { app: "web".into(), slot, image: image.into() };
-    let wishes: Wishes = [("web".to_owned(), [wanted(2, "a"), wanted(1, "b")].into())].into();
-    assert_eq!(pending(&wishes, &[running(0, "a"), running(1, "a")]), None);
-    assert_eq!(pending(&wishes, &[running(0, "b")]), None, "either, where an answer got lost");
-    assert!(pending(&wishes, &[running(0, "a")]).is_some(), "too few");
-    assert!(pending(&wishes, &[running(0, "a"), running(1, "b")]).is_some(), "mixed");
-    assert!(pending(&wishes, &[running(0, "a"), running(0, "a")]).is_some(), "one slot twice");
-    let gone: Wishes = [("web".to_owned(), [None].into())].into();
-    assert_eq!(pending(&gone, &[]), None);
-    assert!(pending(&gone, &[running(0, "a")]).is_some(), "not wanted");
-    assert!(pending(&Wishes::new(), &[running(0, "a")]).is_some(), "never asked for");
-}

@@ -1,0 +1,68 @@
+//! Owns the check of S24: every launch obeys its app's rules, as a naive matcher finds them in the offers as they came.
+
+use std::collections::BTreeSet;
+
+use swan_core::mesos::TaskId;
+use swan_core::scheduler::effect::MesosCall;
+
+use super::{Checker, Context, Seen};
+use crate::rules::{Peers, Place};
+use crate::world::call_of;
+
+/// A task that has ended may have been counted for so long when a launch was decided.
+const LAG_MS: u64 = 120_000;
+
+/// Launches obey the rules.
+#[derive(Clone, Debug, Default)]
+pub struct PlacementRules {
+    /// Launched in this step: judged together, since the order in which they leave is not that of the decisions.
+    launched: Vec<(String, TaskId)>,
+}
+
+impl Checker for PlacementRules {
+    fn number(&self) -> &'static str {
+        "S24"
+    }
+
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Seen::Does(effect) = seen {
+            if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
+                let them = launches.iter().map(|it| (it.template.app.clone(), it.task.clone()));
+                self.launched.extend(them);
+            }
+            return Ok(());
+        }
+        let launched = std::mem::take(&mut self.launched);
+        launched.iter().try_for_each(|(app, task)| judge(at, app, task))
+    }
+}
+
+fn judge(at: Context<'_>, app: &str, task: &TaskId) -> Result<(), String> {
+    let Some(new) = at.fleet.get(task) else { return Ok(()) };
+    let Some(definition) = at.book.get(&new.image).filter(|it| !it.rules.is_empty()) else { return Ok(()) };
+    let Some(place) = &new.place else {
+        return Err(format!("{task} is launched on an agent that was never offered"));
+    };
+    let members: Vec<_> = at.fleet.of(app).collect();
+    let sure: Vec<&Place> = members
+        .iter()
+        .filter(|(_, it)| it.image == new.image && it.stays())
+        .filter_map(|(_, it)| it.place.as_ref())
+        .collect();
+    let lately = |ended: Option<u64>| ended.is_none_or(|ended| ended + LAG_MS > at.now);
+    let mut all: Vec<&Place> =
+        members.iter().filter(|(_, it)| lately(it.ended)).filter_map(|(_, it)| it.place.as_ref()).collect();
+    // What a process recorded and never launched is counted by the next one, until it knows better.
+    let launched: BTreeSet<&TaskId> = members.iter().map(|(id, _)| *id).collect();
+    let recorded = at.stored.tasks(app);
+    all.extend(
+        recorded.iter().filter(|(id, _)| !launched.contains(id)).filter_map(|(_, it)| at.fleet.place(it)),
+    );
+    for rule in &definition.rules {
+        let broken = rule.broken_by(place, Peers { sure: &sure, all: &all });
+        if let Some(why) = broken.filter(|_| new.stays()) {
+            return Err(format!("{task}: {why}"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Owns the check of S1: what Swan itself ends for a rollout never takes an app below its floor of healthy tasks.
+
+use swan_core::id::TaskName;
+use swan_core::mesos::TaskId;
+use swan_core::scheduler::effect::MesosCall;
+
+use super::convergence::Book;
+use super::{Checker, Context, Seen};
+use crate::definition::{Definition, Policy};
+use crate::world::call_of;
+
+/// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
+const LAG_MS: u64 = 60_000;
+/// The reason of a stop, as its record has it: a rollout replaces the task.
+const REPLACE: u32 = 2;
+
+/// Enough healthy tasks stay while a rollout replaces others.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlannedStops;
+
+impl Checker for PlannedStops {
+    fn number(&self) -> &'static str {
+        "S1"
+    }
+
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        let Seen::Does(effect) = seen else { return Ok(()) };
+        match call_of(effect) {
+            Some(MesosCall::Kill { task, .. }) => judge(at, task),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
+    let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
+    let (Some(killed), Some(app)) = (at.fleet.get(task), at.stored.app(name.app)) else { return Ok(()) };
+    let replaced = at.stored.current(task).is_some_and(|it| it.stop == REPLACE);
+    let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
+    // One that does not serve is no loss.
+    let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false);
+    // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
+    let ended = app.operation() == "noop";
+    if killed.kills != 1 || !replaced || !well || ended {
+        return Ok(());
+    }
+    let target = at.stored.target_image(name.app).unwrap_or_default();
+    let floor = floor(at.book, &[&target, &killed.image], app.instances);
+    let left = at.fleet.of(name.app).filter(|(_, it)| it.killed.is_none() && serves(it.served)).count();
+    if left < floor as usize {
+        return Err(format!(
+            "{task} is ended by a rollout, which leaves {left} healthy tasks of {} instead of {floor}",
+            name.app
+        ));
+    }
+    Ok(())
+}
+
+/// The lowest floor that any of these images' definitions has.
+fn floor(book: &Book, images: &[&String], instances: u32) -> u32 {
+    let policies = images.iter().filter_map(|image| book.get(*image)).map(Definition::policy);
+    policies.map(|policy: Policy| policy.floor(instances)).min().unwrap_or(0)
+}

@@ -1,0 +1,335 @@
+//! Owns the tests of the checkers of rollouts, placement rules and failures: each history is watched as in a run.
+
+use std::sync::Arc;
+
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::mesos::{
+    AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, TaskId, TaskState,
+    TaskStatus, Uuid,
+};
+use swan_core::record::{Op, RecordKey};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
+use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::input::RequestId;
+use swan_core::scheduler::launch::Launch;
+use swan_core::scheduler::view::RolloutView;
+use swan_core::spec::AppSpec;
+use swan_core::time::{Millis, Timestamp};
+
+use super::{entry, hears, sends};
+use crate::checkers::convergence::Book;
+use crate::checkers::fleet::Fleet;
+use crate::checkers::stored::{SlotMessage, Stored, StoredApp, StoredRollout, TaskMessage};
+use crate::checkers::*;
+use crate::definition::{Definition, Policy};
+use crate::mesos::{Cluster, ClusterOptions};
+use crate::rules::{Field, Rule};
+
+/// A history, as one checker sees it.
+struct Watched<C> {
+    checker: C,
+    fleet: Fleet,
+    stored: Stored,
+    book: Book,
+    now: u64,
+    uuids: u32,
+}
+
+impl<C: Checker> Watched<C> {
+    /// Definitions are known by their images.
+    fn new(checker: C, definitions: &[Definition]) -> Self {
+        let book = definitions.iter().map(|it| (it.image.clone(), it.clone())).collect();
+        Self { checker, fleet: Fleet::default(), stored: Stored::default(), book, now: 0, uuids: 0 }
+    }
+
+    fn see(&mut self, seen: Seen<'_>) -> Result<(), String> {
+        self.fleet.note(self.now, seen);
+        let Self { checker, fleet, stored, book, now, .. } = self;
+        checker.see(Context { now: *now, calm_since: 0, stored, fleet, book }, seen)
+    }
+
+    /// The app wants so many of an image, and this is under way.
+    fn wants(&mut self, instances: u32, image: &str, operation: &str) {
+        let target = u64::from(image.bytes().map(u32::from).sum::<u32>());
+        let rollout =
+            (operation != "noop").then(|| StoredRollout { operation: operation.into() });
+        let app = StoredApp { target, instances, rollout, error: String::new() };
+        let spec = format!(r#"{{"container":{{"docker":{{"image":"{image}"}}}}}}"#);
+        self.put(b"aweb", prost::Message::encode_to_vec(&app));
+        let key = [b"vweb\0", &target.to_be_bytes()[..]].concat();
+        self.put(&key, prost::Message::encode_to_vec(&Version { spec }));
+    }
+
+    /// The record of a slot says so of its task.
+    fn records(&mut self, slot: u32, hex: u64, stop: u32) {
+        let task = TaskMessage { hex, state: 1, stop, agent_id: "S1".into() };
+        let record = prost::Message::encode_to_vec(&SlotMessage { task: Some(task) });
+        self.put(&[b"sweb\0", &slot.to_be_bytes()[..]].concat(), record);
+    }
+
+    fn put(&mut self, key: &[u8], value: Vec<u8>) {
+        self.stored.apply(&entry(vec![Op { key: RecordKey(key.to_vec()), value: Some(value) }]));
+    }
+
+    fn launches(&mut self, slot: u32, hex: u64, agent: &str, image: &str) -> Result<(), String> {
+        let launch = launch(slot, hex, agent, image);
+        self.does(MesosCall::Accept { offers: vec![], launches: vec![launch], refuse: Millis(0) })
+    }
+
+    fn kills(&mut self, slot: u32, hex: u64) -> Result<(), String> {
+        self.does(MesosCall::Kill { task: task(slot, hex), agent: None, grace: None })
+    }
+
+    fn does(&mut self, call: MesosCall) -> Result<(), String> {
+        let effect: ManagerEffect = sends(call);
+        self.see(Seen::Does(&effect))
+    }
+
+    /// A step ends, and what is true is looked at.
+    fn truth(&mut self) -> Result<(), String> {
+        self.see(Seen::Truth(&Cluster::new(ClusterOptions::default(), 1)))
+    }
+
+    fn told(&mut self, slot: u32, hex: u64, state: TaskState) {
+        self.uuids += 1;
+        let uuid = Some(Uuid(self.uuids.to_be_bytes().as_slice().into()));
+        let status = TaskStatus {
+            uuid,
+            reason: None,
+            ..TaskStatus::from_master(task(slot, hex), state, Reason::Reconciliation)
+        };
+        self.hears(Event::Update(Box::new(status)));
+    }
+
+    fn hears(&mut self, event: Event) {
+        let input = hears(event);
+        self.see(Seen::Told(&input)).expect("hearing breaks nothing");
+    }
+
+    fn asked(&mut self, call: ApiCall) {
+        let request = ApiRequest { who: Caller::default(), idempotency: None, call };
+        let input = ManagerInput::Api { id: RequestId(1), request: Box::new(request) };
+        self.see(Seen::Told(&input)).expect("hearing breaks nothing");
+    }
+
+    /// Launched and told to run.
+    fn runs(&mut self, slot: u32, hex: u64, agent: &str, image: &str) {
+        self.launches(slot, hex, agent, image).expect("a sound launch");
+        self.told(slot, hex, TaskState::Running);
+    }
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Version {
+    #[prost(string, tag = "1")]
+    spec: String,
+}
+
+fn task(slot: u32, hex: u64) -> TaskId {
+    swan_core::id::TaskName { hex, slot, app: "web" }.id()
+}
+
+fn launch(slot: u32, hex: u64, agent: &str, image: &str) -> Launch {
+    let document = Definition::plain(image, 1, false).document("web");
+    let spec = AppSpec::parse(&document).expect("a sound document").spec;
+    let path = swan_core::id::AppPath::parse("/web").expect("a path");
+    Launch {
+        task: task(slot, hex),
+        slot,
+        agent: AgentId::from(agent),
+        host: String::new(),
+        ports: vec![],
+        resources: vec![],
+        template: Arc::new(spec.template(&path.dotted(), "1")),
+    }
+}
+
+fn plain(image: &str) -> Definition {
+    Definition::plain(image, 2, false)
+}
+
+fn limited(image: &str, min_healthy: u32, max_over: u32) -> Definition {
+    Definition { policy: Some(Policy { min_healthy, max_over, ..Policy::default() }), ..plain(image) }
+}
+
+#[test]
+fn s1_a_rollout_leaves_enough_healthy_tasks() {
+    let judged = |min_healthy: u32, stop: u32, sick: bool| {
+        let mut it = Watched::new(planned_stops::PlannedStops, &[limited("b", min_healthy, 0)]);
+        it.wants(2, "b", "updating");
+        it.runs(0, 1, "S1", "a");
+        it.runs(1, 2, "S1", "a");
+        if sick {
+            it.told(0, 1, TaskState::Unreachable);
+        }
+        it.records(0, 1, stop);
+        it.kills(0, 1)
+    };
+    assert!(judged(100, 2, false).is_err(), "one of two that must stay");
+    assert_eq!(judged(50, 2, false), Ok(()));
+    assert_eq!(judged(100, 1, false), Ok(()), "another reason than a rollout");
+    assert_eq!(judged(100, 2, true), Ok(()), "it did not serve");
+}
+
+#[test]
+fn s3_no_launch_exceeds_what_a_rollout_may_have() {
+    let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("b", 50, 50)]);
+    it.wants(2, "b", "updating");
+    it.runs(0, 1, "S1", "b");
+    it.runs(1, 2, "S1", "b");
+    assert_eq!(it.launches(0, 3, "S1", "b"), Ok(()), "half more than two");
+    assert!(it.launches(1, 4, "S1", "b").is_err(), "a fourth");
+    let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("b", 50, 50)]);
+    it.wants(2, "b", "updating");
+    for hex in 1..=3 {
+        it.runs(0, hex, "S1", "b");
+    }
+    it.kills(0, 1).expect("no launch");
+    assert_eq!(it.launches(0, 4, "S1", "b"), Ok(()), "one is being ended");
+}
+
+#[test]
+fn s10_launches_are_of_the_rollouts_versions() {
+    const LATER: u64 = 300_000;
+    let begin = || {
+        let mut it = Watched::new(rollout_versions::RolloutVersions::default(), &[plain("a"), plain("b")]);
+        it.wants(2, "a", "noop");
+        it.runs(0, 1, "S1", "a");
+        it.truth().expect("all is well");
+        it
+    };
+    let mut it = begin();
+    it.wants(2, "b", "updating");
+    it.truth().expect("all is well");
+    it.now = LATER;
+    assert_eq!(it.launches(0, 2, "S1", "b"), Ok(()));
+    assert_eq!(it.launches(1, 3, "S1", "a"), Ok(()), "the one before is kept alive");
+    assert!(it.launches(1, 4, "S1", "c").is_err(), "of neither version");
+    let mut it = begin();
+    it.wants(2, "b", "updating");
+    it.truth().expect("all is well");
+    it.wants(2, "a", "rollbacking");
+    it.truth().expect("all is well");
+    it.now = LATER;
+    assert_eq!(it.launches(0, 2, "S1", "a"), Ok(()));
+    assert!(it.launches(1, 3, "S1", "b").is_err(), "it was rolled back from");
+}
+
+#[test]
+fn s11_a_slot_waits_longer_after_each_failure() {
+    let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+    it.wants(1, "a", "noop");
+    for hex in 1..=8 {
+        it.now += 3_000;
+        assert_eq!(it.launches(0, hex, "S1", "a"), Ok(()));
+        it.told(0, hex, TaskState::Running);
+        it.told(0, hex, TaskState::Failed);
+    }
+    it.now += 1_200;
+    assert!(it.launches(0, 9, "S1", "a").is_err(), "too early");
+    it.asked(ApiCall::KillTasks { app: swan_core::id::DottedId::from_text("web") });
+    assert_eq!(it.launches(0, 10, "S1", "a"), Ok(()), "a user began anew");
+    let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+    it.runs(0, 1, "S1", "a");
+    it.told(0, 1, TaskState::Lost);
+    assert_eq!(it.launches(0, 2, "S1", "a"), Ok(()), "the cluster's fault costs nothing");
+}
+
+#[test]
+fn s12_nothing_is_replaced_in_a_disaster() {
+    let begin = || {
+        let mut it = Watched::new(disaster_brake::DisasterBrake::default(), &[plain("a")]);
+        for slot in 0..5 {
+            it.runs(slot, u64::from(slot), &format!("S{slot}"), "a");
+        }
+        for slot in 0..4 {
+            it.told(slot, u64::from(slot), TaskState::Unreachable);
+        }
+        it.truth().expect("nothing is replaced");
+        it.now = 70_000;
+        it
+    };
+    let mut it = begin();
+    assert!(it.launches(0, 9, "S4", "a").is_err(), "its task is out of reach");
+    assert_eq!(begin().launches(7, 9, "S4", "a"), Ok(()), "a new slot is none of it");
+    let mut it = begin();
+    it.asked(ApiCall::OverrideBrake);
+    assert_eq!(it.launches(0, 9, "S4", "a"), Ok(()), "the operator said so");
+    let mut it = begin();
+    for slot in 0..2 {
+        it.told(slot, u64::from(slot), TaskState::Running);
+    }
+    it.told(0, 0, TaskState::Failed);
+    it.told(1, 1, TaskState::Failed);
+    it.truth().expect("nothing is replaced");
+    assert_eq!(it.launches(0, 9, "S4", "a"), Ok(()), "agents have returned");
+}
+
+fn offer(agent: &str, rack: &str) -> Event {
+    let rack = Attribute { name: "rack".into(), value: AttributeValue::Text(rack.into()) };
+    Event::Offers(vec![Offer {
+        id: OfferId::from(agent),
+        framework_id: FrameworkId::from("F"),
+        agent_id: AgentId::from(agent),
+        hostname: format!("{agent}.test"),
+        address: None,
+        domain: None,
+        attributes: vec![rack],
+        resources: vec![],
+        role: None,
+        unavailability: None,
+        executor_ids: vec![],
+    }])
+}
+
+#[test]
+fn s24_launches_obey_the_rules_of_their_app() {
+    let judged = |rule: Rule, launches: &[(u32, &str)]| {
+        let definition = Definition { rules: vec![rule], ..plain("a") };
+        let mut it = Watched::new(placement_rules::PlacementRules::default(), &[definition]);
+        for (agent, rack) in [("S1", "r1"), ("S2", "r1"), ("S3", "r2")] {
+            it.hears(offer(agent, rack));
+        }
+        for &(slot, agent) in launches {
+            it.launches(slot, u64::from(slot), agent, "a").expect("judged at the end of the step");
+        }
+        it.truth()
+    };
+    let rack = || Field::Rack;
+    assert_eq!(judged(Rule::Unique(rack()), &[(0, "S1"), (1, "S3")]), Ok(()));
+    assert!(judged(Rule::Unique(rack()), &[(0, "S1"), (1, "S2")]).is_err(), "one rack twice");
+    assert!(judged(Rule::Like(rack(), vec!["r2".into()]), &[(0, "S1")]).is_err(), "another rack");
+    assert_eq!(judged(Rule::GroupBy(rack(), None), &[(0, "S1"), (1, "S2"), (2, "S3")]), Ok(()));
+    let uneven = [(0, "S1"), (1, "S3"), (2, "S2"), (3, "S1")];
+    assert!(judged(Rule::GroupBy(rack(), None), &uneven).is_err(), "three and one");
+    assert!(judged(Rule::Unique(rack()), &[(0, "S9")]).is_err(), "never offered");
+}
+
+#[test]
+fn l4_a_rollout_ends_or_says_why_not() {
+    let rollout = |state: &'static str, error: &str| RolloutView {
+        id: 1,
+        operation: "updating",
+        state,
+        error: error.into(),
+        from_version: None,
+        to_version: String::new(),
+        instances: (1, 1),
+        ready: 0,
+        limits: (1, 2),
+        failures: (0, 3),
+        deadline_in: None,
+        automatic: false,
+        started: Timestamp(0),
+        ended: None,
+    };
+    let policy = Policy { deadline: 60, ..Policy::default() };
+    let judged = |rollout: &RolloutView| {
+        let mut checker = rollout_deadlines::RolloutDeadlines::default();
+        (0..200).try_for_each(|_| checker.judge("web", Some(rollout), 5_000, &policy))
+    };
+    assert!(judged(&rollout("running", "")).is_err(), "it goes on and on");
+    assert_eq!(judged(&rollout("running", "no agent suits")), Ok(()), "it says so");
+    assert_eq!(judged(&rollout("paused", "")), Ok(()), "a user let it rest");
+    assert_eq!(judged(&rollout("failed", "")), Ok(()), "it has ended");
+}

@@ -1,0 +1,59 @@
+//! Owns the watch: the checkers, what they may look at, and the first violation.
+
+use crate::checkers::convergence::Book;
+use crate::checkers::fleet::Fleet;
+use crate::checkers::stored::Stored;
+use crate::checkers::{self, Checker, Context, Seen};
+use crate::options::MACHINE;
+
+/// A broken invariant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Its number.
+    pub number: &'static str,
+    /// What is broken.
+    pub what: String,
+    /// When, in virtual ms.
+    pub at: u64,
+    /// After how many effects.
+    pub effects: u64,
+}
+
+/// Watches everything, and remembers the first violation.
+#[derive(Debug)]
+pub(super) struct Watch {
+    checkers: Vec<Box<dyn Checker>>,
+    fleet: Fleet,
+    pub(super) stored: Stored,
+    pub(super) calm_since: u64,
+    pub(super) violation: Option<Violation>,
+}
+
+impl Watch {
+    pub(super) fn new() -> Self {
+        Self {
+            checkers: checkers::all(&MACHINE),
+            fleet: Fleet::default(),
+            stored: Stored::default(),
+            calm_since: 0,
+            violation: None,
+        }
+    }
+
+    pub(super) fn see(&mut self, now: u64, effects: u64, book: &Book, seen: Seen<'_>) {
+        if self.violation.is_some() {
+            return;
+        }
+        self.fleet.note(now, seen);
+        let Self { checkers, fleet, stored, calm_since, .. } = self;
+        let at = Context { now, calm_since: *calm_since, stored, fleet, book };
+        let mut broken = None;
+        for checker in checkers {
+            if let Err(what) = checker.see(at, seen) {
+                broken = Some(Violation { number: checker.number(), what, at: now, effects });
+                break;
+            }
+        }
+        self.violation = broken;
+    }
+}
