@@ -125,15 +125,19 @@ macro_rules! scripts {
 }
 
 scripts! {
+    agents
     auto_rollback
+    avoid
     brake
     coalesce
+    constraints
     crash
     crash_notes
     delete
     deploy
     disconnect
     exhausted_rollback
+    explain
     failover
     failures
     force
@@ -147,6 +151,7 @@ scripts! {
     kill_unlaunched
     lease
     levels
+    maintenance
     min_healthy
     not_leading
     odd
@@ -166,7 +171,9 @@ scripts! {
     scale
     scale_waiting
     stall
+    starvation
     status_table
+    strategies
     superseded
     surge
     swap
