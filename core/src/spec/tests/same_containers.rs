@@ -117,4 +117,11 @@ fn what_only_the_canonical_form_tells_apart_replaces_nothing() {
     };
     assert!(with("HTTP", 0).same_containers(&with("MESOS_HTTP", 0)));
     assert!(with("HTTP", 0).same_containers(&with("HTTP", 10_000)));
+    let in_own = |service: u16| {
+        parse(&format!(
+            r#"{{"id":"/a","networks":[{{"name":"dcos"}}],"container":{{"docker":{{"image":"a"}},"portMappings":[{{"servicePort":{service}}}]}}}}"#
+        ))
+        .spec
+    };
+    assert!(in_own(0).same_containers(&in_own(10_000)));
 }
