@@ -76,13 +76,14 @@ fn a_change_in_the_way_is_exit_code_5_and_force_replaces_it() {
     let good = stage.file("good.json", &document.to_string());
     document["cpus"] = json!(1000);
     let huge = stage.file("huge.json", &document.to_string());
-    done(&dev, &format!("app create {huge}"));
+    done(&dev, &format!("app create {good} --wait"));
+    done(&dev, &format!("app update {huge}"));
     for line in
         [&*format!("app update {good}"), "app scale web.shop 3", "app restart web.shop", "app stop web.shop"]
     {
         let ended = swan(&dev, line);
         assert_eq!(ended.code, Some(5), "{line}: {ended:?}");
-        assert!(ended.err.contains("creating"), "{ended:?}");
+        assert!(ended.err.contains("updating"), "{ended:?}");
     }
     done(&dev, "rollout pause web.shop");
     assert_eq!(done(&dev, "rollout show web.shop --json").json()["state"], "paused");
@@ -91,7 +92,7 @@ fn a_change_in_the_way_is_exit_code_5_and_force_replaces_it() {
 
     let trial = done(&dev, &format!("app update {good} --force --dry-run --json")).json();
     assert_eq!((&trial["operation"], &trial["spec"]["cpus"]), (&json!("updating"), &json!(0.1)), "{trial}");
-    assert_eq!(dev.api.get("/v1/apps/web.shop")["operationStatus"], "creating", "nothing came of it");
+    assert_eq!(dev.api.get("/v1/apps/web.shop")["operationStatus"], "updating", "nothing came of it");
 
     done(&dev, &format!("app update {good} --force --wait"));
     dev.api.steady("web.shop", 2);
