@@ -6,6 +6,7 @@
 
 mod api;
 mod builtin;
+mod commands;
 mod docker;
 mod events;
 mod http;
