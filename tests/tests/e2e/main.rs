@@ -7,6 +7,7 @@
 mod api;
 mod builtin;
 mod docker;
+mod docker_rollouts;
 mod events;
 mod http;
 mod manager;
