@@ -8,6 +8,7 @@ mod api;
 mod builtin;
 mod commands;
 mod docker;
+mod docker_rollouts;
 mod events;
 mod http;
 mod manager;
