@@ -71,9 +71,16 @@ impl App {
             (true, Ordering::Less) => Operation::ScalingUp,
             (true, Ordering::Greater) => Operation::ScalingDown,
         };
-        let runs = same.then(|| self.wanted_runs());
+        let runs = if same { Some(self.wanted_runs()) } else { self.still_running(&spec) };
         let size = spec.instances;
         Ok(Some(Intent { operation, spec: Some((spec, runs)), version: 0, instances, size }))
+    }
+
+    /// The version of the same configuration that some tasks still run: those may stay.
+    fn still_running(&self, spec: &AppSpec) -> Option<VersionId> {
+        let running =
+            self.versions.values().rev().filter(|version| self.counts.versions.contains_key(&version.runs));
+        running.filter(|version| version.spec.same_containers(spec)).map(|version| version.runs).next()
     }
 
     /// Whether nothing of an earlier change is left to do: a definition posted again then changes nothing.
