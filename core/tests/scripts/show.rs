@@ -139,6 +139,7 @@ fn publish(names: &mut Names, event: &Event) -> String {
         EventKind::AppStopping | EventKind::AppStarting => app.into(),
         EventKind::RolloutPaused | EventKind::RolloutResumed | EventKind::RolloutCancelled => app.into(),
         EventKind::SlotGivenUp { slot, reason } => format!("{slot}.{app}: {reason}"),
+        EventKind::TaskStuck { task, .. } => names.task(task),
         EventKind::BrakeEngaged { agents, tasks } => format!("{tasks} tasks on {agents} agents are lost"),
         EventKind::BrakeReleased { by_operator } => {
             if *by_operator {
