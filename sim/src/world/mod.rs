@@ -20,9 +20,9 @@ use swan_core::journal::Entry;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{AgentId, DomainInfo, FrameworkId, TaskId};
-use swan_core::scheduler::api::RolloutVerb;
 use swan_core::rng::Rng;
 use swan_core::scheduler::View;
+use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::time::{Instant, Now, Timestamp};
 
@@ -34,10 +34,10 @@ use self::faults::Fault;
 use self::network::{Network, ToMaster};
 pub use self::process::CRASH_BEFORE_EFFECT;
 use self::process::Process;
-use self::watch::Watch;
-pub use self::watch::Violation;
 #[cfg(test)]
 pub(crate) use self::process::boot;
+pub use self::watch::Violation;
+use self::watch::Watch;
 use crate::checkers::Seen;
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::Stored;
@@ -116,11 +116,8 @@ impl World {
     pub fn new(seed: u64, options: Options) -> Self {
         let mut rng = Rng::new(seed);
         let domain = DomainInfo { region: agents::REGION.into(), zone: "z0".into() };
-        let cluster_options = ClusterOptions {
-            master_id: Some("M".into()),
-            domain: Some(domain),
-            ..ClusterOptions::default()
-        };
+        let cluster_options =
+            ClusterOptions { master_id: Some("M".into()), domain: Some(domain), ..ClusterOptions::default() };
         let mut world = Self {
             now: 0,
             queue: Queue::new(),
@@ -372,7 +369,12 @@ impl World {
             Happening::Client(client) => self.client(client),
             Happening::Fault(fault) => self.fault(fault),
             Happening::Truth => {
-                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Truth(&self.cluster));
+                self.watch.see(
+                    self.now,
+                    self.ledger.effects,
+                    self.clients.book(),
+                    Seen::Truth(&self.cluster),
+                );
                 self.queue.push(self.now + TRUTH_EVERY, Happening::Truth);
             }
         }
@@ -394,7 +396,12 @@ impl World {
     fn cluster_says(&mut self, output: ClusterOutput) {
         match output {
             ClusterOutput::Launch { agent, framework_id, task, .. } => {
-                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Launched(&task.task_id, &agent));
+                self.watch.see(
+                    self.now,
+                    self.ledger.effects,
+                    self.clients.book(),
+                    Seen::Launched(&task.task_id, &agent),
+                );
                 self.ledger.note("container started");
                 self.launch(agent, framework_id, &task);
             }

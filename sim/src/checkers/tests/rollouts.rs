@@ -51,8 +51,7 @@ impl<C: Checker> Watched<C> {
     /// The app wants so many of an image, and this is under way.
     fn wants(&mut self, instances: u32, image: &str, operation: &str) {
         let target = u64::from(image.bytes().map(u32::from).sum::<u32>());
-        let rollout =
-            (operation != "noop").then(|| StoredRollout { operation: operation.into() });
+        let rollout = (operation != "noop").then(|| StoredRollout { operation: operation.into() });
         let app = StoredApp { target, instances, rollout, error: String::new() };
         let spec = format!(r#"{{"container":{{"docker":{{"image":"{image}"}}}}}}"#);
         self.put(b"aweb", prost::Message::encode_to_vec(&app));
