@@ -207,6 +207,8 @@ pub const LOSS_SETTLE: Millis = Millis(2_000);
 pub const UNKNOWN_SETTLE: Millis = Millis::from_secs(60);
 /// Agents that must be lost within [`BRAKE_WINDOW`] for the disaster brake to engage (R54).
 pub const BRAKE_AGENTS_MIN: usize = 3;
+/// Tasks that must be lost with them: a handful says nothing about the network.
+pub const BRAKE_TASKS_MIN: u32 = 10;
 /// Tasks that must be lost with them, of all tasks, in percent.
 pub const BRAKE_TASKS_PERCENT: u64 = 20;
 /// A loss this long ago says nothing about the network any more.

@@ -126,7 +126,9 @@ macro_rules! scripts {
 
 scripts! {
     agents
+    auto_rollback
     avoid
+    brake
     coalesce
     constraints
     crash
@@ -134,19 +136,27 @@ scripts! {
     delete
     deploy
     disconnect
+    exhausted_rollback
     explain
+    failover
     failures
+    force
     framework_id
     gate
     health
     idempotency
+    ignored_ends
+    keeps_trying
     kill
     kill_unlaunched
     lease
     levels
     maintenance
+    min_healthy
     not_leading
     odd
+    one_by_one
+    pause
     ports
     quarantine
     reconcile
@@ -154,7 +164,10 @@ scripts! {
     reconcile_unknown
     refusals
     rescind
+    restart
     roles
+    rollback
+    rolling
     scale
     scale_waiting
     stall
@@ -162,5 +175,9 @@ scripts! {
     status_table
     strategies
     superseded
+    surge
+    swap
+    unplaceable
+    unreachable
     update
 }

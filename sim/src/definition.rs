@@ -234,7 +234,10 @@ impl Policy {
 
 #[cfg(test)]
 mod tests {
+    use swan_core::spec::AppSpec;
+
     use super::*;
+    use crate::rules::Field;
 
     #[test]
     fn limits_are_those_of_marathon() {
@@ -258,8 +261,49 @@ mod tests {
     }
 
     #[test]
-    fn documents_are_understood() {
-        let plain = Definition::plain("image:1", 3, true);
-        swan_core::spec::AppSpec::parse(&plain.document("web.shop")).expect("a sound document");
+    fn documents_are_understood_as_they_are_meant() {
+        let text = |word: &str| word.to_owned();
+        let rules = vec![
+            Rule::Unique(Field::Hostname),
+            Rule::MaxPer(Field::Rack, 2),
+            Rule::GroupBy(Field::Rack, None),
+            Rule::GroupBy(Field::Zone, Some(2)),
+            Rule::Cluster(Field::Zone),
+            Rule::Like(Field::Rack, vec![text("r1"), text("r2")]),
+            Rule::Unlike(Field::Rack, vec![text("r3")]),
+            Rule::Not(Field::Rack, text("r3")),
+            Rule::Either((Field::Rack, text("r1")), (Field::Zone, text("z2"))),
+            Rule::AtLeast(2),
+            Rule::Has(text("ssd")),
+        ];
+        let policy = Policy {
+            min_healthy: 75,
+            max_over: 5,
+            on_failure: OnFailure::Rollback,
+            parallel: Some(2),
+            delay: 5,
+            min_ready: 10,
+            deadline: 90,
+            max_failures: Some(1),
+            retries: Some((4, OnExhausted::Rollback)),
+            unreachable: None,
+        };
+        let said = Definition {
+            policy: Some(policy),
+            rules,
+            strategy: Some("binpack"),
+            ..Definition::plain("image:1", 3, true)
+        };
+        let read = AppSpec::parse(&said.document("web.shop")).expect("a sound document");
+        assert_eq!(read.warnings, [], "every key is known");
+        let spec = read.spec;
+        assert_eq!(spec.rules.len(), 11, "{:?}", spec.rules);
+        assert_eq!((spec.upgrade.min_healthy_ppm, spec.upgrade.max_over_ppm), (750_000, 50_000));
+        assert_eq!(spec.update.on_failure, swan_core::spec::OnFailure::Rollback);
+        assert_eq!((spec.update.parallel, spec.update.max_failures), (Some(2), Some(1)));
+        assert_eq!((spec.update.min_healthy.0, spec.update.progress_deadline.0), (10_000, 90_000));
+        assert_eq!(spec.failover.retries, Some(4));
+        assert_eq!(spec.unreachable, swan_core::spec::Unreachable::Wait);
+        assert_eq!(spec.strategy, swan_core::spec::PlacementStrategy::BinPack);
     }
 }

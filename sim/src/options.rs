@@ -5,10 +5,10 @@ use swan_core::rng::Rng;
 /// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
 pub const MACHINE: Abilities = Abilities {
     rollouts: true,
-    policies: false,
-    rules: false,
-    strategies: false,
-    maintenance: false,
+    policies: true,
+    rules: true,
+    strategies: true,
+    maintenance: true,
     brake: true,
 };
 

@@ -75,7 +75,7 @@ impl<'a> View<'a> {
     pub fn tasks(&self, id: &DottedId, after_slot: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
         let app = self.find(id)?;
         let from = after_slot.map_or(0, |after| after.saturating_add(1));
-        let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n));
+        let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n) || shown(app, n | SUCCESSOR));
         let both = |n| [n, n | SUCCESSOR].into_iter().filter(|&seat| shown(app, seat));
         let page = slots.by_ref().take(limit).flat_map(both);
         let items: Vec<TaskView> = page.map(|seat| self.task_view(app, seat)).collect();

@@ -10,7 +10,7 @@ use crate::patience::until;
 use crate::scene::{Stage, ids, web};
 
 /// Whether these tests are asked for.
-fn asked(test: &str) -> bool {
+pub(crate) fn asked(test: &str) -> bool {
     let asked = std::env::var("SWAN_TEST_DOCKER").as_deref() == Ok("1");
     if !asked {
         println!("{test}: not asked for; SWAN_TEST_DOCKER=1 asks (tests/with-docker sets it)");
@@ -25,13 +25,13 @@ fn docker(arguments: &[&str]) -> String {
 }
 
 /// The containers of a framework; what a failed test leaves is removed.
-struct Containers {
+pub(crate) struct Containers {
     label: String,
 }
 
 /// What must stay the same while a container is left alone.
 #[derive(Debug, PartialEq, Eq)]
-struct Container {
+pub(crate) struct Container {
     task: String,
     id: String,
     started: String,
@@ -39,25 +39,25 @@ struct Container {
 }
 
 impl Containers {
-    fn of(framework: &str) -> Self {
+    pub(crate) fn of(framework: &str) -> Self {
         Self { label: format!("label=swan.framework={framework}") }
     }
 
     /// Every one, also those that have ended and are not removed yet.
-    fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         let list = docker(&["ps", "-aq", "--no-trunc", "--filter", &self.label]);
         list.lines().map(str::to_owned).collect()
     }
 
     /// The container of each task that runs, in the order of task ids.
-    fn running(&self) -> Vec<Container> {
+    pub(crate) fn running(&self) -> Vec<Container> {
         let mut found: Vec<Container> = self.all().iter().filter_map(|id| inspect(id)).collect();
         found.sort_by(|one, other| one.task.cmp(&other.task));
         found
     }
 
     /// Waits until just these tasks have a container each.
-    fn are_of(&self, tasks: &[Value]) -> Vec<Container> {
+    pub(crate) fn are_of(&self, tasks: &[Value]) -> Vec<Container> {
         until("a container for each task, and no other", || {
             let running = self.running();
             let of: Vec<&str> = running.iter().map(|container| container.task.as_str()).collect();

@@ -6,7 +6,9 @@
 
 mod api;
 mod builtin;
+mod commands;
 mod docker;
+mod docker_rollouts;
 mod events;
 mod http;
 mod manager;
