@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,7 +12,7 @@ use super::Rules;
 use super::census::Census;
 use super::pattern::{Pattern, Whole};
 use super::tree::{Comparison, Expr, Key, Op, Test};
-use super::value::{Decimal, Value, normalized};
+use super::value::{Decimal, Value, normalized, scalar};
 
 /// An agent, as rules see it.
 pub trait Host {
@@ -51,10 +52,18 @@ enum Question {
     Spells(String),
     /// As given, and in its shortest form if it is a number.
     Is(String, Option<String>),
-    Equal(String),
-    Unequal(String),
-    Compare(Comparison, String),
+    Equal(Wanted),
+    Unequal(Wanted),
+    Compare(Comparison, Wanted),
     Contains(String),
+}
+
+/// A value that scalars and texts are compared with.
+#[derive(Clone)]
+struct Wanted {
+    text: String,
+    /// In thousandths, if a scalar can be equal to it.
+    scalar: Option<i64>,
 }
 
 impl Matcher {
@@ -160,18 +169,20 @@ impl Question {
             Op::Unlike(regex) => Self::MatchesNot(pattern(regex, Whole::Yes)),
             Op::Search(regex) => Self::Matches(pattern(regex, Whole::No)),
             Op::Is(value) => Self::Is(value.clone(), normalized(value).filter(|number| number != value)),
-            Op::Equal(value) => Self::Equal(value.clone()),
-            Op::Unequal(value) => Self::Unequal(value.clone()),
-            Op::Compare(comparison, number) => Self::Compare(*comparison, number.clone()),
+            Op::Equal(value) => Self::Equal(Wanted::new(value)),
+            Op::Unequal(value) => Self::Unequal(Wanted::new(value)),
+            Op::Compare(comparison, number) => Self::Compare(*comparison, Wanted::new(number)),
             Op::Contains(value) => Self::Contains(value.clone()),
         }
     }
 
     fn holds(&self, value: Value<'_>, census: &Census) -> bool {
         match self {
-            Self::Equal(wanted) => equals(value, wanted),
-            Self::Unequal(wanted) => !equals(value, wanted),
-            Self::Compare(comparison, number) => compares(value, *comparison, number),
+            Self::Equal(wanted) => wanted.equals(value),
+            Self::Unequal(wanted) => !wanted.equals(value),
+            Self::Compare(comparison, wanted) => {
+                wanted.order_of(value).is_some_and(|order| comparison.takes(order))
+            }
             Self::Contains(wanted) => contains(value, wanted),
             _ => self.holds_of_text(value.spell().as_str(), census),
         }
@@ -193,32 +204,40 @@ impl Question {
     }
 }
 
-/// The same text; of a scalar the same number.
-fn equals(value: Value<'_>, wanted: &str) -> bool {
-    let spelling = value.spell();
-    match value {
-        Value::Text(text) => text == wanted,
-        Value::Scalar(_) => {
-            Decimal::parse(wanted).is_some_and(|number| Decimal::parse(spelling.as_str()) == Some(number))
+impl Wanted {
+    fn new(text: &str) -> Self {
+        Self { text: text.into(), scalar: scalar(text) }
+    }
+
+    /// The same text; of a scalar the same number.
+    fn equals(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::Scalar(thousandths) => self.scalar == Some(thousandths),
+            other => other.spell().as_str() == self.text,
         }
-        Value::Ranges(_) | Value::Set(_) => spelling.as_str() == wanted,
+    }
+
+    /// How the value compares with this, if both are numbers.
+    fn order_of(&self, value: Value<'_>) -> Option<Ordering> {
+        match (value, self.scalar) {
+            (Value::Ranges(_) | Value::Set(_), _) => None,
+            (Value::Scalar(thousandths), Some(wanted)) => Some(thousandths.cmp(&wanted)),
+            (Value::Scalar(_) | Value::Text(_), _) => {
+                let spelling = value.spell();
+                Some(Decimal::parse(spelling.as_str())?.cmp(&Decimal::parse(&self.text)?))
+            }
+        }
     }
 }
 
-/// What is no number compares with none.
-fn compares(value: Value<'_>, comparison: Comparison, wanted: &str) -> bool {
-    if matches!(value, Value::Ranges(_) | Value::Set(_)) {
-        return false;
-    }
-    let spelling = value.spell();
-    let (Some(number), Some(wanted)) = (Decimal::parse(spelling.as_str()), Decimal::parse(wanted)) else {
-        return false;
-    };
-    match comparison {
-        Comparison::Less => number < wanted,
-        Comparison::LessOrEqual => number <= wanted,
-        Comparison::Greater => number > wanted,
-        Comparison::GreaterOrEqual => number >= wanted,
+impl Comparison {
+    fn takes(self, order: Ordering) -> bool {
+        match self {
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::*;
-use crate::limits::{CONSTRAINT_BYTES_MAX, CONSTRAINT_DEPTH_MAX, CONSTRAINT_TESTS_MAX};
+use crate::limits::{
+    CONSTRAINT_BYTES_MAX, CONSTRAINT_DEPTH_MAX, CONSTRAINT_TESTS_MAX, CONSTRAINTS_MAX, REGEX_BYTES_MAX,
+};
 
 /// An agent of a test.
 #[derive(Clone, Debug, Default)]
@@ -520,6 +522,9 @@ fn numbers_are_exact_however_long() {
         holds(text("-0.5"), "a < -0.49") && holds(text("007"), "a <= 7.0") && holds(text("-0"), "a >= 0")
     );
     assert!(holds(Owned::Scalar(i64::MIN), "a < -9223372036854775.807"));
+    assert!(holds(Owned::Scalar(500), "a > 0.4999") && !holds(Owned::Scalar(500), "a >= 0.50001"));
+    assert!(!holds(Owned::Scalar(500), "a == 0.50001") && holds(Owned::Scalar(500), "a != 0.50001"));
+    assert!(holds(Owned::Scalar(i64::MAX), "a < 99999999999999999999"));
     assert!(holds(Owned::Scalar(-1), "a == -0.0010") && holds(Owned::Scalar(0), "a == -0"));
     for no_number in ["", "-", ".5", "5.", "1e3", " 1", "0x1", "1,5"] {
         assert!(!holds(text(no_number), "a < 1000") && !holds(text(no_number), "a >= -1000"), "{no_number}");
@@ -550,4 +555,35 @@ fn a_matcher_is_its_rules_frozen_and_thawed() {
     assert_eq!(postcard::from_bytes(&bytes), Ok(census));
     let damaged = postcard::to_allocvec(&vec!["hostname FOO"]).expect("texts can be encoded");
     assert!(postcard::from_bytes::<Rules>(&damaged).is_err(), "what is read is checked");
+}
+
+#[test]
+fn the_examples_of_the_users_page_are_good() {
+    let page = include_str!("../../../docs/CONSTRAINTS.md");
+    let block = |language: &str| {
+        let (_, rest) = page.split_once(&format!("```{language}\n")).expect("the page has such a block");
+        rest.split_once("```").expect("a block ends").0
+    };
+    for line in block("text").lines() {
+        assert!(!rules(line).is_empty());
+    }
+    let elements: Vec<serde_json::Value> = serde_json::from_str(block("json")).expect("it is JSON");
+    for element in elements {
+        let text = |key: &str| element[key].as_str().expect("a text").to_string();
+        let read = match &element {
+            serde_json::Value::String(text) => Rules::parse(text).map_err(|error| error.to_string()),
+            serde_json::Value::Array(texts) => {
+                let texts = texts.iter().map(|text| text.as_str().expect("a text").to_string());
+                Rules::marathon(&texts.collect::<Vec<_>>())
+            }
+            _ => Rules::swan(&text("attribute"), &text("operator"), &text("value")),
+        };
+        assert_eq!(read.map(|rules| rules.len()), Ok(1), "{element}");
+    }
+    for limit in ["64 rules", "4,096 bytes", "256 operators", "32 levels", "131,072 bytes"] {
+        assert!(page.contains(limit), "{limit}");
+    }
+    let limits =
+        [CONSTRAINTS_MAX, CONSTRAINT_BYTES_MAX, CONSTRAINT_TESTS_MAX, CONSTRAINT_DEPTH_MAX, REGEX_BYTES_MAX];
+    assert_eq!(limits, [64, 4096, 256, 32, 131_072], "as the page says");
 }

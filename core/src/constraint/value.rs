@@ -168,20 +168,41 @@ impl PartialOrd for Decimal<'_> {
     }
 }
 
-/// `text` as Marathon spells it if it is a number: rounded half to even to thousandths, without zeros at the end.
-pub(super) fn normalized(text: &str) -> Option<String> {
-    let number = Decimal::parse(text)?;
-    let (kept, cut_off) = number.fraction.split_at(number.fraction.len().min(3));
-    let mut thousandths: u64 = 0;
-    for digit in number.whole.bytes().chain(kept.bytes()).chain(core::iter::repeat_n(b'0', 3 - kept.len())) {
-        thousandths = thousandths.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+/// A number in thousandths.
+struct Rounded {
+    /// Rounded half to even.
+    thousandths: i64,
+    /// Nothing was cut off.
+    exact: bool,
+}
+
+impl Rounded {
+    /// `None` if the text is no number or does not fit.
+    fn parse(text: &str) -> Option<Self> {
+        let number = Decimal::parse(text)?;
+        let (kept, cut_off) = number.fraction.split_at(number.fraction.len().min(3));
+        let zeros = core::iter::repeat_n(b'0', 3 - kept.len());
+        let mut thousandths: u64 = 0;
+        for digit in number.whole.bytes().chain(kept.bytes()).chain(zeros) {
+            thousandths = thousandths.checked_mul(10)?.checked_add(u64::from(digit - b'0'))?;
+        }
+        let rounds_up = match cut_off.cmp("5") {
+            Ordering::Less => false,
+            Ordering::Equal => thousandths % 2 == 1,
+            Ordering::Greater => true,
+        };
+        let magnitude = i64::try_from(thousandths.checked_add(u64::from(rounds_up))?).ok()?;
+        let thousandths = if number.negative { -magnitude } else { magnitude };
+        Some(Self { thousandths, exact: cut_off.is_empty() })
     }
-    let rounds_up = match cut_off.cmp("5") {
-        Ordering::Less => false,
-        Ordering::Equal => thousandths % 2 == 1,
-        Ordering::Greater => true,
-    };
-    thousandths = thousandths.checked_add(u64::from(rounds_up))?;
-    let signed = i64::try_from(thousandths).ok()?;
-    Some(Digits::of(if number.negative { -signed } else { signed }).as_str().into())
+}
+
+/// `text` as Marathon spells it if it is a number: without more than three decimals, and without zeros at the end.
+pub(super) fn normalized(text: &str) -> Option<String> {
+    Rounded::parse(text).map(|number| Digits::of(number.thousandths).as_str().into())
+}
+
+/// The scalar that is equal to `text`.
+pub(super) fn scalar(text: &str) -> Option<i64> {
+    Rounded::parse(text).filter(|number| number.exact).map(|number| number.thousandths)
 }
