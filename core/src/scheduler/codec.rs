@@ -555,6 +555,23 @@ mod tests {
     use crate::scheduler::agents::Agents;
     use crate::scheduler::slot::{Stop, StopReason, Trouble};
 
+    fn failure() -> FailureNote {
+        FailureNote {
+            hex: 0xdef,
+            version: 41,
+            state: TaskState::Failed,
+            reason: Some(Reason::ContainerLaunchFailed),
+            message: "no such image".into(),
+            exit_code: Some(-1),
+            counted: true,
+            agent: AgentId::from("S2"),
+            host: "node2".into(),
+            container: "d".into(),
+            started: Timestamp(3),
+            at: Timestamp(4),
+        }
+    }
+
     #[test]
     fn the_slot_encoder_writes_what_the_message_would() {
         let mut agents = Agents::default();
@@ -577,20 +594,7 @@ mod tests {
             updated: Timestamp(0),
             since: ClusterTime(300),
         };
-        let note = FailureNote {
-            hex: 0xdef,
-            version: 41,
-            state: TaskState::Failed,
-            reason: Some(Reason::ContainerLaunchFailed),
-            message: "no such image".into(),
-            exit_code: Some(-1),
-            counted: true,
-            agent: AgentId::from("S2"),
-            host: "node2".into(),
-            container: "d".into(),
-            started: Timestamp(3),
-            at: Timestamp(4),
-        };
+        let note = failure();
         let trouble = Trouble {
             history: [note.clone()].into(),
             recent: [ClusterTime(5), ClusterTime(600)].into(),
