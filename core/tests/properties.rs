@@ -342,18 +342,31 @@ fn agree(world: &World) {
         known += running.len();
         let slots: BTreeSet<u32> = running.iter().map(|(slot, _)| *slot).collect();
         if app.error_message.is_empty() {
-            assert_eq!(running.len(), app.instances as usize, "as many tasks run as are wanted (L1): {app:?}");
+            assert_eq!(
+                running.len(),
+                app.instances as usize,
+                "as many tasks run as are wanted (L1): {app:?}"
+            );
             assert_eq!(slots, (0..app.instances).collect(), "one in each slot");
             let image = format!(r#""image":"{}""#, running.first().map_or("", |(_, image)| image));
             let alike = running.windows(2).all(|two| two[0].1 == two[1].1);
-            assert!(alike && (running.is_empty() || app.spec.contains(&image)), "{image} is not wanted: {app:?}");
+            assert!(
+                alike && (running.is_empty() || app.spec.contains(&image)),
+                "{image} is not wanted: {app:?}"
+            );
         } else {
             let most = world.ceiling(&app);
-            assert!(running.len() <= most as usize, "no more than {most} run, whatever has failed (S3): {app:?}");
+            assert!(
+                running.len() <= most as usize,
+                "no more than {most} run, whatever has failed (S3): {app:?}"
+            );
         }
         for task in view.tasks(&app.id, None, 100).expect("the app is there").items {
             let alive = task.id.as_ref().is_some_and(|id| world.cluster.tasks[id].alive);
-            assert!(alive || !app.error_message.is_empty(), "a task that is shown runs, or it is said why not");
+            assert!(
+                alive || !app.error_message.is_empty(),
+                "a task that is shown runs, or it is said why not"
+            );
         }
     }
     let running = world.cluster.tasks.values().filter(|running| running.alive).count();

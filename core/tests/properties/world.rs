@@ -293,7 +293,8 @@ impl World {
     /// After a launch: tasks that stay are no more than may be (S3).
     fn check_ceiling(&self, app: &str) {
         let id = DottedId::from_text(app);
-        let Some(most) = self.ceilings.get(&id).and_then(|all| all.iter().map(|(most, _)| *most).max()) else {
+        let Some(most) = self.ceilings.get(&id).and_then(|all| all.iter().map(|(most, _)| *most).max())
+        else {
             return;
         };
         let stays = |task: &TaskId| {

@@ -9,7 +9,8 @@ pub fn parse(text: &str) -> Result<Vec<Attribute>, String> {
 }
 
 fn attribute(part: &str) -> Result<Attribute, String> {
-    let named = part.split_once(':').filter(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty());
+    let named =
+        part.split_once(':').filter(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty());
     let (name, value) = named.ok_or_else(|| format!("'{part}' must be NAME:VALUE, as rack:r1"))?;
     Ok(Attribute { name: name.trim().into(), value: value_of(value.trim())? })
 }
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn every_kind_of_attribute_is_read() {
-        let read = parse("rack:r1; size:4.5;ports:[1-5, 8-9];disks:{hdd, ssd};url:http://x").expect("attributes");
+        let read =
+            parse("rack:r1; size:4.5;ports:[1-5, 8-9];disks:{hdd, ssd};url:http://x").expect("attributes");
         let value = |name: &str| {
             let found = read.iter().find(|attribute| attribute.name == name);
             found.map(|attribute| attribute.value.clone()).expect(name)

@@ -113,7 +113,10 @@ impl BackOff {
                 let most = self.all.get(&(app.to_owned(), task.slot)).copied().unwrap_or_default();
                 if task.retries > most {
                     let said = task.retries;
-                    return Err(format!("{}: {said} failures are counted, and {most} were told", task.slot_name));
+                    return Err(format!(
+                        "{}: {said} failures are counted, and {most} were told",
+                        task.slot_name
+                    ));
                 }
             }
         }

@@ -93,7 +93,9 @@ pub fn standing(wishes: &Wishes, running: &[Running], outlook: &Outlook<'_>) -> 
             containers.iter().map(|container| format!("{}:{}", container.slot, container.image)).collect();
         let told = outlook.told.get(app);
         let runs = shown.join(", ");
-        return Standing::Pending(format!("{app}: wanted is {wishes:?}, but what runs is [{runs}] ({told:?})"));
+        return Standing::Pending(format!(
+            "{app}: wanted is {wishes:?}, but what runs is [{runs}] ({told:?})"
+        ));
     }
     if given_up.is_empty() { Standing::AsWanted } else { Standing::GivenUp(given_up) }
 }
@@ -143,8 +145,7 @@ impl Outlook<'_> {
 
     /// Whether tasks of an image cannot stay, or there is no room for so many.
     fn is_hopeless(&self, image: &str, instances: u32) -> bool {
-        self.definition(image)
-            .is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
+        self.definition(image).is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
     }
 
     /// Whether less than what is wanted may run, because of the app itself or of bad luck, and it is said, and no more
@@ -217,10 +218,8 @@ mod tests {
     fn after_update(new: &str, on_failure: OnFailure) -> (Wishes, Book) {
         let policy = Some(Policy { on_failure, ..Policy::default() });
         let definition = Definition { policy, ..Definition::plain(new, 2, true) };
-        let book = Book::from([
-            (new.to_owned(), definition),
-            ("a".to_owned(), Definition::plain("a", 2, true)),
-        ]);
+        let book =
+            Book::from([(new.to_owned(), definition), ("a".to_owned(), Definition::plain("a", 2, true))]);
         let before = [("a".to_owned(), 2)].into();
         (wishes([Some(Wanted { before, ..Wanted::fresh(2, new) })]), book)
     }

@@ -63,7 +63,10 @@ impl LaunchLimits {
         let limits = live.iter().copied().chain([target.as_str()]).map(|image| policy(image).ceiling(wanted));
         let most = limits.max().unwrap_or(wanted);
         if live.len() > most as usize {
-            return Err(format!("{app} has {} tasks of {wanted} by a launch, and may have {most}", live.len()));
+            return Err(format!(
+                "{app} has {} tasks of {wanted} by a launch, and may have {most}",
+                live.len()
+            ));
         }
         Ok(())
     }

@@ -17,8 +17,7 @@ const SLACK_MS: u64 = 5 * 60_000;
 /// Between two looks no more is counted: the machine may have been away.
 const GAP_MAX_MS: u64 = 5_000;
 /// Operations that bring tasks, so that a lack of progress can be seen.
-const BRINGING: [&str; 6] =
-    ["creating", "updating", "rollbacking", "restarting", "starting", "scaling_up"];
+const BRINGING: [&str; 6] = ["creating", "updating", "rollbacking", "restarting", "starting", "scaling_up"];
 
 /// Every rollout moves on or ends.
 #[derive(Clone, Debug, Default)]
@@ -39,7 +38,8 @@ impl Checker for RolloutDeadlines {
             // What was before is not counted against the new process.
             Seen::Started => self.seen = at.now,
             Seen::Does(ManagerEffect::Publish(event)) => {
-                let moves = matches!(event.kind, EventKind::TaskHealthy { .. } | EventKind::RolloutEnded { .. });
+                let moves =
+                    matches!(event.kind, EventKind::TaskHealthy { .. } | EventKind::RolloutEnded { .. });
                 if let Some(app) = event.app.as_ref().filter(|_| moves) {
                     self.still.remove(app.as_str());
                 }

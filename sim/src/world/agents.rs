@@ -68,7 +68,11 @@ impl Agents {
     /// One of all those that are up.
     pub(super) fn any(&mut self) -> Option<AgentId> {
         let up = self.up();
-        if up.is_empty() { None } else { Some(self.all[up[self.rng.below(up.len() as u64) as usize]].0.clone()) }
+        if up.is_empty() {
+            None
+        } else {
+            Some(self.all[up[self.rng.below(up.len() as u64) as usize]].0.clone())
+        }
     }
 }
 
@@ -88,7 +92,10 @@ fn spec(number: u32) -> AgentSpec {
         ],
         attributes: vec![
             text("rack", format!("r{}", number % 3 + 1)),
-            Attribute { name: "size".into(), value: AttributeValue::Scalar(i64::from(number % 4 + 1) * 1000) },
+            Attribute {
+                name: "size".into(),
+                value: AttributeValue::Scalar(i64::from(number % 4 + 1) * 1000),
+            },
             Attribute { name: "disks".into(), value: AttributeValue::Set(disks) },
         ],
         domain: Some(DomainInfo { region: REGION.into(), zone: format!("z{}", number % 2 + 1) }),

@@ -244,9 +244,7 @@ mod tests {
             assert_eq!(all.len(), 1, "{all:?}");
             all[0].clone().expect("there is an app")
         };
-        let update = |image: &str| {
-            Ask::change("app", Change::Update(Definition::plain(image, 2, false)))
-        };
+        let update = |image: &str| Ask::change("app", Change::Update(Definition::plain(image, 2, false)));
         let back = Ask::change("app", Change::Rollback);
         let third = after(&update("c"), after(&update("b"), Wanted::fresh(2, "a")));
         let second = after(&back, third);

@@ -16,13 +16,14 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 
+use swan_core::id::DottedId;
 use swan_core::journal::Entry;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{AgentId, DomainInfo, FrameworkId, TaskId};
-use swan_core::scheduler::api::RolloutVerb;
 use swan_core::rng::Rng;
 use swan_core::scheduler::View;
+use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::time::{Instant, Now, Timestamp};
 
@@ -34,10 +35,10 @@ use self::faults::Fault;
 use self::network::{Network, ToMaster};
 pub use self::process::CRASH_BEFORE_EFFECT;
 use self::process::Process;
-use self::watch::Watch;
-pub use self::watch::Violation;
 #[cfg(test)]
 pub(crate) use self::process::boot;
+pub use self::watch::Violation;
+use self::watch::Watch;
 use crate::checkers::Seen;
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::Stored;
@@ -116,11 +117,8 @@ impl World {
     pub fn new(seed: u64, options: Options) -> Self {
         let mut rng = Rng::new(seed);
         let domain = DomainInfo { region: agents::REGION.into(), zone: "z0".into() };
-        let cluster_options = ClusterOptions {
-            master_id: Some("M".into()),
-            domain: Some(domain),
-            ..ClusterOptions::default()
-        };
+        let cluster_options =
+            ClusterOptions { master_id: Some("M".into()), domain: Some(domain), ..ClusterOptions::default() };
         let mut world = Self {
             now: 0,
             queue: Queue::new(),
@@ -281,8 +279,12 @@ impl World {
         let told = |view: View<'_>| {
             let apps = view.apps(None, usize::MAX - 1).items.into_iter();
             let told = apps.map(|app| {
-                let told = Told { status: app.operation_status.into(), error: app.error_message };
-                (app.id.to_string(), told)
+                // While a rollout goes on, it says itself what is in its way.
+                let rollouts = view.rollouts(&app.id).unwrap_or_default();
+                let running = rollouts.first().filter(|it| it.ended.is_none());
+                let in_its_way = running.map(|it| it.error.clone()).filter(|_| app.error_message.is_empty());
+                let error = in_its_way.unwrap_or(app.error_message);
+                (app.id.to_string(), Told { status: app.operation_status.into(), error })
             });
             told.collect()
         };
@@ -311,7 +313,10 @@ impl World {
 
     /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.
     fn try_again(&mut self) -> Option<String> {
-        let Standing::GivenUp(apps) = self.standing() else { return None };
+        let Standing::GivenUp(mut apps) = self.standing() else { return None };
+        // One that goes on trying cannot be started.
+        let rests = |app: &DottedId| self.view()?.app(app).map(|app| app.operation_status == "noop");
+        apps.retain(|app| rests(&DottedId::from_text(app)) == Some(true));
         if !MACHINE.rollouts || self.watch.violation.is_some() {
             return None;
         }
@@ -372,7 +377,12 @@ impl World {
             Happening::Client(client) => self.client(client),
             Happening::Fault(fault) => self.fault(fault),
             Happening::Truth => {
-                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Truth(&self.cluster));
+                self.watch.see(
+                    self.now,
+                    self.ledger.effects,
+                    self.clients.book(),
+                    Seen::Truth(&self.cluster),
+                );
                 self.queue.push(self.now + TRUTH_EVERY, Happening::Truth);
             }
         }
@@ -394,7 +404,12 @@ impl World {
     fn cluster_says(&mut self, output: ClusterOutput) {
         match output {
             ClusterOutput::Launch { agent, framework_id, task, .. } => {
-                self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Launched(&task.task_id, &agent));
+                self.watch.see(
+                    self.now,
+                    self.ledger.effects,
+                    self.clients.book(),
+                    Seen::Launched(&task.task_id, &agent),
+                );
                 self.ledger.note("container started");
                 self.launch(agent, framework_id, &task);
             }

@@ -116,7 +116,12 @@ impl World {
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Told(&input));
         let mut effects = Vec::new();
         process.manager.step(now, input, &mut effects);
-        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Stepped(process.manager.view()));
+        self.watch.see(
+            self.now,
+            self.ledger.effects,
+            self.clients.book(),
+            Seen::Stepped(process.manager.view()),
+        );
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
             self.compare_at_rest();

@@ -57,7 +57,10 @@ fn a_rolling_update_to_a_bad_image_goes_back_by_itself() {
     manager.api.expect(202, &format!("PUT {APP}"), Some(&careful(NO_SUCH_IMAGE, "second")));
     until("the end of the failed rollout", || {
         let now = containers.running();
-        assert!(running.iter().all(|container| now.contains(container)), "one that served was ended: {now:?}");
+        assert!(
+            running.iter().all(|container| now.contains(container)),
+            "one that served was ended: {now:?}"
+        );
         let rollouts = manager.api.get(&format!("{APP}/rollouts"));
         let newest = &rollouts[0];
         let over = newest["operation"] == "rollbacking" && newest["state"] == "done";
@@ -66,7 +69,11 @@ fn a_rolling_update_to_a_bad_image_goes_back_by_itself() {
     let rollouts = manager.api.get(&format!("{APP}/rollouts"));
     let (back, failed) = (&rollouts[0], &rollouts[1]);
     assert_eq!(back["automatic"], true, "{rollouts}");
-    assert_eq!((&failed["operation"], &failed["state"]), (&json!("updating"), &json!("failed")), "{rollouts}");
+    assert_eq!(
+        (&failed["operation"], &failed["state"]),
+        (&json!("updating"), &json!("failed")),
+        "{rollouts}"
+    );
     assert!(failed["error"].as_str().is_some_and(|error| !error.is_empty()), "{rollouts}");
     let after = manager.api.steady("web.shop", 3);
     assert_eq!(ids(&after), ids(&before), "nothing that served was touched");
@@ -106,7 +113,8 @@ fn a_crash_loop_backs_off_is_told_and_is_given_up() {
     app["backoffFactor"] = json!(2);
     app["maxLaunchDelaySeconds"] = json!(8);
     app["update"] = json!({ "maxFailures": 100 });
-    app["failover"] = json!({ "retries": 3, "windowSeconds": 600, "historyLength": 10, "onExhausted": "stop" });
+    app["failover"] =
+        json!({ "retries": 3, "windowSeconds": 600, "historyLength": 10, "onExhausted": "stop" });
     manager.api.create(&app);
     let shown = until("the end of all tries", || {
         let shown = manager.api.get(APP);
@@ -118,7 +126,11 @@ fn a_crash_loop_backs_off_is_told_and_is_given_up() {
     assert_eq!(all.len(), 4, "three retries: {failures}, {shown}");
     for failure in all {
         assert_eq!((&failure["slot"], &failure["exitCode"]), (&json!(0), &json!(3)), "{failure}");
-        assert_eq!((&failure["state"], &failure["counted"]), (&json!("TASK_FAILED"), &json!(true)), "{failure}");
+        assert_eq!(
+            (&failure["state"], &failure["counted"]),
+            (&json!("TASK_FAILED"), &json!(true)),
+            "{failure}"
+        );
         for text in ["taskId", "agentId", "host", "message"] {
             assert!(failure[text].as_str().is_some_and(|text| !text.is_empty()), "{text}: {failure}");
         }

@@ -252,4 +252,3 @@ fn s23_counts_equal_what_is_listed() {
     assert!(add_up(&[("A", 2)], 2, &["A", "B"]).is_err());
     assert!(add_up(&[("A", 1)], 1, &["A", "B"]).is_err());
 }
-

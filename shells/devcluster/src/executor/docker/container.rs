@@ -166,7 +166,9 @@ fn add_static_ip(config: &mut Value, container: &ContainerInfo, docker: &DockerI
     let Some(ip) = parameter.or(given) else { return Ok(()) };
     let network = config["HostConfig"]["NetworkMode"].as_str().unwrap_or_default().to_owned();
     if ["", "host", "bridge", "none"].contains(&network.as_str()) {
-        return Err(format!("the address {ip} needs a user network: Docker gives none of one's own in '{network}'"));
+        return Err(format!(
+            "the address {ip} needs a user network: Docker gives none of one's own in '{network}'"
+        ));
     }
     config["NetworkingConfig"]["EndpointsConfig"][&network]["IPAMConfig"]["IPv4Address"] = json!(ip);
     Ok(())
@@ -198,9 +200,7 @@ fn add_volume(config: &mut Value, job: &Job, volume: &Volume) -> Result<(), Stri
 mod tests {
     use std::sync::mpsc;
 
-    use swan_core::mesos::{
-        AgentId, ContainerType, FrameworkId, NetworkInfo, PortMapping, Resource, TaskId,
-    };
+    use swan_core::mesos::{AgentId, ContainerType, FrameworkId, NetworkInfo, PortMapping, Resource, TaskId};
 
     use super::*;
     use crate::state::Launched;
@@ -311,7 +311,8 @@ mod tests {
             let mut job = job(CommandInfo::default(), docker);
             job.launched.info.resources.push(Resource::scalar("gpus", 2000));
             if let Some(container) = &mut job.launched.info.container {
-                container.network_infos = vec![NetworkInfo { name: Some("shop".into()), ..NetworkInfo::default() }];
+                container.network_infos =
+                    vec![NetworkInfo { name: Some("shop".into()), ..NetworkInfo::default() }];
             }
             config("m", &job)
         };
@@ -323,7 +324,8 @@ mod tests {
         );
         let gpus = json!([{ "Count": 2, "Capabilities": [["gpu"]] }]);
         assert_eq!(shown["HostConfig"]["DeviceRequests"], gpus);
-        let refused = made(docker(&[("ip", "10.9.0.7")], DockerNetwork::Bridge)).expect_err("no user network");
+        let refused =
+            made(docker(&[("ip", "10.9.0.7")], DockerNetwork::Bridge)).expect_err("no user network");
         assert!(refused.contains("10.9.0.7") && refused.contains("user network"), "{refused}");
     }
 
