@@ -22,6 +22,14 @@ pub const LABELS_MAX: usize = 64;
 pub const LABEL_KEY_BYTES_MAX: usize = 253;
 /// Bytes of a label's value.
 pub const LABEL_VALUE_BYTES_MAX: usize = 4 * 1024;
+/// Bytes of a selector of apps.
+pub const SELECTOR_BYTES_MAX: usize = 4 * 1024;
+/// Requirements of one selector.
+pub const SELECTOR_REQUIREMENTS_MAX: usize = 64;
+/// Values that a selector names for one key.
+pub const SELECTOR_VALUES_MAX: usize = 256;
+/// Apps that one read of a filtered listing looks at.
+pub const APPS_SCANNED_PER_READ: usize = 1024;
 /// Bytes of an app's dotted id, so that a task id stays below Mesos's 255 (R33).
 pub const DOTTED_ID_BYTES_MAX: usize = 200;
 /// Problems, and warnings, told of one document.
@@ -199,6 +207,8 @@ pub const LOSS_SETTLE: Millis = Millis(2_000);
 pub const UNKNOWN_SETTLE: Millis = Millis::from_secs(60);
 /// Agents that must be lost within [`BRAKE_WINDOW`] for the disaster brake to engage (R54).
 pub const BRAKE_AGENTS_MIN: usize = 3;
+/// Tasks that must be lost with them: a handful says nothing about the network.
+pub const BRAKE_TASKS_MIN: u32 = 10;
 /// Tasks that must be lost with them, of all tasks, in percent.
 pub const BRAKE_TASKS_PERCENT: u64 = 20;
 /// A loss this long ago says nothing about the network any more.

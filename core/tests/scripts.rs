@@ -125,23 +125,38 @@ macro_rules! scripts {
 }
 
 scripts! {
+    agents
+    auto_rollback
+    avoid
+    brake
     coalesce
+    constraints
     crash
     crash_notes
     delete
     deploy
     disconnect
+    exhausted_rollback
+    explain
+    failover
     failures
+    force
     framework_id
     gate
     health
     idempotency
+    ignored_ends
+    keeps_trying
     kill
     kill_unlaunched
     lease
     levels
+    maintenance
+    min_healthy
     not_leading
     odd
+    one_by_one
+    pause
     ports
     quarantine
     reconcile
@@ -149,11 +164,20 @@ scripts! {
     reconcile_unknown
     refusals
     rescind
+    restart
     roles
+    rollback
+    rolling
     scale
     scale_waiting
     stall
+    starvation
     status_table
+    strategies
     superseded
+    surge
+    swap
+    unplaceable
+    unreachable
     update
 }

@@ -3,9 +3,10 @@
 use swan_core::constraint::{Census, Element, Host, Key, Rules, Value};
 use swan_core::id::{AppPath, TaskName};
 use swan_core::scheduler::event::EventId;
+use swan_core::selector::Selector;
 use swan_core::spec::{AppSpec, read_documents};
 
-/// App paths, task ids and event ids: what parses is printed so that it parses to the same.
+/// App paths, task ids, event ids and selectors: what parses is printed so that it parses to the same.
 pub fn names(data: &[u8]) {
     let Ok(text) = core::str::from_utf8(data) else { return };
     if let Ok(path) = AppPath::parse(text) {
@@ -21,6 +22,9 @@ pub fn names(data: &[u8]) {
     }
     if let Some(id) = EventId::parse(text) {
         assert_eq!(EventId::parse(&id.to_string()), Some(id));
+    }
+    if let Ok(selector) = Selector::parse(text) {
+        assert_eq!(Selector::parse(&selector.to_string()), Ok(selector));
     }
 }
 

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::event::EventKind;
 use super::timers::TimerKey;
-use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
+use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_MIN, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
 use crate::mesos::AgentId;
 use crate::time::{ClusterTime, Instant, Millis};
 
@@ -49,6 +49,7 @@ impl Brake {
     /// Whether what is lost is too much of `tasks`.
     fn is_disaster(&self, tasks: u64) -> bool {
         self.lost.len() >= BRAKE_AGENTS_MIN
+            && self.lost_tasks >= BRAKE_TASKS_MIN
             && u64::from(self.lost_tasks) * 100 >= tasks.max(1) * BRAKE_TASKS_PERCENT
     }
 }
@@ -148,6 +149,9 @@ mod tests {
         brake.add(agent(BRAKE_AGENTS_MIN), ClusterTime(0));
         assert!(brake.is_disaster(200));
         assert!(!brake.is_disaster(2000), "a tenth of all tasks is none either");
+        let mut few = Brake::default();
+        (0..BRAKE_AGENTS_MIN).for_each(|n| few.add(agent(n), ClusterTime(0)));
+        assert!(!few.is_disaster(3), "three tasks of three are a small cluster's bad day");
         assert!(brake.remove(&agent(0)));
         assert!(!brake.is_disaster(200), "an agent has returned");
     }

@@ -71,9 +71,16 @@ impl App {
             (true, Ordering::Less) => Operation::ScalingUp,
             (true, Ordering::Greater) => Operation::ScalingDown,
         };
-        let runs = same.then(|| self.wanted_runs());
+        let runs = if same { Some(self.wanted_runs()) } else { self.still_running(&spec) };
         let size = spec.instances;
         Ok(Some(Intent { operation, spec: Some((spec, runs)), version: 0, instances, size }))
+    }
+
+    /// The version of the same configuration that some tasks still run: those may stay.
+    fn still_running(&self, spec: &AppSpec) -> Option<VersionId> {
+        let running =
+            self.versions.values().rev().filter(|version| self.counts.versions.contains_key(&version.runs));
+        running.filter(|version| version.spec.same_containers(spec)).map(|version| version.runs).next()
     }
 
     /// Whether nothing of an earlier change is left to do: a definition posted again then changes nothing.
@@ -116,11 +123,13 @@ impl App {
             _ => AppSpec { instances, ..wanted.clone() },
         };
         let (same, runs) = (spec.ips == wanted.ips, self.wanted_runs());
-        let operation = match (same, instances.cmp(&self.instances)) {
-            (true, Ordering::Equal) => return Ok(None),
-            (false, _) => Operation::Updating,
-            (true, Ordering::Greater) => Operation::ScalingUp,
-            (true, Ordering::Less) => Operation::ScalingDown,
+        // A scale that is forced into a rollout goes on with what that replaces.
+        let replaces = !same || self.operation().replaces();
+        let operation = match (replaces, instances.cmp(&self.instances)) {
+            (_, Ordering::Equal) if same => return Ok(None),
+            (true, _) => Operation::Updating,
+            (false, Ordering::Equal | Ordering::Greater) => Operation::ScalingUp,
+            (false, Ordering::Less) => Operation::ScalingDown,
         };
         let spec = Some((spec, same.then_some(runs)));
         Ok(Some(Intent { operation, spec, version: 0, instances, size: instances }))

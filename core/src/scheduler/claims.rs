@@ -23,25 +23,33 @@ pub(super) struct Claim {
 }
 
 impl Scheduler {
-    /// Gives a class a claim if others got something for long while it found nothing big enough.
+    /// Whether a class has waited long while others got something, and a claim may help it.
+    pub(super) fn may_claim(&self, idx: AppIdx) -> bool {
+        let class = &self.demand.classes[idx.0 as usize];
+        let starved = self.now.mono.since(class.since) >= CLAIM_AFTER && self.stats.placements > class.others;
+        let claims = &self.demand.claims;
+        starved
+            && match claims.get(&idx) {
+                Some(claim) => claim.agent.is_none(),
+                None => claims.len() < CLAIMS_MAX || claims.values().any(|claim| claim.agent.is_none()),
+            }
+    }
+
+    /// Gives a class a claim if it is starved.
     pub(super) fn claim_if_starved(&mut self, idx: AppIdx) {
-        let (now, placements) = (self.now.mono, self.stats.placements);
-        let class = self.demand.class(idx);
-        let starved = now.since(class.since) >= CLAIM_AFTER && placements > class.others;
-        if !starved || self.demand.claims.get(&idx).is_some_and(|claim| claim.agent.is_some()) {
+        if !self.may_claim(idx) {
             return;
         }
         let claims = &mut self.demand.claims;
         if claims.len() >= CLAIMS_MAX && !claims.contains_key(&idx) {
             let over = claims.iter().find(|(_, claim)| claim.agent.is_none()).map(|(&idx, _)| idx);
-            let Some(over) = over else { return };
-            claims.remove(&over);
+            claims.remove(&over.expect("there is room for one more"));
         }
         let Some(agent) = self.nearest_miss(idx) else { return };
         self.agents.claim(agent, Some(idx));
         let claim = self.demand.claims.entry(idx).or_default();
         claim.agent = Some(agent);
-        claim.until = now + CLAIM_LIFETIME;
+        claim.until = self.now.mono + CLAIM_LIFETIME;
         claim.tried.push(agent);
         self.stats.claims += 1;
     }

@@ -122,7 +122,7 @@ impl Scheduler {
         let Some(version) = app.versions.get(&version) else { return words.join("; ") };
         let rules: Vec<&str> = (0..version.matcher.len()).map(|n| version.matcher.describe(n)).collect();
         if !rules.is_empty() {
-            words.push(format!("met {}", rules.join(" and ")));
+            words.push(format!("met {}", rules.join(", ")));
         }
         let own = app.on_agent.get(&agent).copied().unwrap_or(0);
         let all: u32 = app.on_agent.values().map(|&tasks| u32::from(tasks)).sum();

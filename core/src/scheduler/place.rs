@@ -74,6 +74,8 @@ pub(super) struct Round {
     filling: Vec<Vec<OfferIdx>>,
     /// Whose turn it is among them.
     cursor: usize,
+    /// A class that is starved has had its turn, whatever it found; one in each round is enough.
+    helped: bool,
 }
 
 /// A fresh offer at a glance.
@@ -99,19 +101,6 @@ impl Demand {
     /// Whether any app that waits is of a role.
     fn wants(&self, role: usize) -> bool {
         self.waiting > 0 && self.by_role.get(role).is_some_and(|&apps| apps > 0)
-    }
-
-    /// How many classes from the head of the ring on have nothing new to look at; the last `misses` are known to.
-    fn pass_by(&mut self, round: &Round, arrivals: u64, misses: usize) -> usize {
-        let left = self.ring.len() - misses;
-        for (passed, idx) in self.ring.iter().take(left).enumerate() {
-            let class = &mut self.classes[idx.0 as usize];
-            if round.is_worth_a_turn(class, arrivals) {
-                return passed;
-            }
-            class.looked = arrivals;
-        }
-        left
     }
 
     fn enter(&mut self, idx: AppIdx, class: Class) {
@@ -242,7 +231,7 @@ impl Scheduler {
             && round.placed < PLACEMENTS_PER_STEP
             && round.looks < LOOKS_PER_STEP
         {
-            let passed = self.demand.pass_by(&round, self.offers.arrivals, misses);
+            let passed = self.pass_by(&mut round, misses);
             misses += passed;
             if misses >= self.demand.ring.len() {
                 break;
@@ -257,6 +246,23 @@ impl Scheduler {
             self.demand.fruitless = Some(self.offers.arrivals);
         }
         self.demand.shunned = self.demand.shunned.max(round.shunned);
+    }
+
+    /// How many classes from the head of the ring on have nothing new to look at; the last `misses` are known to.
+    fn pass_by(&mut self, round: &mut Round, misses: usize) -> usize {
+        let left = self.demand.ring.len() - misses;
+        for passed in 0..left {
+            let idx = self.demand.ring[passed];
+            if round.is_worth_a_turn(self.demand.class(idx), self.offers.arrivals) {
+                return passed;
+            }
+            if !round.helped && self.may_claim(idx) {
+                round.helped = true;
+                return passed;
+            }
+            self.demand.class(idx).looked = self.offers.arrivals;
+        }
+        left
     }
 
     fn begin_round(&self) -> Round {
@@ -278,7 +284,17 @@ impl Scheduler {
         let share = usize::try_from(budget * open / waiting.max(1)).unwrap_or(usize::MAX);
         let few = (waiting > budget).then(|| share.max(CLASS_TURN));
         let filling = vec![Vec::new(); self.roles.len()];
-        Round { placed: 0, looks: 0, shunned: None, fresh, fresh_from, few, filling, cursor: 0 }
+        Round {
+            placed: 0,
+            looks: 0,
+            shunned: None,
+            fresh,
+            fresh_from,
+            few,
+            filling,
+            cursor: 0,
+            helped: false,
+        }
     }
 
     /// One turn of a class: whether it got something.

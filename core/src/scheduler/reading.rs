@@ -1,5 +1,6 @@
 //! Owns reading: pages of views, and of records for snapshots; nothing here changes anything.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,8 +14,10 @@ use super::slot::{FailureNote, SUCCESSOR, Slot, Task, number_of};
 use super::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
 use super::{Role, Scheduler, Stats};
 use crate::id::DottedId;
+use crate::limits::APPS_SCANNED_PER_READ;
 use crate::mesos::TaskId;
 use crate::record::RecordKey;
+use crate::selector::{AppFields, AppFilter};
 use crate::spec::AppSpec;
 
 /// Read access to a machine between two steps.
@@ -49,12 +52,30 @@ impl<'a> View<'a> {
         Page { items, next }
     }
 
+    /// Apps that a filter lets through, in order of dotted id, after one of them. So many are looked at and no more, so
+    /// that a page may be short, or empty, and yet have a next.
+    pub fn apps_where(&self, filter: &AppFilter, after: Option<&str>, limit: usize) -> Page<AppView> {
+        let mut rest = self.machine.apps.after(after);
+        let (mut items, mut last) = (Vec::new(), None);
+        for (_, app) in rest.by_ref().take(APPS_SCANNED_PER_READ) {
+            if items.len() == limit {
+                return Page { items, next: last };
+            }
+            last = Some(app.dotted.to_string());
+            if lets_through(filter, app) {
+                items.push(app_view(app));
+            }
+        }
+        let next = last.filter(|_| rest.next().is_some());
+        Page { items, next }
+    }
+
     /// The slots of an app that have or wait for a task, in order, after one of them; one that is being replaced stands
     /// there twice, with both its tasks, which may make a page longer than `limit`.
     pub fn tasks(&self, id: &DottedId, after_slot: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
         let app = self.find(id)?;
         let from = after_slot.map_or(0, |after| after.saturating_add(1));
-        let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n));
+        let mut slots = (from..app.slot_count()).filter(|&n| shown(app, n) || shown(app, n | SUCCESSOR));
         let both = |n| [n, n | SUCCESSOR].into_iter().filter(|&seat| shown(app, seat));
         let page = slots.by_ref().take(limit).flat_map(both);
         let items: Vec<TaskView> = page.map(|seat| self.task_view(app, seat)).collect();
@@ -253,18 +274,33 @@ fn waiting_view(app: &App, slot: &Slot, seat: u32) -> TaskView {
     }
 }
 
+fn lets_through(filter: &AppFilter, app: &App) -> bool {
+    let none = BTreeMap::new();
+    let labels = app.versions.get(&app.target).map_or(&none, |version| &version.spec.labels);
+    filter.matches(labels, fields(app))
+}
+
+fn fields(app: &App) -> AppFields<'_> {
+    let segments: Vec<&str> = app.path.as_str().split('/').skip(1).collect();
+    let from_end = |n: usize| segments.len().checked_sub(n + 1).map_or("", |at| segments[at]);
+    AppFields {
+        name: from_end(0),
+        run_as: from_end(if segments.len() > 3 { 2 } else { 1 }),
+        cluster: if segments.len() > 2 { segments[0] } else { "" },
+    }
+}
+
 fn app_view(app: &App) -> AppView {
     let spec = app.versions.get(&app.target).map(|version| &version.spec);
-    let segments: Vec<&str> = app.path.as_str().split('/').skip(1).collect();
-    let from_end = |n: usize| segments.len().checked_sub(n + 1).map_or("", |at| segments[at]).to_string();
+    let fields = fields(app);
     let states = app.counts.states.iter().map(|(&state, &n)| (state.name(), n)).collect::<Vec<_>>();
     let current: Vec<String> = app.counts.versions.keys().map(ToString::to_string).collect();
     AppView {
         id: app.dotted.clone(),
         path: app.path.clone(),
-        name: from_end(0),
-        run_as: from_end(if segments.len() > 3 { 2 } else { 1 }),
-        cluster: if segments.len() > 2 { segments[0].to_string() } else { String::new() },
+        name: fields.name.to_string(),
+        run_as: fields.run_as.to_string(),
+        cluster: fields.cluster.to_string(),
         operation_status: app.operation().name(),
         progress: app.rollout.is_some().then(|| (app.progress(), app.instances)),
         error_message: app.quarantined.clone().unwrap_or_else(|| app.error.clone()),
@@ -389,7 +425,7 @@ impl<'a> RecordCursor<'a> {
 }
 
 fn from_name<'a, V>(
-    map: &'a alloc::collections::BTreeMap<TaskId, V>,
+    map: &'a BTreeMap<TaskId, V>,
     from: &str,
 ) -> impl Iterator<Item = &'a TaskId> + use<'a, V> {
     use core::ops::Bound;

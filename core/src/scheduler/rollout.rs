@@ -289,7 +289,9 @@ impl Scheduler {
         let now = self.now.wall;
         self.disarm_rollout(idx);
         let app = self.apps.get_mut(idx).expect("only rollouts of living apps end");
+        let ready = app.progress();
         let Some(mut rollout) = app.rollout.take() else { return };
+        rollout.best = rollout.best.max(ready);
         rollout.stage = stage;
         rollout.ended = Some(now);
         if let Some(why) = stage.interruption() {

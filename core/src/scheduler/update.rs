@@ -236,6 +236,8 @@ impl Scheduler {
         let due = self.lost_pause(idx, slot).map(|pause| self.now.mono + pause.max(least));
         self.arm_slot(idx, slot, due);
         self.publish_state(idx, slot, message_of(status));
+        // A task that cannot be reached counts for no rule.
+        self.reconsider(idx);
         self.serving_changed(idx, slot, served);
     }
 

@@ -137,7 +137,7 @@ fn read_parameter(at: &At<'_>, findings: &mut Findings) -> Option<(String, Strin
         }
         Some(key)
     });
-    let value = fields.require(findings, "value").and_then(|at| at.text(findings));
+    let value = fields.require(findings, "value").and_then(|at| at.secret_text(findings));
     fields.finish(findings);
     Some((key?.into(), value?.into()))
 }
@@ -234,7 +234,7 @@ fn read_one_fetch(at: &At<'_>, findings: &mut Findings) -> Option<Fetch> {
 
 /// Never shown: a URI may hold a password.
 fn read_uri(at: &At<'_>, findings: &mut Findings) -> Option<String> {
-    let uri = at.text(findings)?;
+    let uri = at.secret_text(findings)?;
     let max = limits::URI_CHARS_MAX;
     if uri.is_empty() || uri.chars().count() > max || uri.contains(|c: char| c.is_control() || c == ' ') {
         let must = format!("must have 1 to {max} characters, without spaces and control characters");

@@ -41,7 +41,7 @@ pub(super) fn parse_within(document: &[u8], max: usize) -> Result<Value, String>
     let value = Nested { depth: limits::JSON_DEPTH_MAX }.deserialize(&mut deserializer);
     value
         .and_then(|value| deserializer.end().map(|()| value))
-        .map_err(|error| format!("is not JSON: {error}; must be one JSON document"))
+        .map_err(|error| format!("is not JSON: {error}; must be one JSON object"))
 }
 
 /// Takes a value and at most `depth` levels below it.

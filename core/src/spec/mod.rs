@@ -234,7 +234,7 @@ impl AppSpec {
         }
         for port in &mut side.ports {
             port.labels.clear();
-            if side.network == Network::Bridge {
+            if side.network != Network::Host {
                 port.service_port = 0;
             }
         }

@@ -175,6 +175,16 @@ impl<'a> At<'a> {
         None
     }
 
+    /// As [`Self::text`], of what may be secret: no message shows it.
+    pub(super) fn secret_text(&self, findings: &mut Findings) -> Option<&'a str> {
+        match self.value {
+            Value::Text(text) if !text.contains('\0') => return Some(text),
+            Value::Text(_) => self.refuse_unseen(findings, "must not contain the character NUL"),
+            _ => self.refuse_unseen(findings, "must be text, in quotes"),
+        }
+        None
+    }
+
     pub(super) fn word(&self, findings: &mut Findings) -> Option<&'a str> {
         let text = self.text(findings)?;
         if text.is_empty() || text.chars().any(char::is_control) {

@@ -1,6 +1,6 @@
 //! Owns the machine under test, with a journal that is always done, and tells the oracle what the machine decides.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use swan_core::id::{DottedId, TaskName};
@@ -48,6 +48,8 @@ pub(crate) struct Rig {
     offers_made: u32,
     /// Tasks that were placed, by the unique part of their ids: app, agent, and their ids once they are launched.
     placed: BTreeMap<u64, (usize, usize, Option<TaskId>)>,
+    /// The unique parts of all ids so far.
+    seen: BTreeSet<u64>,
     /// Tasks that were told to end, and have not said so yet.
     killed: Vec<TaskId>,
 }
@@ -70,6 +72,7 @@ impl Rig {
             offers: BTreeMap::new(),
             offers_made: 0,
             placed: BTreeMap::new(),
+            seen: BTreeSet::new(),
             killed: vec![],
         };
         rig.crash();
@@ -275,8 +278,8 @@ impl Rig {
         let agent = task.agent_id[1..].parse().expect("an agent's number");
         let name = String::from_utf8_lossy(&op.key.0[1..op.key.0.len() - 5]).into_owned();
         let app: usize = name[1..].trim_end_matches(".p").parse().expect("an app's number");
-        if let std::collections::btree_map::Entry::Vacant(place) = self.placed.entry(task.hex) {
-            place.insert((app, agent, None));
+        if self.seen.insert(task.hex) {
+            self.placed.insert(task.hex, (app, agent, None));
             self.oracle.place(app, agent);
         }
     }

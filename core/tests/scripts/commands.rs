@@ -5,7 +5,7 @@ use swan_core::mesos::{
     AgentId, Event, FrameworkId, OfferId, Reason, Source, Subscribed, TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::RecordKey;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, IdempotencyKey};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, Guard, IdempotencyKey, RolloutVerb};
 use swan_core::scheduler::input::{Breadcrumb, CrashNote, DeposeReason, Input, LinkEvent, StoreEvent};
 use swan_core::time::Millis;
 
@@ -82,7 +82,10 @@ pub(crate) fn perform(stage: &mut Stage, command: &str) {
         "resume" => stage.step(Input::Store(StoreEvent::Resumed)),
         "fence" => stage.step(Input::Store(StoreEvent::Fenced)),
         "hide" => stage.hidden = words.plain.iter().map(ToString::to_string).collect(),
-        "view" | "manager" | "stats" | "quarantined" | "records" => look(stage, name, &words),
+        "view" | "manager" | "stats" | "quarantined" | "records" | "rollouts" | "failures" => {
+            look(stage, name, &words);
+        }
+        "try" => dry_run(stage, rest),
         "explain" => explained::explain(stage, words.first()),
         "agents" => explained::agents(stage),
         "connect" | "disconnect" | "offer" | "inverse" | "rescind" | "rescind-inverse" | "update"
@@ -138,7 +141,10 @@ fn status(stage: &mut Stage, words: &Words<'_>) -> TaskStatus {
     TaskStatus {
         source: Some(if by_master { Source::Master } else { Source::Executor }),
         reason,
-        message: words.get("message").map(Into::into),
+        message: words
+            .get("exit")
+            .map(|code| format!("Container exited with status {code}"))
+            .or_else(|| words.get("message").map(Into::into)),
         agent_id: (agent != "-").then(|| AgentId::from(agent)),
         uuid: uuid.map(|uuid| Uuid(uuid.into_bytes().into())),
         healthy: verdict(true).or_else(|| verdict(false)),
@@ -148,35 +154,10 @@ fn status(stage: &mut Stage, words: &Words<'_>) -> TaskStatus {
     }
 }
 
-/// Requests; `by=NAME` says who asks, `key=KEY/FINGERPRINT` makes it idempotent, `if=REVISION` conditional.
+/// Requests; `by=NAME` says who asks, `key=KEY/FINGERPRINT` makes it idempotent, `if=REVISION` conditional, `force`
+/// replaces a change under way; `try` before it only says what it would do.
 fn request(stage: &mut Stage, name: &str, rest: &str, words: &Words<'_>) {
-    let own = |word: &&str| !["by=", "key=", "if="].iter().any(|own| word.starts_with(own));
-    let plain: String = rest.split(' ').filter(own).collect::<Vec<_>>().join(" ");
-    let if_match = words.get("if").map(|revision| revision.parse().expect("a revision"));
-    let app = || DottedId::from_text(words.first());
-    let call = match name {
-        "create" => ApiCall::CreateApp { document: document(&plain) },
-        "change" => {
-            let (app, text) = plain.split_once(' ').expect("change needs an app and a document");
-            ApiCall::of_app(
-                DottedId::from_text(app),
-                AppChange::Update { document: document(text) },
-                if_match,
-            )
-        }
-        "scale" => {
-            let instances = words.plain.get(1).and_then(|n| n.parse().ok()).expect("a number of instances");
-            ApiCall::of_app(app(), AppChange::Scale { instances, ips: None }, if_match)
-        }
-        "delete" => ApiCall::of_app(app(), AppChange::Delete, if_match),
-        "kill" => {
-            let task = stage.names.find(words.plain.get(1).expect("kill needs an app and a task"));
-            ApiCall::KillTask { app: app(), task }
-        }
-        "kill-all" => ApiCall::KillTasks { app: app() },
-        "release" => ApiCall::ReleaseApp { app: app() },
-        _ => panic!("no such command: {name}"),
-    };
+    let call = call_of(stage, name, rest, words);
     let idempotency = words.get("key").map(|given| {
         let (key, fingerprint) = given.split_once('/').expect("a key and a fingerprint");
         IdempotencyKey { key: key.into(), fingerprint: fingerprint.parse().expect("a number") }
@@ -184,6 +165,79 @@ fn request(stage: &mut Stage, name: &str, rest: &str, words: &Words<'_>) {
     let who = Caller { name: words.get("by").unwrap_or_default().into(), address: String::new() };
     let id = stage.next_request();
     stage.step(Input::Api { id, request: Box::new(ApiRequest { who, idempotency, call }) });
+}
+
+fn call_of(stage: &Stage, name: &str, rest: &str, words: &Words<'_>) -> ApiCall {
+    let own =
+        |word: &&str| *word != "force" && !["by=", "key=", "if="].iter().any(|own| word.starts_with(own));
+    let plain: String = rest.split(' ').filter(own).collect::<Vec<_>>().join(" ");
+    let if_match = words.get("if").map(|revision| revision.parse().expect("a revision"));
+    let app = || DottedId::from_text(words.first());
+    let change = match name {
+        "change" => {
+            let (_, text) = plain.split_once(' ').expect("change needs an app and a document");
+            AppChange::Update { document: document(text) }
+        }
+        "rollback" => {
+            let version = words.get("to").map(|version| stage.names.version_id(words.first(), version));
+            AppChange::Rollback { version }
+        }
+        "scale" => {
+            let instances = words.plain.get(1).and_then(|n| n.parse().ok()).expect("a number of instances");
+            AppChange::Scale { instances, ips: None }
+        }
+        "restart" => AppChange::Restart,
+        "stop" => AppChange::Stop,
+        "start" => AppChange::Start,
+        "delete" => AppChange::Delete,
+        _ => return other_call(stage, name, &plain, words),
+    };
+    ApiCall::ChangeApp { app: app(), change, guard: Guard { if_match, force: words.has("force") } }
+}
+
+fn other_call(stage: &Stage, name: &str, plain: &str, words: &Words<'_>) -> ApiCall {
+    let app = || DottedId::from_text(words.first());
+    let steer = |verb| ApiCall::SteerRollout { app: app(), verb };
+    match name {
+        "create" => ApiCall::CreateApp { document: document(plain) },
+        "kill" => {
+            let task = stage.names.find(words.plain.get(1).expect("kill needs an app and a task"));
+            ApiCall::KillTask { app: app(), task }
+        }
+        "kill-all" => ApiCall::KillTasks { app: app() },
+        "release" => ApiCall::ReleaseApp { app: app() },
+        "pause" => steer(RolloutVerb::Pause),
+        "go-on" => steer(RolloutVerb::Resume),
+        "cancel" => steer(RolloutVerb::Cancel),
+        "reset" => ApiCall::ResetApp { app: app() },
+        "keep" => {
+            let (_, text) = plain.split_once(' ').expect("keep needs an app and a document");
+            ApiCall::AddVersion { app: app(), document: document(text) }
+        }
+        "purge" => ApiCall::Purge,
+        "override-brake" => ApiCall::OverrideBrake,
+        _ => panic!("no such command: {name}"),
+    }
+}
+
+/// What a change would do.
+fn dry_run(stage: &mut Stage, rest: &str) {
+    let (name, rest) = rest.split_once(' ').expect("try needs a request");
+    let call = call_of(stage, name, rest, &Words::of(rest));
+    let line = match stage.machine.view().dry_run(&call) {
+        Ok(view) => format!(
+            "would be {}: {} replaced, {} started, {} ended, {} to {} at a time, {} placeable",
+            view.operation,
+            view.replaced,
+            view.started,
+            view.ended,
+            view.limits.0,
+            view.limits.1,
+            view.placeable
+        ),
+        Err(error) => format!("would be refused ({:?}): {}", error.kind, error.detail),
+    };
+    stage.say(line);
 }
 
 /// Commands that only look.
@@ -206,6 +260,20 @@ fn look(stage: &mut Stage, name: &str, words: &Words<'_>) {
                 let (.., value) =
                     totals.or_else(|| view.gauges().find(|(name, ..)| name == wanted)).expect("a counter");
                 stage.say(format!("{wanted}={value}"));
+            }
+        }
+        "rollouts" => {
+            let rollouts = stage.machine.view().rollouts(&DottedId::from_text(words.first()));
+            for rollout in rollouts.expect("the app is there") {
+                let line = show::rollout(&mut stage.names, words.first(), &rollout);
+                stage.say(line);
+            }
+        }
+        "failures" => {
+            let page = stage.machine.view().failures(&DottedId::from_text(words.first()), None, None, 100);
+            for failure in page.expect("the app is there").items {
+                let line = show::failure(&mut stage.names, words.first(), &failure);
+                stage.say(line);
             }
         }
         "quarantined" => {

@@ -36,6 +36,20 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
                 rules.push(format!("\"{}\"", value.replace('_', " ")));
                 continue;
             }
+            // `upgrade=0.5,0`: the least that stays healthy and the most on top, as parts of the whole.
+            "upgrade" => {
+                let (min, over) = value.split_once(',').expect("upgrade needs two numbers");
+                format!(
+                    "\"upgradeStrategy\":{{\"minimumHealthCapacity\":{min},\"maximumOverCapacity\":{over}}}"
+                )
+            }
+            // `update=delay:1,onFailure:rollback` and `failover=retries:2`: Swan's own objects.
+            "update" | "failover" => format!("\"{key}\":{{{}}}", members(value)),
+            "unreachable" if value == "wait" => "\"unreachableStrategy\":\"disabled\"".into(),
+            "unreachable" => format!(
+                "\"unreachableStrategy\":{{\"inactiveAfterSeconds\":{value},\"expungeAfterSeconds\":{value}}}"
+            ),
+            "killSelection" => format!("\"{key}\":\"{value}\""),
             "strategy" => format!("\"placement\":{{\"strategy\":\"{value}\"}}"),
             "weights" => {
                 format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value))
@@ -99,4 +113,14 @@ fn weights(text: &str) -> String {
         format!("\"{name}\":{weight}")
     };
     text.split(',').map(weight).collect::<Vec<_>>().join(",")
+}
+
+/// `delay:1,onFailure:rollback` as members of an object: numbers as they are, words quoted.
+fn members(text: &str) -> String {
+    let member = |pair: &str| {
+        let (key, value) = pair.split_once(':').expect("a key and a value");
+        let plain = value.parse::<f64>().is_ok() || value.starts_with(['[', '{']);
+        if plain { format!("\"{key}\":{value}") } else { format!("\"{key}\":\"{value}\"") }
+    };
+    text.split(',').map(member).collect::<Vec<_>>().join(",")
 }

@@ -41,6 +41,13 @@ impl Names {
         if quoted { self.tasks.iter().fold(text.into(), replace) } else { text.into() }
     }
 
+    /// The id of the version that a script names `v1`.
+    pub(crate) fn version_id(&self, app: &str, name: &str) -> String {
+        let number = name.strip_prefix('v').and_then(|number| number.parse::<usize>().ok());
+        let known = self.versions.iter().find(|((of, _), n)| of == app && Some(**n) == number);
+        known.map_or_else(|| name.into(), |((_, id), _)| id.clone())
+    }
+
     /// The name of a version of an app.
     pub(crate) fn version(&mut self, app: &str, id: &str) -> String {
         let next = 1 + self.versions.keys().filter(|(of, _)| of == app).count();

@@ -6,7 +6,7 @@ use swan_core::scheduler::api::{ApiError, ApiReply};
 use swan_core::scheduler::effect::{Effect, MesosCall, RouteChange};
 use swan_core::scheduler::event::{Event, EventKind};
 use swan_core::scheduler::launch::Launch;
-use swan_core::scheduler::view::TaskView;
+use swan_core::scheduler::view::{FailureView, RolloutView, TaskView};
 use swan_core::time::Millis;
 
 use crate::names::Names;
@@ -229,4 +229,48 @@ fn show_uuid(uuid: &Uuid) -> String {
 
 fn list(items: &[impl ToString]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
+}
+
+/// One rollout of a view.
+pub(crate) fn rollout(names: &mut Names, app: &str, rollout: &RolloutView) -> String {
+    let from = rollout.from_version.as_ref().map_or("-".into(), |version| names.version(app, version));
+    let mut line = format!(
+        "  {} {} {} {from} to {} instances={}..{} ready={} limits={}..{} failures={}/{}",
+        rollout.id,
+        rollout.operation,
+        rollout.state,
+        names.version(app, &rollout.to_version),
+        rollout.instances.0,
+        rollout.instances.1,
+        rollout.ready,
+        rollout.limits.0,
+        rollout.limits.1,
+        rollout.failures.0,
+        rollout.failures.1,
+    );
+    if rollout.automatic {
+        line.push_str(" automatic");
+    }
+    if let Some(left) = rollout.deadline_in {
+        line.push_str(&format!(" {} s left", left.0 / 1000));
+    }
+    if !rollout.error.is_empty() {
+        line.push_str(&format!(" ({})", rollout.error));
+    }
+    line
+}
+
+/// One failure of a view.
+pub(crate) fn failure(names: &mut Names, app: &str, failure: &FailureView) -> String {
+    let code = failure.exit_code.map_or(String::new(), |code| format!(" code={code}"));
+    let counted = if failure.counted { "" } else { " not counted" };
+    format!(
+        "  {} {} {} {} {} on {}{code}{counted}",
+        names.task(&failure.task),
+        names.version(app, &failure.version),
+        failure.state,
+        failure.reason,
+        failure.message,
+        failure.host
+    )
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::Bytes;
 use swan_core::id::DottedId;
 use swan_core::limits::IDEMPOTENCY_KEY_BYTES_MAX;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, IdempotencyKey};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, Guard, IdempotencyKey};
 
 use crate::body;
 use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
@@ -18,7 +18,7 @@ use crate::reply::digest;
 pub(crate) struct Target {
     /// `{app}`, in lower case.
     pub(crate) app: Option<DottedId>,
-    /// `{task}` or `{version}`.
+    /// `{task}`, `{version}` or `{agent}`.
     pub(crate) part: String,
 }
 
@@ -82,6 +82,21 @@ impl Parameters {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
+    /// Whether `name` is said to be `true`; only `true` and `false` may be said.
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.last(name) {
+            Some("true") => Ok(true),
+            Some("false") | None => Ok(false),
+            Some(_) => Err(Problem::bad_request(format!("{name} must be 'true' or 'false'"))),
+        }
+    }
+
+    /// All values of `name` joined by commas.
+    pub(crate) fn joined(&self, name: &str) -> String {
+        let values = self.0.iter().filter(|(known, value)| known == name && !value.is_empty());
+        values.map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(",")
+    }
+
     /// Every value of `name`, also those joined by commas.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
         let values = self.0.iter().filter(|(known, _)| known == name).flat_map(|(_, value)| value.split(','));
@@ -102,6 +117,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let parameters = Parameters::from_request_parts(parts, state).await?;
         parameters.only(&["limit", "after"])?;
+        Self::of(&parameters)
+    }
+}
+
+impl Paging {
+    /// Takes it out of parameters that may hold more.
+    pub(crate) fn of(parameters: &Parameters) -> Result<Self, Problem> {
         let limit = match parameters.last("limit") {
             None => PAGE_ITEMS_DEFAULT,
             Some(text) => match text.parse() {
@@ -116,13 +138,14 @@ impl<S: Send + Sync> FromRequestParts<S> for Paging {
     }
 }
 
-/// A request that changes something.
+/// A request that changes something. Each handler says by [`Self::takes`] which parameters it knows.
 #[derive(Debug)]
 pub(crate) struct Change {
     pub(crate) target: Target,
-    pub(crate) body: Bytes,
+    pub(crate) parameters: Parameters,
+    body: Bytes,
     /// The revision that the caller has seen.
-    pub(crate) if_match: Option<u64>,
+    if_match: Option<u64>,
     headers: HeaderMap,
     caller: Caller,
     idempotency: Option<IdempotencyKey>,
@@ -134,24 +157,41 @@ impl<S: Send + Sync> FromRequest<S> for Change {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let (mut parts, content) = request.into_parts();
         let target = Target::from_request_parts(&mut parts, state).await?;
-        Parameters::from_request_parts(&mut parts, state).await?.only(&[])?;
+        let parameters = Parameters::from_request_parts(&mut parts, state).await?;
         let if_match = if_match(&parts.headers)?;
         let key = idempotency_key(&parts.headers)?;
         let body = body::read(&parts.headers, content).await?;
         let idempotency = key.map(|key| {
-            let fingerprint = digest(&[parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &body]);
-            IdempotencyKey { key, fingerprint }
+            let mut all = vec![parts.method.as_str().as_bytes(), parts.uri.path().as_bytes(), &body];
+            all.extend(parts.uri.query().map(str::as_bytes));
+            IdempotencyKey { key, fingerprint: digest(&all) }
         });
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
-        Ok(Self { target, body, if_match, headers: parts.headers, caller, idempotency })
+        Ok(Self { target, parameters, body, if_match, headers: parts.headers, caller, idempotency })
     }
 }
 
 impl Change {
+    /// Refuses all parameters but these.
+    pub(crate) fn takes(self, known: &[&str]) -> Result<Self, Problem> {
+        self.parameters.only(known)?;
+        Ok(self)
+    }
+
+    /// On what condition the change is taken.
+    pub(crate) fn guard(&self) -> Result<Guard, Problem> {
+        Ok(Guard { if_match: self.if_match, force: self.parameters.flag("force")? })
+    }
+
+    /// Whether there is a body.
+    pub(crate) fn has_body(&self) -> bool {
+        !self.body.trim_ascii().is_empty()
+    }
+
     /// The body, which must be there and say that it is JSON.
     pub(crate) fn json(&self) -> Result<&Bytes, Problem> {
         body::require_json(&self.headers)?;
-        if self.body.trim_ascii().is_empty() {
+        if !self.has_body() {
             return Err(Problem::bad_request("the body must not be empty: it must hold a JSON object"));
         }
         Ok(&self.body)

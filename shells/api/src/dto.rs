@@ -1,13 +1,21 @@
 //! Owns the JSON documents of `/v1`: original Swan's field names, with what is new beside them.
 
+mod event;
+mod past;
+mod placement;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use swan_core::scheduler::event::{Event, EventKind};
 use swan_core::scheduler::view::{AppView, QuarantinedView, TaskView, VersionView};
 use utoipa::ToSchema;
 
+pub use self::event::{EventDto, GapDto, WhoDto};
+pub use self::past::{DryRunDto, FailureDto, RolloutDto};
+pub use self::placement::{
+    AgentDto, ExplainDto, FailingDto, GivenUpDto, NearestDto, OfferedDto, OutageDto, PlacedDto, WaitingDto,
+};
 use crate::timestamp::rfc3339;
 
 /// An app.
@@ -22,7 +30,8 @@ pub struct AppDto {
     pub name: String,
     pub run_as: String,
     pub cluster: String,
-    /// `noop`, or what is under way: `creating`, `scaling_up`, `scaling_down`, `updating`, `deleting`.
+    /// `noop`, or what is under way: `creating`, `scaling_up`, `scaling_down`, `updating`, `rollbacking`, `restarting`,
+    /// `stopping`, `starting`, `deleting`.
     pub operation_status: String,
     /// Instances already where the change under way wants them; -1 if none is under way.
     pub progress: i64,
@@ -136,6 +145,36 @@ pub struct CreatedDto {
 pub struct ScaleDto {
     /// How many instances there shall be.
     pub instances: u32,
+    /// Static addresses that replace those of the app; without them, or with an empty list, it keeps its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ips: Option<Vec<String>>,
+}
+
+/// The body of a rollback.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rollback)]
+pub struct RollbackDto {
+    /// The version to go back to; without one, the newest earlier one of another configuration.
+    pub version: Option<String>,
+}
+
+/// The answer to a reset.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Reset)]
+pub struct ResetDto {
+    /// What was under way, as `operationStatus`.
+    pub previous: String,
+    /// Always `noop`.
+    pub current: String,
+}
+
+/// The answer to a version that was added.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Added)]
+pub struct AddedDto {
+    /// The version's id.
+    pub id: String,
 }
 
 /// A task of ours that no record knows; it is left alone.
@@ -179,70 +218,6 @@ pub(crate) struct BuildDto {
     pub(crate) commit: String,
     pub(crate) os: String,
     pub(crate) arch: String,
-}
-
-/// Who asked for a change.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Who)]
-pub struct WhoDto {
-    pub name: String,
-    pub address: String,
-}
-
-/// The data of an event; which fields stand depends on `type`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
-#[schema(as = Event)]
-pub struct EventDto {
-    /// `<epoch>-<seq>-<n>`.
-    pub id: String,
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// RFC 3339, UTC.
-    pub at: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub who: Option<WhoDto>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub version_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub task_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub slot: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ports: Option<Vec<u16>>,
-    /// The task's new state.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<String>,
-    /// Why, or how a change failed; empty if all is well.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub message: Option<String>,
-    /// What has ended, as `operationStatus` named it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub operation: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub instances: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub previous_instances: Option<u32>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub framework_id: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub master: Option<String>,
-}
-
-/// The data of a `gap` event: events may be missing here, so read again what you hold.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Gap)]
-pub struct GapDto {
-    /// Always `gap`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `unknown`: the id that you came back with is not known (any more). `slow`: you read too slowly; come back.
-    pub reason: String,
 }
 
 impl From<AppView> for AppDto {
@@ -328,85 +303,6 @@ impl From<QuarantinedView> for QuarantinedDto {
             agent_id: task.agent,
             status: task.state.to_owned(),
             first_seen: rfc3339(task.first_seen),
-        }
-    }
-}
-
-impl From<&Event> for EventDto {
-    fn from(event: &Event) -> Self {
-        let bare = Self {
-            id: event.id.to_string(),
-            kind: event.kind.name().to_owned(),
-            at: rfc3339(event.at),
-            who: event.who.clone().map(|who| WhoDto { name: who.name, address: who.address }),
-            app_id: event.app.as_ref().map(ToString::to_string),
-            ..Self::default()
-        };
-        bare.with_kind(event.kind.clone())
-    }
-}
-
-impl EventDto {
-    fn with_kind(self, kind: EventKind) -> Self {
-        match kind {
-            EventKind::AppCreated { version, instances } => {
-                Self { version_id: Some(version), instances: Some(instances), ..self }
-            }
-            EventKind::AppUpdated { version } => Self { version_id: Some(version), ..self },
-            EventKind::AppScaled { from, to } => {
-                Self { previous_instances: Some(from), instances: Some(to), ..self }
-            }
-            EventKind::AppDeleting | EventKind::AppDeleted | EventKind::AppReleased => self,
-            EventKind::RolloutEnded { operation, error } => {
-                Self { operation: Some(operation), message: Some(error), ..self }
-            }
-            EventKind::TaskChanged { task, slot, version, agent, host, state, message } => Self {
-                agent_id: Some(agent.to_string()),
-                status: Some(state),
-                message: Some(message),
-                ..self.with_task(task.as_str(), slot, version, &host)
-            },
-            EventKind::TaskHealthy { task, slot, version, host, ports }
-            | EventKind::TaskUnhealthy { task, slot, version, host, ports } => {
-                Self { ports: Some(ports.to_vec()), ..self.with_task(task.as_str(), slot, version, &host) }
-            }
-            EventKind::TaskQuarantined { task, state } => {
-                Self { task_id: Some(task.to_string()), status: Some(state), ..self }
-            }
-            EventKind::FrameworkSubscribed { framework, master } => {
-                Self { framework_id: Some(framework), master: Some(master), ..self }
-            }
-            EventKind::AppQuarantined { reason } => Self { message: Some(reason), ..self },
-            EventKind::AppRolledBack { version, reason } => {
-                Self { version_id: Some(version), message: Some(reason), ..self }
-            }
-            EventKind::AppRestarting { version } => Self { version_id: Some(version), ..self },
-            EventKind::AppStopping
-            | EventKind::AppStarting
-            | EventKind::RolloutPaused
-            | EventKind::RolloutResumed
-            | EventKind::RolloutCancelled => self,
-            EventKind::SlotGivenUp { slot, reason } => {
-                Self { slot: Some(slot), message: Some(reason), ..self }
-            }
-            EventKind::BrakeEngaged { agents, tasks } => {
-                Self { message: Some(format!("{tasks} tasks on {agents} agents are lost at once")), ..self }
-            }
-            EventKind::BrakeReleased { by_operator } => {
-                let by =
-                    if by_operator { "overridden by an operator" } else { "enough agents have returned" };
-                Self { message: Some(by.into()), ..self }
-            }
-        }
-    }
-
-    fn with_task(self, task: &str, slot: u32, version: u64, host: &str) -> Self {
-        Self {
-            task_id: Some(task.to_owned()),
-            slot: Some(slot),
-            version_id: Some(version.to_string()),
-            host: Some(host.to_owned()),
-            ..self
         }
     }
 }

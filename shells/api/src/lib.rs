@@ -4,17 +4,21 @@ mod apps;
 mod auth;
 mod body;
 mod calls;
+mod changes;
 mod dto;
 mod events;
 mod feed;
+mod history;
 mod limits;
 mod manager;
 mod metrics;
 mod operations;
+mod placement;
 mod problem;
 mod quota;
 mod reading;
 mod reply;
+mod rollouts;
 mod routes;
 mod server;
 mod service;
@@ -23,8 +27,9 @@ mod timestamp;
 
 pub use auth::{TokenError, Tokens};
 pub use dto::{
-    AppDto, CreatedDto, EventDto, FrameworkDto, GapDto, HealthDto, LeaderDto, QuarantinedDto, ScaleDto,
-    TaskDto, VersionDto, WhoDto,
+    AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto, FailureDto,
+    FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, NearestDto, OfferedDto, OutageDto, PlacedDto,
+    QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto, WaitingDto, WhoDto,
 };
 pub use feed::{Batch, EventFeed, Subscription};
 pub use manager::{Answer, Manager, Read};

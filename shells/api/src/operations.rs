@@ -1,10 +1,12 @@
-//! Owns the routes about the manager itself: liveness, software, leadership, Mesos, quarantine, the API's description.
+//! Owns the routes about the manager itself: liveness, software, leadership, Mesos, quarantine, what concerns all apps, the API's
+//! description.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use swan_core::scheduler::api::ApiCall;
 
-use crate::calls::{Paging, Parameters};
+use crate::calls::{Change, Paging, Parameters};
 use crate::dto::{BuildDto, FrameworkDto, LeaderDto, QuarantinedDto};
 use crate::problem::{Problem, ProblemDto};
 use crate::reading::Reading;
@@ -104,6 +106,35 @@ pub(crate) async fn quarantine(
         Ok(reply::page(&headers, "/v1/quarantine", limit, &items, page.next.as_deref()))
     })
     .await
+}
+
+/// Deletes every app. Only if the manager was started with `--allow-purge`.
+#[utoipa::path(post, path = "/v1/purge", tag = "operations",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key is done once and answered alike")),
+    responses(
+        (status = 204, description = "Durable and under way"),
+        (status = 403, description = "The manager does not allow it", body = ProblemDto, content_type = "application/problem+json"),
+        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+pub(crate) async fn purge(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
+    if !api.config.allow_purge {
+        let detail = "this would delete every app, which only a manager started with --allow-purge does";
+        return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
+    }
+    api.change(change, ApiCall::Purge).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Overrides the disaster brake: what is lost is replaced in spite of it, until it would let go by itself.
+#[utoipa::path(post, path = "/v1/brake/override", tag = "operations",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key is done once and answered alike")),
+    responses(
+        (status = 204, description = "Durable; the brake has let go"),
+        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+pub(crate) async fn override_brake(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
+    api.change(change, ApiCall::OverrideBrake).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// This description.

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
-use swan_core::scheduler::api::{ApiError, ErrorKind};
+use swan_core::scheduler::api::{self, ApiError, ErrorKind};
 use utoipa::ToSchema;
 
 /// A refusal on its way out.
@@ -76,9 +76,14 @@ impl From<Box<ApiError>> for Problem {
             ErrorKind::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many"),
             ErrorKind::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
         };
-        let items =
-            error.problems.into_iter().map(|item| ProblemItem { path: item.path, message: item.message });
-        Self { status, slug, detail: error.detail, items: items.collect() }
+        let items = error.problems.into_iter().map(ProblemItem::from).collect();
+        Self { status, slug, detail: error.detail, items }
+    }
+}
+
+impl From<api::Problem> for ProblemItem {
+    fn from(problem: api::Problem) -> Self {
+        Self { path: problem.path, message: problem.message }
     }
 }
 

@@ -2,14 +2,20 @@
 
 use swan_core::id::DottedId;
 use swan_core::scheduler::View;
-use swan_core::scheduler::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
+use swan_core::scheduler::api::{ApiCall, ApiError};
+use swan_core::scheduler::view::{
+    AgentView, AppView, DryRunView, ExplainView, FailureView, ManagerView, Page, QuarantinedView,
+    RolloutView, TaskView, VersionView,
+};
+use swan_core::selector::AppFilter;
 
 /// The state as readers see it. Each method copies one bounded page at most.
 pub trait Reading {
     /// One app; ids compare case-insensitively.
     fn app(&self, app: &DottedId) -> Option<AppView>;
-    /// Apps in order of id, after the one named `after`.
-    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView>;
+    /// Apps that `filter` lets through, in order of id, after the one named `after`. A page may be short, or empty, and
+    /// yet have a next, since a bounded number of apps is looked at.
+    fn apps(&self, filter: &AppFilter, after: Option<&str>, limit: usize) -> Page<AppView>;
     /// The slots of an app with their tasks, after slot `after`; `None` if there is no such app.
     fn tasks(&self, app: &DottedId, after: Option<u32>, limit: usize) -> Option<Page<TaskView>>;
     /// One task, by its id or its slot's name.
@@ -18,6 +24,24 @@ pub trait Reading {
     fn versions(&self, app: &DottedId) -> Option<Vec<VersionView>>;
     /// One version of an app.
     fn version(&self, app: &DottedId, version: &str) -> Option<VersionView>;
+    /// The rollouts of an app that are remembered, newest first; the first may be under way. `None` if there is no such
+    /// app.
+    fn rollouts(&self, app: &DottedId) -> Option<Vec<RolloutView>>;
+    /// The failures that are remembered, by slot, newest first within one: of `slot` only, or of all slots after
+    /// `after_slot`; pages end between slots. `None` if there is no such app.
+    fn failures(
+        &self,
+        app: &DottedId,
+        slot: Option<u32>,
+        after_slot: Option<u32>,
+        limit: usize,
+    ) -> Option<Page<FailureView>>;
+    /// Why slots of an app wait, and why its tasks are where they are; `None` if there is no such app.
+    fn explain(&self, app: &DottedId) -> Option<ExplainView>;
+    /// Agents in order of id, after the one named `after`.
+    fn agents(&self, after: Option<&str>, limit: usize) -> Page<AgentView>;
+    /// What a change would do; `Err` if it would be refused.
+    fn dry_run(&self, call: &ApiCall) -> Result<DryRunView, Box<ApiError>>;
     /// The manager's standing.
     fn manager(&self) -> ManagerView;
     /// Tasks of ours that no record knows, in order of id, after the one named `after`.
@@ -53,8 +77,8 @@ impl Reading for View<'_> {
         View::app(self, app)
     }
 
-    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView> {
-        View::apps(self, after, limit)
+    fn apps(&self, filter: &AppFilter, after: Option<&str>, limit: usize) -> Page<AppView> {
+        View::apps_where(self, filter, after, limit)
     }
 
     fn tasks(&self, app: &DottedId, after: Option<u32>, limit: usize) -> Option<Page<TaskView>> {
@@ -71,6 +95,32 @@ impl Reading for View<'_> {
 
     fn version(&self, app: &DottedId, version: &str) -> Option<VersionView> {
         View::version(self, app, version)
+    }
+
+    fn rollouts(&self, app: &DottedId) -> Option<Vec<RolloutView>> {
+        View::rollouts(self, app)
+    }
+
+    fn failures(
+        &self,
+        app: &DottedId,
+        slot: Option<u32>,
+        after_slot: Option<u32>,
+        limit: usize,
+    ) -> Option<Page<FailureView>> {
+        View::failures(self, app, slot, after_slot, limit)
+    }
+
+    fn explain(&self, app: &DottedId) -> Option<ExplainView> {
+        View::explain(self, app)
+    }
+
+    fn agents(&self, after: Option<&str>, limit: usize) -> Page<AgentView> {
+        View::agents(self, after, limit)
+    }
+
+    fn dry_run(&self, call: &ApiCall) -> Result<DryRunView, Box<ApiError>> {
+        View::dry_run(self, call).map_err(Box::new)
     }
 
     fn manager(&self) -> ManagerView {

@@ -46,13 +46,15 @@ fn names(if_none_match: &HeaderValue, tag: &str) -> bool {
     text.split(',').map(str::trim).any(|one| one == "*" || one.strip_prefix("W/").unwrap_or(one) == tag)
 }
 
-/// The tag that a change answers with: the revision alone.
-pub(crate) fn with_revision(mut response: Response, revision: u64) -> Response {
-    response.headers_mut().insert(header::ETAG, header_value(&format!("\"{revision}\"")));
+/// The tag that a change of an app answers with: the revision alone.
+pub(crate) fn with_revision(mut response: Response, revision: Option<u64>) -> Response {
+    if let Some(revision) = revision {
+        response.headers_mut().insert(header::ETAG, header_value(&format!("\"{revision}\"")));
+    }
     response
 }
 
-/// A page of a listing: an array, and a `Link` to the next page if there is one.
+/// A page of a listing: an array, and a `Link` to the next page if there is one. `path` may hold a query.
 pub(crate) fn page(
     request: &HeaderMap,
     path: &str,
@@ -62,7 +64,8 @@ pub(crate) fn page(
 ) -> Response {
     let mut response = tagged(request, None, items);
     if let Some(next) = next {
-        let link = format!("<{path}?limit={limit}&after={}>; rel=\"next\"", escape(next));
+        let joint = if path.contains('?') { '&' } else { '?' };
+        let link = format!("<{path}{joint}limit={limit}&after={}>; rel=\"next\"", escape(next));
         response.headers_mut().insert(header::LINK, header_value(&link));
     }
     response

@@ -5,7 +5,7 @@ use axum::routing::{MethodRouter, delete, get, post, put};
 use utoipa::OpenApi;
 
 use crate::service::Api;
-use crate::{apps, events, metrics, operations, tasks};
+use crate::{apps, changes, events, history, metrics, operations, placement, rollouts, tasks};
 
 /// One route with one method.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,29 +47,47 @@ macro_rules! routes {
 }
 
 routes! {
-    get    "/ping"                               operations::ping       open;
-    get    "/version"                            operations::version    token;
-    get    "/metrics"                            metrics::metrics       open;
-    get    "/openapi.json"                       operations::open_api   token;
-    get    "/v1/ping"                            operations::v1_ping    open;
-    get    "/v1/version"                         operations::v1_version token;
-    get    "/v1/leader"                          operations::leader     token;
-    get    "/v1/framework"                       operations::framework  token;
-    get    "/v1/quarantine"                      operations::quarantine token;
-    get    "/v1/events"                          events::follow         token;
-    get    "/v1/apps"                            apps::list             token;
-    post   "/v1/apps"                            apps::create           token;
-    get    "/v1/apps/{app}"                      apps::show             token;
-    put    "/v1/apps/{app}"                      apps::update           token;
-    delete "/v1/apps/{app}"                      apps::delete           token;
-    post   "/v1/apps/{app}/scale"                apps::scale            token;
-    post   "/v1/apps/{app}/release"              apps::release          token;
-    get    "/v1/apps/{app}/versions"             apps::versions         token;
-    get    "/v1/apps/{app}/versions/{version}"   apps::version          token;
-    get    "/v1/apps/{app}/tasks"                tasks::list            token;
-    delete "/v1/apps/{app}/tasks"                tasks::kill_all        token;
-    get    "/v1/apps/{app}/tasks/{task}"         tasks::show            token;
-    delete "/v1/apps/{app}/tasks/{task}"         tasks::kill            token;
+    get    "/ping"                                operations::ping           open;
+    get    "/version"                             operations::version        token;
+    get    "/metrics"                             metrics::metrics           open;
+    get    "/openapi.json"                        operations::open_api       token;
+    get    "/v1/ping"                             operations::v1_ping        open;
+    get    "/v1/version"                          operations::v1_version     token;
+    get    "/v1/leader"                           operations::leader         token;
+    get    "/v1/framework"                        operations::framework      token;
+    get    "/v1/quarantine"                       operations::quarantine     token;
+    get    "/v1/events"                           events::follow             token;
+    get    "/v1/agents"                           placement::agents          token;
+    get    "/v1/agents/{agent}"                   placement::agent           token;
+    post   "/v1/brake/override"                   operations::override_brake token;
+    post   "/v1/purge"                            operations::purge          token;
+    get    "/v1/apps"                             apps::list                 token;
+    post   "/v1/apps"                             changes::create            token;
+    get    "/v1/apps/{app}"                       apps::show                 token;
+    put    "/v1/apps/{app}"                       changes::update            token;
+    delete "/v1/apps/{app}"                       changes::delete            token;
+    post   "/v1/apps/{app}/scale"                 changes::scale             token;
+    post   "/v1/apps/{app}/rollback"              changes::rollback          token;
+    post   "/v1/apps/{app}/restart"               changes::restart           token;
+    post   "/v1/apps/{app}/stop"                  changes::stop              token;
+    post   "/v1/apps/{app}/start"                 changes::start             token;
+    post   "/v1/apps/{app}/reset"                 changes::reset             token;
+    post   "/v1/apps/{app}/release"               changes::release           token;
+    get    "/v1/apps/{app}/rollouts"              rollouts::list             token;
+    get    "/v1/apps/{app}/rollout"               rollouts::show             token;
+    post   "/v1/apps/{app}/rollout/pause"         rollouts::pause            token;
+    post   "/v1/apps/{app}/rollout/resume"        rollouts::resume           token;
+    post   "/v1/apps/{app}/rollout/cancel"        rollouts::cancel           token;
+    get    "/v1/apps/{app}/explain"               placement::explain         token;
+    get    "/v1/apps/{app}/failures"              history::failures          token;
+    get    "/v1/apps/{app}/versions"              apps::versions             token;
+    post   "/v1/apps/{app}/versions"              changes::add_version       token;
+    get    "/v1/apps/{app}/versions/{version}"    apps::version              token;
+    get    "/v1/apps/{app}/tasks"                 tasks::list                token;
+    delete "/v1/apps/{app}/tasks"                 tasks::kill_all            token;
+    get    "/v1/apps/{app}/tasks/{task}"          tasks::show                token;
+    delete "/v1/apps/{app}/tasks/{task}"          tasks::kill                token;
+    get    "/v1/apps/{app}/tasks/{task}/history"  history::of_task           token;
 }
 
 /// The OpenAPI document.

@@ -37,6 +37,8 @@ pub struct Config {
     pub build: Build,
     /// Whom to let in; without it everyone, as `anonymous`.
     pub tokens: Option<Tokens>,
+    /// Whether all apps may be deleted at once.
+    pub allow_purge: bool,
 }
 
 /// What every handler may use.

@@ -82,6 +82,7 @@ pub(crate) async fn show(
         (status = 404, description = "No such app or task", body = ProblemDto, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn kill(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
     let (app, name) = (change.target.app().clone(), change.target.part.to_ascii_lowercase());
     let task = if TaskName::parse(&name).is_some() {
         TaskId::new(name)
@@ -105,11 +106,12 @@ pub(crate) async fn kill(State(api): State<Api>, change: Change) -> Result<Respo
         (status = 423, description = "A change is under way", body = ProblemDto, content_type = "application/problem+json"),
         (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
 pub(crate) async fn kill_all(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
     let call = ApiCall::KillTasks { app: change.target.app().clone() };
     api.change(change, call).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-fn no_such_task(target: &Target) -> Problem {
+pub(crate) fn no_such_task(target: &Target) -> Problem {
     Problem::not_found(format!("app '{}' has no task '{}'", target.app(), target.part))
 }

@@ -7,7 +7,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use swan_api::Tokens;
 use swan_core::mesos::Attribute;
 
-use crate::cli::{AppArgs, EventsArgs, TaskArgs, VersionArgs};
+use crate::cli::{
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
+};
 use crate::failure::Failure;
 use crate::sim::SimArgs;
 
@@ -36,6 +38,14 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Look at and end tasks.
     Task(TaskArgs),
+    /// Look at changes of apps, and steer the one under way.
+    Rollout(RolloutArgs),
+    /// Say why an app's tasks wait, or are where they are.
+    Explain(ExplainArgs),
+    /// Look at the agents of the cluster.
+    Agent(AgentArgs),
+    /// Override the brake that holds when many agents are lost at once.
+    Brake(BrakeArgs),
     /// Follow what happens.
     Events(EventsArgs),
     /// Print versions of this program and of the manager.
@@ -63,6 +73,10 @@ pub(crate) struct ServingArgs {
     /// Let everyone call who can reach an address beyond loopback.
     #[arg(long, env = "SWAN_INSECURE")]
     pub(crate) insecure: bool,
+
+    /// Let callers delete all apps at once, by 'POST /v1/purge'.
+    #[arg(long, env = "SWAN_ALLOW_PURGE")]
+    pub(crate) allow_purge: bool,
 }
 
 impl ServingArgs {

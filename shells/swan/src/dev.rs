@@ -47,6 +47,7 @@ pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
         listener,
         advertise: None,
         tokens,
+        allow_purge: arguments.serving.allow_purge,
     };
     let served = service::run(plan, &runtime);
     runtime.block_on(cluster.stop());

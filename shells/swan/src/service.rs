@@ -41,6 +41,8 @@ pub(crate) struct Plan {
     pub(crate) advertise: Option<String>,
     /// Whom to let in.
     pub(crate) tokens: Option<Tokens>,
+    /// Whether all apps may be deleted at once.
+    pub(crate) allow_purge: bool,
 }
 
 /// Opens the API's socket; says which flag is wrong if it cannot.
@@ -102,7 +104,8 @@ async fn serve(plan: Plan, handle: Handle, end: oneshot::Receiver<Option<End>>) 
     let listener = tokio::net::TcpListener::from_std(plan.listener).map_err(fail)?;
     let address = listener.local_addr().map_err(fail)?;
     let advertise = plan.advertise.unwrap_or_else(|| address.to_string());
-    let config = swan_api::Config { advertise, build: build(), tokens: plan.tokens };
+    let (tokens, allow_purge) = (plan.tokens, plan.allow_purge);
+    let config = swan_api::Config { advertise, build: build(), tokens, allow_purge };
     tracing::info!("listening on http://{address}");
     tokio::select! {
         end = end => over(end.unwrap_or(None)),

@@ -6,11 +6,13 @@
 
 mod api;
 mod builtin;
+mod commands;
 mod docker;
 mod docker_rollouts;
 mod events;
 mod http;
 mod manager;
+mod original;
 mod patience;
 mod program;
 mod requests;

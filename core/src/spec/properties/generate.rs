@@ -2,7 +2,7 @@
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use proptest::collection::{btree_map, btree_set, vec};
@@ -314,7 +314,7 @@ fn connected(spec: AppSpec) -> impl Strategy<Value = AppSpec> {
     let ips = btree_set("10\\.[1-9]\\.[1-9][0-9]\\.[0-9]", 0..3);
     (network, ips, labels()).prop_map(move |(((network, ports, require_ports), health), ips, labels)| {
         let in_own = matches!(network, Network::User(_));
-        let ips = ips.into_iter().filter(|_| in_own).map(|ip| ip.to_string()).collect();
+        let ips = ips.into_iter().filter(|_| in_own).collect();
         AppSpec { network, ips, ports, require_ports, health, labels, ..spec.clone() }
     })
 }

@@ -1,37 +1,46 @@
 //! Owns pairs of documents that mean the same: legacy or lax, and canonical.
 
 use alloc::format;
+use alloc::string::String;
 
 use super::parse;
 
-/// Each pair of documents says the same: a legacy or lax form, and Marathon's canonical one.
+const BRIDGE: &str = r#","networks":[{"mode":"container/bridge"}]"#;
+
+/// An app whose `container.docker` also says `docker`.
+fn docker(docker: &str, more: &str) -> String {
+    format!(r#"{{"id":"a","container":{{"docker":{{"image":"nginx"{docker}}}}}{more}}}"#)
+}
+
+/// The same, of which `container` also says `container`.
+fn canonical(container: &str, more: &str) -> String {
+    format!(r#"{{"id":"/a","container":{{"type":"DOCKER","docker":{{"image":"nginx"}}{container}}}{more}}}"#)
+}
+
+fn check(pairs: &[(String, String)]) {
+    for (legacy, canonical) in pairs {
+        assert_eq!(parse(legacy).spec.canonical_json(), parse(canonical).spec.canonical_json(), "{legacy}");
+    }
+}
+
 #[test]
-fn legacy_forms_become_canonical_ones() {
-    let docker = |docker: &str, more: &str| {
-        format!(r#"{{"id":"a","container":{{"docker":{{"image":"nginx"{docker}}}}}{more}}}"#)
-    };
-    let canonical = |container: &str, more: &str| {
-        format!(
-            r#"{{"id":"/a","container":{{"type":"DOCKER","docker":{{"image":"nginx"}}{container}}}{more}}}"#
-        )
-    };
-    let bridge = r#","networks":[{"mode":"container/bridge"}]"#;
-    let pairs = [
+fn legacy_networks_and_ports_become_canonical_ones() {
+    check(&[
         (docker(r#","network":"HOST""#, ""), canonical("", r#","networks":[{"mode":"host"}]"#)),
         (docker(r#","network":"host","portMappings":[{"containerPort":80}]"#, ""), canonical("", "")),
         (
             docker(r#","network":"BRIDGE""#, ""),
-            canonical(r#","portMappings":[{"containerPort":0,"hostPort":0,"name":"default"}]"#, bridge),
+            canonical(r#","portMappings":[{"containerPort":0,"hostPort":0,"name":"default"}]"#, BRIDGE),
         ),
         (
             docker(r#","network":"bridge","portMappings":[{"containerPort":80}]"#, r#","requirePorts":true"#),
-            canonical(r#","portMappings":[{"containerPort":80,"hostPort":0}]"#, bridge),
+            canonical(r#","portMappings":[{"containerPort":80,"hostPort":0}]"#, BRIDGE),
         ),
         (
             docker(r#","network":"BRIDGE""#, r#","ports":[10000,10001]"#),
-            canonical(r#","portMappings":[{"servicePort":10000},{"servicePort":10001}]"#, bridge),
+            canonical(r#","portMappings":[{"servicePort":10000},{"servicePort":10001}]"#, BRIDGE),
         ),
-        (docker(r#","network":"BRIDGE","portMappings":[]"#, ""), canonical(r#","portMappings":[]"#, bridge)),
+        (docker(r#","network":"BRIDGE","portMappings":[]"#, ""), canonical(r#","portMappings":[]"#, BRIDGE)),
         (
             docker("", r#","ports":[8080,0]"#),
             canonical("", r#","portDefinitions":[{"port":8080,"protocol":"tcp"},{"port":0}]"#),
@@ -52,6 +61,12 @@ fn legacy_forms_become_canonical_ones() {
             docker("", r#","healthChecks":[{"path":"/"}]"#),
             canonical("", r#","healthChecks":[{"protocol":"HTTP","portIndex":0}]"#),
         ),
+    ]);
+}
+
+#[test]
+fn networks_of_users_have_a_legacy_form() {
+    check(&[
         (
             docker(
                 r#","network":"USER","portMappings":[{"containerPort":80},{"containerPort":81,"hostPort":0}]"#,
@@ -66,11 +81,17 @@ fn legacy_forms_become_canonical_ones() {
             docker("", r#","ipAddress":{"networkName":"dcos"}"#),
             canonical(r#","portMappings":[{"name":"default"}]"#, r#","networks":[{"name":"dcos"}]"#),
         ),
-        (docker("", r#","ipAddress":{"networkName":"mesos-bridge"}"#), canonical("", bridge)),
+        (docker("", r#","ipAddress":{"networkName":"mesos-bridge"}"#), canonical("", BRIDGE)),
         (
             docker("", r#","networks":[{"name":"dcos"}],"portDefinitions":[{"port":10000}]"#),
             canonical(r#","portMappings":[{"servicePort":10000}]"#, r#","networks":[{"name":"dcos"}]"#),
         ),
+    ]);
+}
+
+#[test]
+fn lax_policies_become_canonical_ones() {
+    check(&[
         (
             docker(
                 "",
@@ -104,10 +125,7 @@ fn legacy_forms_become_canonical_ones() {
             docker("", r#","proxy":{"enabled":true,"alias":"A.example.com","listen":"80"}"#),
             canonical("", r#","proxy":{"proxies":[{"alias":"a.example.com","listen":80,"sticky":false}]}"#),
         ),
-    ];
-    for (legacy, canonical) in pairs {
-        assert_eq!(parse(&legacy).spec.canonical_json(), parse(&canonical).spec.canonical_json(), "{legacy}");
-    }
+    ]);
 }
 
 /// Ports of Mesos's own containers, which run under Docker here.

@@ -394,3 +394,13 @@ fn ports_and_addresses_must_fit_their_network() {
         assert!(told.len() == 1 && told[0].starts_with(expected), "{more}: {told:?} is not {expected}");
     }
 }
+
+#[test]
+fn what_may_be_secret_is_not_shown_in_a_refusal() {
+    let told = problems(
+        r#"{"id":"/a","env":{"A":4711},"uris":[4711,"a 4711"],"container":{"docker":{"image":"x@4711",
+            "parameters":[{"key":"a","value":4711},{"key":"b","value":"4711\u0000"}]}}}"#,
+    );
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert!(!told.iter().any(|problem| problem.contains("4711")), "{told:?}");
+}

@@ -3,9 +3,8 @@
 use super::{parse, web};
 use crate::spec::*;
 
-/// A change of one field, and whether running tasks stay as they are.
-fn changes(base: &AppSpec) -> Vec<(&'static str, AppSpec, bool)> {
-    // Taken apart, so that a new field cannot be forgotten here.
+/// Taken apart, so that a new field cannot be forgotten in the list below.
+fn name_every_field(spec: &AppSpec) {
     let AppSpec {
         path: _,
         command: _,
@@ -42,7 +41,11 @@ fn changes(base: &AppSpec) -> Vec<(&'static str, AppSpec, bool)> {
         role: _,
         accepted_roles: _,
         carried: _,
-    } = base;
+    } = spec;
+}
+
+/// A change of one field, and whether running tasks stay as they are.
+fn changes(base: &AppSpec) -> Vec<(&'static str, AppSpec, bool)> {
     let with = |more: &str| parse(&web(more)).spec;
     let contained = |container: &str| {
         parse(&format!(r#"{{"id":"/shop/web","container":{{"docker":{{"image":"nginx"{container}}}}}"#)).spec
@@ -90,6 +93,7 @@ fn changes(base: &AppSpec) -> Vec<(&'static str, AppSpec, bool)> {
 #[test]
 fn only_what_a_running_task_sees_replaces_it() {
     let base = parse(&web("")).spec;
+    name_every_field(&base);
     for (field, changed, same) in changes(&base) {
         assert!(changed != base, "{field} was not changed");
         assert_eq!(base.same_containers(&changed), same, "{field}");
@@ -113,4 +117,11 @@ fn what_only_the_canonical_form_tells_apart_replaces_nothing() {
     };
     assert!(with("HTTP", 0).same_containers(&with("MESOS_HTTP", 0)));
     assert!(with("HTTP", 0).same_containers(&with("HTTP", 10_000)));
+    let in_own = |service: u16| {
+        parse(&format!(
+            r#"{{"id":"/a","networks":[{{"name":"dcos"}}],"container":{{"docker":{{"image":"a"}},"portMappings":[{{"servicePort":{service}}}]}}}}"#
+        ))
+        .spec
+    };
+    assert!(in_own(0).same_containers(&in_own(10_000)));
 }

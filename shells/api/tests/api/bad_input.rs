@@ -29,7 +29,9 @@ async fn bodies_that_are_no_scale_are_refused() {
         "{\"instances\":5,}",
         "{\"instances\":5}}",
         "{\"instances\":5,\"instances\":6}",
-        "{\"instances\":5,\"ips\":[]}",
+        "{\"instances\":5,\"ips\":\"10.0.0.1\"}",
+        "{\"instances\":5,\"ips\":[1]}",
+        "{\"instances\":5,\"ip\":[]}",
         "{instances:5}",
         "{'instances':5}",
         "\u{feff}{\"instances\":5}",
@@ -118,8 +120,12 @@ async fn odd_queries_are_refused_rather_than_ignored() {
         "limit=",
         "limit=18446744073709551616",
         "limit=+x",
-        "labels=a%3Db",
+        "labels=a%20b",
+        "labels=%2C",
+        "labels=a%3Db%00c%20d",
+        "labels=a&labels=%21",
         "fields=runAs",
+        "fields=user%3D%3Dshop",
         "compose=x",
         "x",
     ] {
@@ -138,7 +144,16 @@ async fn odd_queries_are_refused_rather_than_ignored() {
     for after in ["", "%FF", "zzz", "web.shop", "%00", "%0d%0a"] {
         assert_eq!(get(served.address, &format!("/v1/apps?after={after}")).await.status, 200, "{after}");
     }
-    assert_eq!(send(served.address, "DELETE", "/v1/apps/web.shop?force=true", &[], "").await.status, 400);
+    for query in ["force=1", "force", "force=True", "dryRun=yes", "dryRun=", "dryrun=true", "version=1"] {
+        let got = send(served.address, "DELETE", &format!("/v1/apps/web.shop?{query}"), &[], "").await;
+        assert_eq!(got.status, 400, "{query}");
+        got.problem();
+    }
+    for query in ["slot=x", "slot=-1", "slot=", "after=x", "slot=1.5", "app=web"] {
+        let got = get(served.address, &format!("/v1/apps/web.shop/failures?{query}")).await;
+        assert_eq!(got.status, 400, "{query}");
+    }
+    assert!(served.state().asked.is_empty());
 }
 
 #[tokio::test]

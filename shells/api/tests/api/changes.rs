@@ -132,9 +132,12 @@ async fn a_key_comes_with_a_fingerprint_of_the_whole_request() {
     };
     let first = ask("PUT", "/v1/apps/a", "{}").await;
     assert_eq!(ask("PUT", "/v1/apps/a/", "{}").await, first);
-    for (method, path, body) in
-        [("DELETE", "/v1/apps/a", ""), ("PUT", "/v1/apps/b", "{}"), ("PUT", "/v1/apps/a", "{ }")]
-    {
+    for (method, path, body) in [
+        ("DELETE", "/v1/apps/a", ""),
+        ("PUT", "/v1/apps/b", "{}"),
+        ("PUT", "/v1/apps/a", "{ }"),
+        ("PUT", "/v1/apps/a?force=true", "{}"),
+    ] {
         assert_ne!(ask(method, path, body).await, first, "{method} {path} {body}");
     }
     for bad in ["idempotency-key:", "idempotency-key: a b", "idempotency-key: k\r\nidempotency-key: k"] {

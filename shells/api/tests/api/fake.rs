@@ -7,10 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use swan_api::{Answer, Config, EventFeed, Manager, Read, Reading, Stat, StatKind, Tokens, serve};
 use swan_core::id::{AppPath, DottedId, TaskId};
 use swan_core::record::{Epoch, Seq};
-use swan_core::scheduler::api::{ApiError, ApiReply, ApiRequest, ErrorKind, Problem};
+use swan_core::scheduler::api::{ApiCall, ApiError, ApiReply, ApiRequest, ErrorKind, Problem};
 use swan_core::scheduler::event::{Event, EventId, EventKind};
 use swan_core::scheduler::input::Build;
-use swan_core::scheduler::view::{AppView, ManagerView, Page, QuarantinedView, TaskView, VersionView};
+use swan_core::scheduler::view::{
+    AgentView, AppView, DryRunView, ExplainView, FailureView, ManagerView, Page, QuarantinedView,
+    RolloutView, TaskView, VersionView,
+};
+use swan_core::selector::{AppFields, AppFilter};
 use swan_core::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -25,6 +29,14 @@ pub(crate) struct Fake {
 pub(crate) struct State {
     pub(crate) apps: BTreeMap<String, AppView>,
     pub(crate) tasks: Vec<TaskView>,
+    pub(crate) rollouts: Vec<RolloutView>,
+    pub(crate) failures: Vec<FailureView>,
+    pub(crate) explained: ExplainView,
+    pub(crate) agents: Vec<AgentView>,
+    /// What every dry run is answered.
+    pub(crate) dry_run: DryRunView,
+    /// What dry runs were asked.
+    pub(crate) dry_asked: Vec<ApiCall>,
     pub(crate) standing: ManagerView,
     /// What the next changes are answered; by default, they are accepted.
     pub(crate) error: Option<ApiError>,
@@ -55,9 +67,18 @@ impl Served {
     }
 
     pub(crate) async fn with(tokens: Option<&str>, feed: EventFeed) -> Self {
+        Self::of(Fake::new(tokens, feed)).await
+    }
+
+    /// A manager that may be told to delete everything.
+    pub(crate) async fn that_may_be_purged() -> Self {
+        let (fake, config) = Fake::new(None, EventFeed::new());
+        Self::of((fake, Config { allow_purge: true, ..config })).await
+    }
+
+    async fn of((fake, config): (Arc<Fake>, Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (fake, config) = Fake::new(tokens, feed);
         let manager: Arc<dyn Manager> = Arc::clone(&fake) as _;
         let task = tokio::spawn(async move {
             let never = serve(listener, manager, config).await;
@@ -103,6 +124,7 @@ impl Fake {
             advertise: "swan.example:9999".to_owned(),
             build: Build { version: "9.9.9".to_owned(), commit: "abc".to_owned() },
             tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
+            allow_purge: false,
         };
         (Arc::new(Self { state, feed }), config)
     }
@@ -140,9 +162,10 @@ impl Manager for Fake {
             (Some(error), _) => Err(Box::new(error)),
             (None, true) => Ok(ApiReply::Unchanged { app, revision: 7 }),
             (None, false) => match &state.asked.last().expect("pushed above").call {
-                swan_core::scheduler::api::ApiCall::CreateApp { .. } => {
+                ApiCall::CreateApp { .. } | ApiCall::AddVersion { .. } => {
                     Ok(ApiReply::Created { app, revision: 1, version: "17".to_owned() })
                 }
+                ApiCall::Purge | ApiCall::OverrideBrake => Ok(ApiReply::Done),
                 _ => Ok(ApiReply::Accepted { app, revision: 8 }),
             },
         };
@@ -176,10 +199,15 @@ impl Reading for Look<'_> {
         self.0.state().apps.get(app.as_str()).cloned()
     }
 
-    fn apps(&self, after: Option<&str>, limit: usize) -> Page<AppView> {
+    /// Looks at `limit` apps, whatever the filter lets through of them.
+    fn apps(&self, filter: &AppFilter, after: Option<&str>, limit: usize) -> Page<AppView> {
         let apps: Vec<AppView> = self.0.state().apps.values().cloned().collect();
-        let page = page(apps, after.map(str::to_owned), limit, |app| app.id.to_string());
+        let mut page = page(apps, after.map(str::to_owned), limit, |app| app.id.to_string());
         self.count(page.items.len());
+        page.items.retain(|app| {
+            let fields = AppFields { name: &app.name, run_as: &app.run_as, cluster: &app.cluster };
+            filter.matches(&app.labels.iter().cloned().collect(), fields)
+        });
         page
     }
 
@@ -211,6 +239,47 @@ impl Reading for Look<'_> {
 
     fn version(&self, app: &DottedId, version: &str) -> Option<VersionView> {
         self.versions(app)?.into_iter().find(|known| known.id == version)
+    }
+
+    fn rollouts(&self, app: &DottedId) -> Option<Vec<RolloutView>> {
+        self.app(app)?;
+        Some(self.0.state().rollouts.clone())
+    }
+
+    /// A page ends with the first slot that fills it.
+    fn failures(
+        &self,
+        app: &DottedId,
+        slot: Option<u32>,
+        after_slot: Option<u32>,
+        limit: usize,
+    ) -> Option<Page<FailureView>> {
+        self.app(app)?;
+        let mut items = self.0.state().failures.clone();
+        items.retain(|failure| {
+            slot.is_none_or(|slot| failure.slot == slot)
+                && after_slot.is_none_or(|after| failure.slot > after)
+        });
+        let last = items.get(limit - 1).map(|failure| failure.slot);
+        let rest = items.iter().filter(|failure| last.is_some_and(|last| failure.slot > last)).count();
+        items.truncate(items.len() - rest);
+        Some(Page { items, next: last.filter(|_| rest > 0).map(|slot| slot.to_string()) })
+    }
+
+    fn explain(&self, app: &DottedId) -> Option<ExplainView> {
+        self.app(app)?;
+        Some(self.0.state().explained.clone())
+    }
+
+    fn agents(&self, after: Option<&str>, limit: usize) -> Page<AgentView> {
+        let agents = self.0.state().agents.clone();
+        page(agents, after.map(str::to_owned), limit, |agent| agent.id.clone())
+    }
+
+    fn dry_run(&self, call: &ApiCall) -> Result<DryRunView, Box<ApiError>> {
+        let mut state = self.0.state();
+        state.dry_asked.push(call.clone());
+        state.error.clone().map_or_else(|| Ok(state.dry_run.clone()), |error| Err(Box::new(error)))
     }
 
     fn manager(&self) -> ManagerView {

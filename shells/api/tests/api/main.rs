@@ -6,6 +6,8 @@ mod client;
 mod events;
 mod fake;
 mod limits;
+mod past;
 mod reads;
+mod rollouts;
 mod routes;
 mod time;

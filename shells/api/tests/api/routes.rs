@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 
 use swan_api::{EventFeed, ROUTES, open_api};
 
-use crate::client::{get, send};
+use crate::client::{get, json, send};
 use crate::fake::Served;
 
 const METHODS: [&str; 5] = ["get", "post", "put", "delete", "patch"];
 
 fn filled(path: &str) -> String {
-    path.replace("{app}", "web.shop").replace("{task}", "0.web.shop").replace("{version}", "17")
+    path.replace("{app}", "web.shop")
+        .replace("{task}", "0.web.shop")
+        .replace("{version}", "17")
+        .replace("{agent}", "S1")
 }
 
 #[tokio::test]
@@ -64,6 +67,19 @@ async fn every_path_without_its_token_is_refused_but_the_open_ones() {
     let right =
         send(served.address, "GET", "/v1/apps", &["authorization: Bearer 0123456789abcdef"], "").await;
     assert_eq!(right.status, 200);
+}
+
+#[tokio::test]
+async fn no_change_ignores_a_parameter_that_it_does_not_know() {
+    let served = Served::that_may_be_purged().await;
+    served.add_app("/shop/web");
+    for route in ROUTES.iter().filter(|route| route.method != "get") {
+        let path = format!("{}?frobnicate=1", filled(route.path));
+        let got = json(served.address, &route.method.to_uppercase(), &path, "{\"instances\":1}").await;
+        assert_eq!(got.status, 400, "{route:?}: {got:?}");
+        assert!(got.problem().contains("'frobnicate'"), "{route:?}");
+    }
+    assert!(served.state().asked.is_empty());
 }
 
 #[tokio::test]

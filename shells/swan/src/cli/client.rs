@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValu
 use reqwest::{Method, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use swan_api::ProblemDto;
+use swan_api::{ProblemDto, ProblemItem};
 
 use super::ClientArgs;
 use super::output::plain;
@@ -147,12 +147,17 @@ fn refusal(status: StatusCode, problem: Option<ProblemDto>) -> Failure {
     let Some(problem) = problem else {
         return Failure::new(exit, format!("the server answered {status}, and is no Swan manager"));
     };
-    let mut message = plain(&problem.detail);
-    for item in problem.problems {
+    Failure::new(exit, with_problems(&problem.detail, &problem.problems))
+}
+
+/// A sentence, and each fault of a document on its own line.
+pub(crate) fn with_problems(detail: &str, problems: &[ProblemItem]) -> String {
+    let mut message = plain(detail);
+    for item in problems {
         let place = if item.path.is_empty() { String::new() } else { format!("{}: ", plain(&item.path)) };
         message.push_str(&format!("\n  {place}{}", plain(&item.message)));
     }
-    Failure::new(exit, message)
+    message
 }
 
 fn server_url(text: &str) -> Result<String, Failure> {
@@ -206,7 +211,16 @@ fn causes(error: &dyn std::error::Error) -> String {
 /// `text` as one segment of a path; ids of apps may be given as paths, `/shop/web` is `web.shop`.
 pub(crate) fn segment(text: &str) -> String {
     let dotted = swan_core::id::AppPath::parse(text).ok().filter(|_| text.starts_with('/'));
-    let text = dotted.map_or_else(|| text.to_owned(), |path| path.dotted().to_string());
+    escape(&dotted.map_or_else(|| text.to_owned(), |path| path.dotted().to_string()))
+}
+
+/// A path with the pairs of a query, which are escaped already.
+pub(crate) fn with_query(path: &str, query: &[String]) -> String {
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{}", query.join("&")) }
+}
+
+/// `text` as it may stand anywhere in a URL.
+pub(crate) fn escape(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }

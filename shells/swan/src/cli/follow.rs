@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use reqwest::Response;
 use serde_json::Value;
 use swan_api::{EventDto, GapDto};
 
-use super::client::{Client, segment};
+use super::client::{Client, segment, with_query};
 use super::output::{self, plain};
 use super::sse::{Message, Parser};
 use crate::failure::{Exit, Failure};
@@ -17,6 +18,62 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 /// A stream that is silent for longer than some keepalives is dead.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
+/// An event stream that is opened again whenever it breaks off, and goes on where it was.
+pub(crate) struct Follower {
+    path: String,
+    parser: Parser,
+    stream: Option<Response>,
+    pause: Duration,
+    reached: bool,
+}
+
+impl Follower {
+    /// Follows the events of some apps and of some kinds, or of all if none are named, after the event `after`.
+    pub(crate) fn new(apps: &[String], kinds: &[String], after: Option<String>) -> Self {
+        let parser = Parser::after(after);
+        Self { path: path(apps, kinds), parser, stream: None, pause: PAUSE, reached: false }
+    }
+
+    /// What comes next; nothing if the stream only says that it lives, or stands again. Refusals are failures, and that
+    /// nobody was ever there.
+    pub(crate) async fn next(&mut self, client: &Client) -> Result<Vec<Message>, Failure> {
+        if self.stream.is_none() {
+            self.open(client).await?;
+        }
+        let Some(stream) = &mut self.stream else { return Ok(Vec::new()) };
+        if let Ok(Ok(Some(bytes))) = tokio::time::timeout(SILENCE_MAX, stream.chunk()).await {
+            let messages = self.parser.push(&bytes);
+            return messages.ok_or_else(|| Failure::failed("the stream has a line that is too long"));
+        }
+        self.stream = None;
+        self.wait().await;
+        Ok(Vec::new())
+    }
+
+    async fn open(&mut self, client: &Client) -> Result<(), Failure> {
+        let after = self.parser.last_id().map(str::to_owned);
+        match client.stream(&self.path, after.as_deref()).await {
+            Ok(stream) => {
+                self.parser = Parser::after(after);
+                (self.stream, self.pause, self.reached) = (Some(stream), PAUSE, true);
+                Ok(())
+            }
+            // Who was never there is likely misspelt; who was there comes back.
+            Err(failure) if failure.exit() == Exit::Unreachable && self.reached => {
+                eprintln!("swan: {failure}; trying again");
+                self.wait().await;
+                Ok(())
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn wait(&mut self) {
+        tokio::time::sleep(self.pause).await;
+        self.pause = PAUSE_MAX.min(self.pause * 2);
+    }
+}
+
 /// Follows until it is interrupted, or refused.
 pub(crate) async fn run(
     client: &Client,
@@ -24,46 +81,18 @@ pub(crate) async fn run(
     kinds: &[String],
     after: Option<String>,
 ) -> Result<(), Failure> {
-    let path = path(apps, kinds);
-    let mut parser = Parser::after(after);
-    let mut pause = PAUSE;
-    let mut reached = false;
+    let mut follower = Follower::new(apps, kinds, after);
     loop {
-        match once(client, &path, &mut parser, &mut reached).await {
-            Ok(()) => pause = PAUSE,
-            // Who was never there is likely misspelt; who was there comes back.
-            Err(failure) if failure.exit() == Exit::Unreachable && reached => {
-                eprintln!("swan: {failure}; trying again");
-            }
-            Err(failure) => return Err(failure),
-        }
-        tokio::time::sleep(pause).await;
-        pause = PAUSE_MAX.min(pause * 2);
-    }
-}
-
-/// One connection; `Ok` when it has brought something and ended.
-async fn once(client: &Client, path: &str, parser: &mut Parser, reached: &mut bool) -> Result<(), Failure> {
-    let after = parser.last_id().map(str::to_owned);
-    *parser = Parser::after(after.clone());
-    let mut stream = client.stream(path, after.as_deref()).await?;
-    *reached = true;
-    while let Ok(Ok(Some(bytes))) = tokio::time::timeout(SILENCE_MAX, stream.chunk()).await {
-        let Some(messages) = parser.push(&bytes) else {
-            return Err(Failure::failed("the stream has a line that is too long"));
-        };
-        for message in messages {
+        for message in follower.next(client).await? {
             show(client, &message)?;
         }
     }
-    Ok(())
 }
 
 fn path(apps: &[String], kinds: &[String]) -> String {
     let apps = apps.iter().map(|app| format!("app={}", segment(app)));
     let kinds = kinds.iter().map(|kind| format!("type={}", segment(kind)));
-    let query: Vec<_> = apps.chain(kinds).collect();
-    if query.is_empty() { "/v1/events".to_owned() } else { format!("/v1/events?{}", query.join("&")) }
+    with_query("/v1/events", &apps.chain(kinds).collect::<Vec<_>>())
 }
 
 fn show(client: &Client, message: &Message) -> Result<(), Failure> {
@@ -95,7 +124,8 @@ fn line(event: &EventDto) -> String {
         event.message.clone(),
         who,
     ];
-    let parts: Vec<_> = parts.into_iter().flatten().filter(|part| !part.is_empty()).collect();
+    let more = event.more.iter().map(|(name, value)| Some(format!("{name}={value}")));
+    let parts: Vec<_> = parts.into_iter().chain(more).flatten().filter(|part| !part.is_empty()).collect();
     format!("{}  {:<20}  {}\n", plain(&event.at), plain(&event.kind), plain(&parts.join("  ")))
 }
 

@@ -1,12 +1,16 @@
 //! Owns the client's commands: they speak to a manager's API, and show what it says to people or to scripts.
 
 mod apps;
+mod changes;
 mod client;
 mod follow;
 mod output;
+mod placement;
+mod rollouts;
 mod sse;
 mod tasks;
 mod validate;
+mod wait;
 
 use std::path::PathBuf;
 
@@ -54,11 +58,34 @@ pub(crate) enum AppCommand {
     Create {
         /// The app's definition; '-' reads standard input.
         file: PathBuf,
+        /// The compose app that it belongs to, for a definition in original Swan's form.
+        #[arg(long, value_name = "NAME")]
+        compose: Option<String>,
+        /// Only say what it would do.
+        #[arg(long, conflicts_with = "wait")]
+        dry_run: bool,
         #[command(flatten)]
         wait: WaitArgs,
     },
-    /// List all apps.
-    List,
+    /// Replace an app's definition from a JSON file.
+    Update {
+        /// The new definition; '-' reads standard input.
+        file: PathBuf,
+        /// The app's id or path, if not that of the definition.
+        #[arg(long)]
+        app: Option<String>,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// List apps.
+    List {
+        /// Only apps with such labels, as 'tier=web,env in (a,b),!old'.
+        #[arg(long, value_name = "SELECTOR")]
+        labels: Option<String>,
+        /// Only apps with such fields, as 'runAs==shop'; there are runAs, name and cluster.
+        #[arg(long, value_name = "SELECTOR")]
+        fields: Option<String>,
+    },
     /// Show one app and its tasks.
     Show {
         /// Its id, as 'web.shop', or its path, as '/shop/web'.
@@ -70,15 +97,49 @@ pub(crate) enum AppCommand {
         app: String,
         /// How many there shall be.
         instances: u32,
+        /// A static address, in place of those that it has; may be given more than once.
+        #[arg(long, value_name = "ADDRESS")]
+        ip: Vec<String>,
         #[command(flatten)]
-        wait: WaitArgs,
+        change: ChangeArgs,
+    },
+    /// Go back to an earlier version; the number of instances stays.
+    Rollback {
+        /// Its id or path.
+        app: String,
+        /// The version; without one, the newest earlier one of another configuration.
+        #[arg(value_name = "VERSION")]
+        to: Option<String>,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Replace every task by one of the same configuration.
+    Restart {
+        /// Its id or path.
+        app: String,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// End all tasks; the app stays.
+    Stop {
+        /// Its id or path.
+        app: String,
+        #[command(flatten)]
+        change: ChangeArgs,
+    },
+    /// Start a stopped app, and try again what was given up.
+    Start {
+        /// Its id or path.
+        app: String,
+        #[command(flatten)]
+        change: ChangeArgs,
     },
     /// Delete an app and end its tasks.
     Delete {
         /// Its id or path.
         app: String,
         #[command(flatten)]
-        wait: WaitArgs,
+        change: ChangeArgs,
     },
     /// Check definitions without a manager: apps, lists of apps, and Marathon's groups.
     Validate {
@@ -86,6 +147,21 @@ pub(crate) enum AppCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+}
+
+/// How to change an app.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ChangeArgs {
+    /// Replace a change that is under way.
+    #[arg(long)]
+    pub(crate) force: bool,
+
+    /// Only say what it would do.
+    #[arg(long, conflicts_with = "wait")]
+    pub(crate) dry_run: bool,
+
+    #[command(flatten)]
+    pub(crate) wait: WaitArgs,
 }
 
 /// Whether to stay until a change has come to its end.
@@ -116,6 +192,13 @@ pub(crate) enum TaskCommand {
         /// The app's id or path.
         app: String,
     },
+    /// List how tasks of an app have ended that nobody asked for.
+    History {
+        /// The app's id or path.
+        app: String,
+        /// Only those of this place.
+        slot: Option<u32>,
+    },
     /// End tasks; their places get new ones.
     Kill {
         /// Task ids, as '0a1b2c3d4e5f.0.web.shop', or places, as '0.web.shop'.
@@ -126,6 +209,88 @@ pub(crate) enum TaskCommand {
         #[arg(long, value_name = "APP", conflicts_with = "tasks")]
         all_of: Option<String>,
     },
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct RolloutArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: RolloutCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RolloutCommand {
+    /// Show the change under way, or the last one.
+    Show {
+        /// The app's id or path.
+        app: String,
+    },
+    /// List the changes that are remembered, newest first.
+    List {
+        /// The app's id or path.
+        app: String,
+    },
+    /// Follow the change under way to its end; fail if it fails.
+    Watch {
+        /// The app's id or path.
+        app: String,
+    },
+    /// Begin nothing new until it is resumed.
+    Pause {
+        /// The app's id or path.
+        app: String,
+    },
+    /// Go on.
+    Resume {
+        /// The app's id or path.
+        app: String,
+    },
+    /// Go back to the version before.
+    Cancel {
+        /// The app's id or path.
+        app: String,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    /// The app's id or path.
+    pub(crate) app: String,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct AgentArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: AgentCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum AgentCommand {
+    /// List the agents that Swan knows.
+    List,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct BrakeArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: BrakeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BrakeCommand {
+    /// Replace what is lost in spite of the brake, until it would let go by itself.
+    Override,
 }
 
 #[derive(Debug, Args)]
@@ -163,6 +328,34 @@ pub(crate) fn app(arguments: AppArgs) -> Result<(), Failure> {
 /// `swan task`.
 pub(crate) fn task(arguments: TaskArgs) -> Result<(), Failure> {
     with_client(&arguments.client, async |client| tasks::run(client, arguments.command).await)
+}
+
+/// `swan rollout`.
+pub(crate) fn rollout(arguments: RolloutArgs) -> Result<(), Failure> {
+    with_client(&arguments.client, async |client| rollouts::run(client, arguments.command).await)
+}
+
+/// `swan explain`.
+pub(crate) fn explain(arguments: ExplainArgs) -> Result<(), Failure> {
+    with_client(&arguments.client, async |client| placement::explain(client, &arguments.app).await)
+}
+
+/// `swan agent`.
+pub(crate) fn agent(arguments: AgentArgs) -> Result<(), Failure> {
+    let AgentCommand::List = arguments.command;
+    with_client(&arguments.client, placement::agents)
+}
+
+/// `swan brake`.
+pub(crate) fn brake(arguments: BrakeArgs) -> Result<(), Failure> {
+    let BrakeCommand::Override = arguments.command;
+    with_client(&arguments.client, async |client| {
+        client.send(reqwest::Method::POST, "/v1/brake/override", None).await?;
+        if client.json {
+            return output::json(&serde_json::json!({"brake": "overridden"}));
+        }
+        output::text("the brake is overridden\n")
+    })
 }
 
 /// `swan events`: until it is interrupted.

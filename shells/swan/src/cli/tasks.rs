@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use swan_api::TaskDto;
+use swan_api::{FailureDto, TaskDto};
 
 use super::TaskCommand;
-use super::client::{Client, segment};
+use super::client::{Client, segment, with_query};
 use super::output;
 use crate::failure::{Exit, Failure};
 
@@ -20,6 +20,7 @@ pub(crate) async fn run(client: &Client, command: TaskCommand) -> Result<(), Fai
                 output::text(&table(&client.typed::<Vec<_>>(&listing)?))
             }
         }
+        TaskCommand::History { app, slot } => history(client, &app, slot).await,
         TaskCommand::Kill { all_of: Some(app), .. } => {
             client.send(Method::DELETE, &format!("/v1/apps/{}/tasks", segment(&app)), None).await?;
             ended(client, &format!("all tasks of {app}"))
@@ -48,6 +49,34 @@ fn ended(client: &Client, what: &str) -> Result<(), Failure> {
     } else {
         output::text(&format!("killing {what}\n"))
     }
+}
+
+async fn history(client: &Client, app: &str, slot: Option<u32>) -> Result<(), Failure> {
+    let query: Vec<String> = slot.map(|slot| format!("slot={slot}")).into_iter().collect();
+    let path = with_query(&format!("/v1/apps/{}/failures", segment(app)), &query);
+    let listing = client.listing(&path).await?;
+    if client.json {
+        return output::json(&listing);
+    }
+    let rows: Vec<Vec<String>> = client.typed::<Vec<FailureDto>>(&listing)?.iter().map(failure_row).collect();
+    let head =
+        ["SLOT", "ENDED", "STATE", "EXIT", "COUNTED", "VERSION", "HOST", "REASON", "MESSAGE", "SANDBOX"];
+    output::text(&output::table(&head, &rows))
+}
+
+fn failure_row(failure: &FailureDto) -> Vec<String> {
+    vec![
+        failure.slot.to_string(),
+        failure.ended.clone(),
+        failure.state.clone(),
+        failure.exit_code.map_or_else(|| "-".to_owned(), |code| code.to_string()),
+        if failure.counted { "yes" } else { "no" }.to_owned(),
+        failure.version.clone(),
+        failure.host.clone(),
+        failure.reason.clone(),
+        failure.message.clone(),
+        failure.sandbox.clone(),
+    ]
 }
 
 /// The app that a task's id or a slot's name belongs to.

@@ -52,6 +52,7 @@ pub(crate) fn start(tokens: Option<&str>) -> SocketAddr {
         advertise: "127.0.0.1:9999".to_owned(),
         build: Build { version: "1.2.3".to_owned(), commit: String::new() },
         tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
+        allow_purge: false,
     };
     let (bound, address) = mpsc::channel();
     std::thread::spawn(move || {

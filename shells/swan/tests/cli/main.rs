@@ -1,5 +1,7 @@
 //! Owns the tests of the command line: the real program against the real API and machine.
 
+mod canned;
+mod changes;
 mod host;
 
 use std::io::{BufRead, BufReader, Write};
