@@ -234,7 +234,8 @@ fn list(items: &[impl ToString]) -> String {
 
 /// One rollout of a view.
 pub(crate) fn rollout(names: &mut Names, app: &str, rollout: &RolloutView) -> String {
-    let from = rollout.from_version.as_ref().map_or("-".into(), |version| names.version(app, version));
+    let from =
+        rollout.from_version.as_ref().map_or_else(|| "-".into(), |version| names.version(app, version));
     let mut line = format!(
         "  {} {} {} {from} to {} instances={}..{} ready={} limits={}..{} failures={}/{}",
         rollout.id,
