@@ -84,10 +84,6 @@ pub const REGEX_DEPTH_MAX: u32 = 64;
 pub const MESSAGE_BYTES_MAX: usize = 4 * 1024;
 /// Bytes of a failure's message that are kept in the history of a slot.
 pub const FAILURE_MESSAGE_BYTES_MAX: usize = 1024;
-/// Failures kept of one slot.
-pub const HISTORY_MAX: u32 = 20;
-/// Errors of one slot that are answered with a new task, where that is limited at all.
-pub const RETRIES_MAX: u32 = 100;
 /// Errors of new tasks that a rollout bears, if that is more than a tenth of the instances.
 pub const ROLLOUT_FAILURES_DEFAULT: u32 = 3;
 /// Ended rollouts kept of an app.

@@ -11,7 +11,7 @@ use super::event::EventKind;
 use super::slot::{FailureNote, Slot, Task, Trouble, number_of};
 use super::status::{Fault, fault};
 use super::update::text_of;
-use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, RETRIES_MAX};
+use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, FAILOVER_RETRIES_MAX};
 use crate::mesos::{TaskState, TaskStatus};
 use crate::spec::{EndPattern, Failover, OnExhausted};
 use crate::time::Millis;
@@ -139,7 +139,7 @@ impl Scheduler {
                 Some(retries) if cost == Cost::Error => {
                     trouble.recent.retain(|&at| clock.since(at) < policy.window);
                     trouble.recent.push(clock);
-                    let exhausted = trouble.recent.len() > retries.min(RETRIES_MAX) as usize;
+                    let exhausted = trouble.recent.len() > retries.min(FAILOVER_RETRIES_MAX) as usize;
                     if exhausted { Verdict::Exhausted(policy.on_exhausted) } else { Verdict::Retry }
                 }
                 _ => Verdict::Retry,
