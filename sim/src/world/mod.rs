@@ -331,13 +331,13 @@ impl World {
         let (begun, gone) = (self.now, MACHINE.brake && self.some_agents_are_gone());
         while self.watch.violation.is_none() {
             self.run_until(self.now + TRUTH_EVERY);
-            if gone && (self.now - begun).is_multiple_of(OPERATOR_LOOKS_EVERY) {
-                // What is gone for ever does not come back to release the brake.
-                self.ask(Ask::OverrideBrake);
-            }
             let why = self.pending()?;
             if self.now >= deadline {
                 return Some(why);
+            }
+            if gone && (self.now - begun).is_multiple_of(OPERATOR_LOOKS_EVERY) {
+                // What is gone for ever does not come back to release the brake.
+                self.ask(Ask::OverrideBrake);
             }
         }
         None
