@@ -9,8 +9,9 @@ use crate::rng::Rng;
 use crate::spec::{PlacementStrategy, Weights};
 use crate::time::ClusterTime;
 
-/// How much an offer is wanted; the highest is taken. Preferences come first, then the strategy, then what settles ties.
-type Rank = (i64, i64, i64);
+/// How much an offer is wanted; the highest is taken. Preferences come first, then that no GPU lies idle beside a task
+/// that needs none, then the strategy, then what settles ties.
+type Rank = (i64, bool, i64, i64);
 
 /// Whether an offer may be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,15 +109,16 @@ impl<'a> Search<'a> {
         match self.version.spec.strategy {
             _ if self.version.matcher.prefers() => CANDIDATES_RANKED,
             PlacementStrategy::Spread => CANDIDATES_PER_PLACEMENT,
-            PlacementStrategy::BinPack | PlacementStrategy::Weighted(_) => CANDIDATES_RANKED,
-            PlacementStrategy::Random => 1,
+            PlacementStrategy::BinPack | PlacementStrategy::Random | PlacementStrategy::Weighted(_) => {
+                CANDIDATES_RANKED
+            }
         }
     }
 
     fn cannot_be_better(&self, rank: Rank) -> bool {
         match self.version.spec.strategy {
-            _ if self.version.matcher.prefers() => false,
-            PlacementStrategy::Spread => rank.1 == 0,
+            _ if self.version.matcher.prefers() || !rank.1 => false,
+            PlacementStrategy::Spread => rank.2 == 0,
             PlacementStrategy::BinPack | PlacementStrategy::Random => true,
             PlacementStrategy::Weighted(_) => false,
         }
@@ -146,13 +148,14 @@ impl<'a> Search<'a> {
         } else {
             0
         };
-        let size = held.room.total.size();
-        match self.version.spec.strategy {
-            PlacementStrategy::Spread => (preferred, -self.own(held), size),
-            PlacementStrategy::BinPack => (preferred, -size, 0),
-            PlacementStrategy::Random => (preferred, chance(self.draw, idx), 0),
-            PlacementStrategy::Weighted(weights) => (preferred, self.weigh(held, &weights), size),
-        }
+        let (size, gpus) = (held.room.total.size(), held.room.total.gpus);
+        let (by_strategy, tie) = match self.version.spec.strategy {
+            PlacementStrategy::Spread => (-self.own(held), size),
+            PlacementStrategy::BinPack => (-size, 0),
+            PlacementStrategy::Random => (chance(self.draw, idx), 0),
+            PlacementStrategy::Weighted(weights) => (self.weigh(held, &weights), size),
+        };
+        (preferred, gpus <= 0 || self.version.need.amounts.gpus > 0, by_strategy, tie)
     }
 
     /// The app's tasks on the agent.

@@ -165,6 +165,8 @@ impl Scheduler {
                 Capability::MULTI_ROLE,
                 Capability::PARTITION_AWARE,
                 Capability::TASK_KILLING_STATE,
+                Capability::GPU_RESOURCES,
+                Capability::REGION_AWARE,
             ]
             .into(),
             labels: Vec::new(),

@@ -261,10 +261,11 @@ impl Offers {
         ids.iter().filter_map(|id| self.rescind(id)).collect()
     }
 
-    /// Takes an offer whose batch is stored; `Err` gives one that became void meanwhile.
-    pub(super) fn release(&mut self, idx: OfferIdx) -> Result<HeldOffer, HeldOffer> {
+    /// Takes an offer whose batch is stored; `false` if it became void meanwhile.
+    pub(super) fn release(&mut self, idx: OfferIdx) -> (HeldOffer, bool) {
         let held = self.remove(idx);
-        if held.stage == Stage::Void { Err(held) } else { Ok(held) }
+        let valid = held.stage != Stage::Void;
+        (held, valid)
     }
 
     /// Takes an open offer that has been held long enough.

@@ -58,10 +58,8 @@ impl Scheduler {
 
     /// Accepts an offer with what was placed on it; writes the tasks off if the offer is gone (R64).
     fn release_accept(&mut self, idx: OfferIdx) {
-        let (mut held, valid) = match self.offers.release(idx) {
-            Ok(held) => (held, self.link.connected),
-            Err(held) => (held, false),
-        };
+        let (mut held, valid) = self.offers.release(idx);
+        let valid = valid && self.link.connected;
         let launches: Vec<Launch> =
             held.launches.iter().filter_map(|placement| self.launch(&held, placement, valid)).collect();
         let (role, room) = (self.roles[usize::from(held.role)].clone(), core::mem::take(&mut held.room));
