@@ -54,6 +54,8 @@ pub enum Rule {
 pub struct Peers<'a> {
     /// Live tasks of the same configuration that nobody ends.
     pub sure: &'a [&'a Place],
+    /// Those of them that were there before the step in which the new one left.
+    pub before: &'a [&'a Place],
     /// These, and others that are, or were until lately, there.
     pub all: &'a [&'a Place],
 }
@@ -179,8 +181,9 @@ impl Rule {
             }
             Self::GroupBy(field, least) => {
                 let (value, n) = here(field);
-                let (sure, all) = (count(peers.sure, field), count(peers.all, field));
-                let fewest = sure.keys().map(|group| all[group]).min().unwrap_or(0);
+                // A group that was not there yet keeps nobody out of another.
+                let (before, all) = (count(peers.before, field), count(peers.all, field));
+                let fewest = before.keys().map(|group| all[group]).min().unwrap_or(n);
                 let groups = u32::try_from(all.len()).unwrap_or(u32::MAX);
                 let early = n > 1 && least.is_some_and(|least| groups < least);
                 (n > fewest + 1 || early).then(|| format!("{self:?}: {value} has {n} of {all:?}"))
@@ -252,7 +255,8 @@ mod tests {
     fn counting_rules_look_at_all_tasks() {
         let (a, b, c) = (place("a", "r1", 1), place("b", "r1", 1), place("c", "r2", 1));
         let broken = |rule: Rule, sure: &[&Place], all: &[&Place]| {
-            rule.broken_by(sure[sure.len() - 1], Peers { sure, all }).is_some()
+            let before = &sure[..sure.len() - 1];
+            rule.broken_by(sure[sure.len() - 1], Peers { sure, before, all }).is_some()
         };
         assert!(!broken(Rule::Unique(Field::Hostname), &[&a, &b], &[&a, &b]));
         assert!(broken(Rule::Unique(Field::Rack), &[&a, &b], &[&a, &b]));

@@ -44,11 +44,11 @@ fn judge(at: Context<'_>, app: &str, task: &TaskId) -> Result<(), String> {
         return Err(format!("{task} is launched on an agent that was never offered"));
     };
     let members: Vec<_> = at.fleet.of(app).collect();
-    let sure: Vec<&Place> = members
-        .iter()
-        .filter(|(_, it)| it.version == new.version && it.stays())
-        .filter_map(|(_, it)| it.place.as_ref())
-        .collect();
+    let peers: Vec<_> =
+        members.iter().map(|(_, it)| it).filter(|it| it.version == new.version && it.stays()).collect();
+    let sure: Vec<&Place> = peers.iter().filter_map(|it| it.place.as_ref()).collect();
+    let earlier = peers.iter().filter(|it| it.launched < new.launched);
+    let before: Vec<&Place> = earlier.filter_map(|it| it.place.as_ref()).collect();
     let lately = |ended: Option<u64>| ended.is_none_or(|ended| ended + LAG_MS > at.now);
     let mut all: Vec<&Place> =
         members.iter().filter(|(_, it)| lately(it.ended)).filter_map(|(_, it)| it.place.as_ref()).collect();
@@ -59,7 +59,7 @@ fn judge(at: Context<'_>, app: &str, task: &TaskId) -> Result<(), String> {
         recorded.iter().filter(|(id, _)| !launched.contains(id)).filter_map(|(_, it)| at.fleet.place(it)),
     );
     for rule in &definition.rules {
-        let broken = rule.broken_by(place, Peers { sure: &sure, all: &all });
+        let broken = rule.broken_by(place, Peers { sure: &sure, before: &before, all: &all });
         if let Some(why) = broken.filter(|_| new.stays()) {
             return Err(format!("{task}: {why}"));
         }

@@ -31,7 +31,7 @@ struct Known {
     since: u64,
     /// What was wanted since it was at rest last.
     streak: BTreeSet<String>,
-    /// What a rollback leaves.
+    /// What the rollback under way leaves.
     bad: Option<String>,
     /// Launched since the target changed.
     launched: BTreeSet<String>,
@@ -76,11 +76,14 @@ impl RolloutVersions {
             *known = Known { since: at.now, ..Known::default() };
             return known;
         };
+        let rolls_back = record.operation() == "rollbacking" && record.instances > 0;
         if target != known.target {
-            known.bad =
-                (record.operation() == "rollbacking" && record.instances > 0).then(|| known.target.clone());
+            known.bad = rolls_back.then(|| known.target.clone());
             (known.target, known.since) = (target, at.now);
             known.launched.clear();
+        }
+        if !rolls_back {
+            known.bad = None;
         }
         // What ended where it stood keeps tasks of both versions alive.
         if record.operation() == "noop" && record.error.is_empty() {

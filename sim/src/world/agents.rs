@@ -256,8 +256,8 @@ impl World {
         self.cluster_step(input);
     }
 
-    /// All agents are back, those gone for ever are replaced, and no outage is planned any more. Whether some are gone.
-    pub(super) fn heal_agents(&mut self) -> bool {
+    /// All agents are back, those gone for ever are replaced, and no outage is planned any more.
+    pub(super) fn heal_agents(&mut self) {
         for at in 0..self.agents.all.len() {
             self.agent_back(at);
             self.lift_outage(at);
@@ -265,6 +265,10 @@ impl World {
         for _ in self.agents.up().len()..self.options.agents as usize {
             self.join_agent();
         }
+    }
+
+    /// Whether some will never come back.
+    pub(super) fn some_agents_are_gone(&self) -> bool {
         self.agents.all.iter().any(|(_, standing)| *standing == Standing::Gone)
     }
 }

@@ -39,6 +39,8 @@ struct Sent {
     ask: Ask,
     outcome: Outcome,
     retried: bool,
+    /// When a change of the app was sent before.
+    changed_before: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -171,6 +173,10 @@ impl Clients {
                 (true, true) => Outcome::Maybe,
                 (false, _) => Outcome::Refused,
             };
+            if !taken && self.changed.contains_key(sent.ask.app()) {
+                // Nothing has changed, after all.
+                self.changed.insert(sent.ask.app().to_owned(), sent.changed_before);
+            }
         }
         self.compact();
         self.clients.iter().position(|client| client.waits == Some(id))
@@ -191,7 +197,9 @@ impl Clients {
         std::mem::take(&mut self.paused)
     }
 
-    fn note_sent(&mut self, now: u64, ask: &Ask) {
+    /// Takes note of a request; gives when a change of its app was sent before.
+    fn note_sent(&mut self, now: u64, ask: &Ask) -> u64 {
+        let before = self.changed(ask.app());
         if matches!(ask, Ask::Create { .. } | Ask::Change { .. }) {
             self.changed.insert(ask.app().to_owned(), now);
         }
@@ -201,6 +209,7 @@ impl Clients {
         if let Some(definition) = ask.definition() {
             self.book.insert(definition.image.clone(), definition.clone());
         }
+        before
     }
 }
 
@@ -307,8 +316,8 @@ impl World {
         self.clients.next_request += 1;
         let id = RequestId(self.clients.next_request);
         let (ask, retried) = (trying.ask, trying.retried);
-        self.clients.note_sent(self.now, &ask);
-        self.clients.sent.push_back(Sent { id, ask, outcome: Outcome::Open, retried });
+        let changed_before = self.clients.note_sent(self.now, &ask);
+        self.clients.sent.push_back(Sent { id, ask, outcome: Outcome::Open, retried, changed_before });
         self.clients.clients[client].waits = Some(id);
         self.call_client(client, PATIENCE_MS);
         self.requested("client: request");

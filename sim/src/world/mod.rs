@@ -53,6 +53,8 @@ use crate::queue::Queue;
 const WALL_START: u64 = 1_780_000_000_000;
 /// Between two looks at what is really so.
 const TRUTH_EVERY: u64 = 1_000;
+/// Between two looks of an operator at the disaster brake.
+const OPERATOR_LOOKS_EVERY: u64 = 5 * 60_000;
 /// Lines and bytes of each that are kept of what happened.
 const LOG_LINES: usize = 4096;
 const LOG_LINE_BYTES: usize = 400;
@@ -245,10 +247,7 @@ impl World {
         self.network.heal();
         self.executors.heal();
         self.clients.retire();
-        if self.heal_agents() && MACHINE.brake {
-            // What is gone for ever does not come back to release the brake.
-            self.ask(Ask::OverrideBrake);
-        }
+        self.heal_agents();
         for app in self.clients.take_paused() {
             self.ask(Ask::Steer { app, verb: RolloutVerb::Resume });
         }
@@ -329,11 +328,16 @@ impl World {
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
     pub fn settle(&mut self, deadline: u64) -> Option<String> {
+        let (begun, gone) = (self.now, MACHINE.brake && self.some_agents_are_gone());
         while self.watch.violation.is_none() {
             self.run_until(self.now + TRUTH_EVERY);
             let why = self.pending()?;
             if self.now >= deadline {
                 return Some(why);
+            }
+            if gone && (self.now - begun).is_multiple_of(OPERATOR_LOOKS_EVERY) {
+                // What is gone for ever does not come back to release the brake.
+                self.ask(Ask::OverrideBrake);
             }
         }
         None

@@ -290,6 +290,7 @@ fn s24_launches_obey_the_rules_of_their_app() {
             it.hears(offer(agent, rack));
         }
         for &(slot, agent) in launches {
+            it.now += 1;
             it.launches(slot, u64::from(slot), agent, "a").expect("judged at the end of the step");
         }
         it.truth()
