@@ -196,6 +196,8 @@ pub const REASSERT_INTERVAL: Millis = Millis::from_secs(30);
 pub const KILL_RETRY: Millis = Millis(5_000);
 /// Largest span between KILLs of one task.
 pub const KILL_RETRY_MAX: Millis = Millis::from_secs(120);
+/// A task that was told to end and is still there after this long is said to be stuck (R86).
+pub const KILL_STUCK: Millis = Millis::from_secs(10 * 60);
 /// A launched task that says nothing for this long is asked after by itself (R32).
 pub const STAGING_ASK: Millis = Millis::from_secs(60);
 /// A launched task that is still not running after this long is given up and killed (R86).

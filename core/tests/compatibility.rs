@@ -166,7 +166,7 @@ fn document() -> String {
     ];
     let mut text = String::from(INTRODUCTION);
     for (format, title, about) in sections {
-        write!(text, "\n## {title}\n\n{about}\n\n| field | fate | |\n|---|---|---|\n")
+        write!(text, "\n## {title}\n\n{about}\n\n| field | fate | note |\n|---|---|---|\n")
             .expect("a text takes all");
         for field in FIELDS.iter().filter(|field| field.format == format) {
             let fate = format!("{:?}", field.fate).to_lowercase();

@@ -155,6 +155,7 @@ scripts! {
     min_healthy
     not_leading
     odd
+    oldest_first
     one_by_one
     pause
     ports
@@ -174,6 +175,7 @@ scripts! {
     starvation
     status_table
     strategies
+    stuck
     superseded
     surge
     swap

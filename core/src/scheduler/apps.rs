@@ -79,6 +79,8 @@ pub(super) struct App {
     pub(super) target: VersionId,
     /// Instances wanted now; 0 while it is stopped.
     pub(super) instances: u32,
+    /// Slots below the last wanted one that are not wanted themselves.
+    pub(super) vacant: BTreeSet<u32>,
     /// Instances wanted when it is not stopped.
     pub(super) size: u32,
     /// What is under way.
@@ -129,6 +131,7 @@ impl App {
             versions: BTreeMap::new(),
             target: 0,
             instances: 0,
+            vacant: BTreeSet::new(),
             size: 0,
             rollout: None,
             ended: VecDeque::new(),
@@ -201,8 +204,8 @@ impl App {
     /// replaced.
     pub(super) fn wants(&self, seat: u32) -> bool {
         let number = number_of(seat);
-        let wanted = number < self.instances
-            && self.slots.get(number as usize).is_some_and(|s| s.given_up().is_none());
+        let wanted =
+            self.is_place(number) && self.slots.get(number as usize).is_some_and(|s| s.given_up().is_none());
         if !is_successor(seat) {
             return wanted;
         }
@@ -413,7 +416,7 @@ impl App {
     }
 
     fn tally(&self, seat: u32) -> Tally {
-        let wanted = seat < self.instances;
+        let wanted = self.is_place(seat);
         let mut tally =
             self.slot(seat).expect("only seats that exist count").tally(self.wanted_runs(), wanted);
         if is_successor(seat) {

@@ -193,6 +193,8 @@ pub(super) struct SlotRecord {
     /// Cluster times of the errors that retries are counted by.
     #[prost(uint64, repeated, tag = "7")]
     pub(super) recent: Vec<u64>,
+    #[prost(bool, tag = "8")]
+    pub(super) vacant: bool,
 }
 
 /// A slot's task.
@@ -405,6 +407,7 @@ pub(super) fn encode_slot(slot: &Slot, agent: Option<&Agent>) -> Vec<u8> {
         }
         put_packed(7, trouble.recent.iter().map(|at| at.0), &mut bytes);
     }
+    put_number(8, u64::from(slot.vacant), &mut bytes);
     bytes
 }
 
@@ -552,11 +555,28 @@ mod tests {
     use crate::scheduler::agents::Agents;
     use crate::scheduler::slot::{Stop, StopReason, Trouble};
 
+    fn failure() -> FailureNote {
+        FailureNote {
+            hex: 0xdef,
+            version: 41,
+            state: TaskState::Failed,
+            reason: Some(Reason::ContainerLaunchFailed),
+            message: "no such image".into(),
+            exit_code: Some(-1),
+            counted: true,
+            agent: AgentId::from("S2"),
+            host: "node2".into(),
+            container: "d".into(),
+            started: Timestamp(3),
+            at: Timestamp(4),
+        }
+    }
+
     #[test]
     fn the_slot_encoder_writes_what_the_message_would() {
         let mut agents = Agents::default();
         let agent = agents.acquire(&AgentId::from("S1"), "node1");
-        let stop = Stop { why: StopReason::Delete, drain_until: ClusterTime(7), kills: 3 };
+        let stop = Stop { why: StopReason::Delete, drain_until: ClusterTime(7), kills: 3, stuck: false };
         let task = Task {
             hex: 0xabc,
             version: 42,
@@ -574,20 +594,7 @@ mod tests {
             updated: Timestamp(0),
             since: ClusterTime(300),
         };
-        let note = FailureNote {
-            hex: 0xdef,
-            version: 41,
-            state: TaskState::Failed,
-            reason: Some(Reason::ContainerLaunchFailed),
-            message: "no such image".into(),
-            exit_code: Some(-1),
-            counted: true,
-            agent: AgentId::from("S2"),
-            host: "node2".into(),
-            container: "d".into(),
-            started: Timestamp(3),
-            at: Timestamp(4),
-        };
+        let note = failure();
         let trouble = Trouble {
             history: [note.clone()].into(),
             recent: [ClusterTime(5), ClusterTime(600)].into(),
@@ -598,6 +605,7 @@ mod tests {
             failures: 2,
             not_before: ClusterTime(9),
             trouble: Some(trouble.into()),
+            vacant: true,
             ..Slot::default()
         };
         let bytes = encode_slot(&slot, Some(agents.get(agent)));
@@ -626,6 +634,7 @@ mod tests {
             ran: 0,
             given_up: Some("it is over".into()),
             recent: [5, 600].into(),
+            vacant: true,
         };
         assert_eq!(record, expected);
         assert_eq!(FailureNote::from(FailureRecord::from(&note)), note);

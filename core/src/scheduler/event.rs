@@ -134,6 +134,11 @@ pub enum EventKind {
         slot: u32,
         reason: String,
     },
+    /// A task was told to end long ago and is still there; it is told again and again.
+    TaskStuck {
+        task: TaskId,
+        slot: u32,
+    },
     /// So much was lost at once that nothing is replaced or ended for now (R54).
     BrakeEngaged {
         agents: u64,
@@ -169,6 +174,7 @@ impl EventKind {
             Self::RolloutResumed => "rollout_resumed",
             Self::RolloutCancelled => "rollout_cancelled",
             Self::SlotGivenUp { .. } => "slot_given_up",
+            Self::TaskStuck { .. } => "task_stuck",
             Self::BrakeEngaged { .. } => "brake_engaged",
             Self::BrakeReleased { .. } => "brake_released",
         }

@@ -71,15 +71,15 @@ impl Slot {
         self.trouble.get_or_insert_default()
     }
 
-    /// Tries again what was given up; whether it was.
-    pub(super) fn take_heart(&mut self) -> bool {
+    /// Counts its errors anew, and tries again if it was given up; whether that changes anything.
+    fn take_heart(&mut self) -> bool {
         let Some(trouble) = &mut self.trouble else { return false };
-        trouble.recent.clear();
-        let was = trouble.given_up.take().is_some();
+        let counted = !core::mem::take(&mut trouble.recent).is_empty();
+        let given_up = trouble.given_up.take().is_some();
         if trouble.history.is_empty() {
             self.trouble = None;
         }
-        was
+        counted || given_up
     }
 }
 
@@ -240,7 +240,7 @@ impl Scheduler {
         self.publish(Some(idx), None, EventKind::SlotGivenUp { slot: number, reason });
     }
 
-    /// A change of the app: what was given up is tried again.
+    /// A change of the app: what was given up, or wanted no more, is tried again.
     pub(super) fn try_again(&mut self, idx: AppIdx) {
         let slots = self.apps.get(idx).map_or(0, |app| app.slot_count());
         for number in 0..slots {
@@ -249,8 +249,8 @@ impl Scheduler {
                 && app.edit(number, Slot::take_heart)
             {
                 self.note_slot(idx, number);
-                self.enqueue_if_free(idx, number);
             }
+            self.enqueue_if_free(idx, number);
         }
     }
 

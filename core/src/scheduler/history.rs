@@ -57,7 +57,7 @@ impl View<'_> {
     ) -> Option<Page<FailureView>> {
         let app = self.find(id)?;
         let from = slot.unwrap_or_else(|| after_slot.map_or(0, |after| after.saturating_add(1)));
-        let upto = slot.map_or(app.slot_count(), |slot| slot.saturating_add(1).min(app.slot_count()));
+        let upto = slot.map_or(u32::MAX, |slot| slot.saturating_add(1)).min(app.slot_count());
         let mut items = Vec::new();
         for number in from..upto {
             if items.len() >= limit {

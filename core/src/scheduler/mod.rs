@@ -33,6 +33,7 @@ mod maintenance;
 mod miss;
 mod offers;
 mod place;
+mod places;
 mod planner;
 mod quarantine;
 mod reading;

@@ -56,16 +56,16 @@ impl Scheduler {
     /// Adds missing slots; true if some are left to add.
     fn grow(&mut self, idx: AppIdx) -> bool {
         let Some(app) = self.apps.get_mut(idx) else { return false };
-        let from = app.slot_count();
-        if from >= app.instances {
+        let (from, span) = (app.slot_count(), app.span());
+        if from >= span {
             return false;
         }
-        let upto = app.instances.min(from + SLOTS_PER_PLAN as u32);
+        let upto = span.min(from + SLOTS_PER_PLAN as u32);
         app.grow_to(upto - 1);
         for slot in from..upto {
             self.enqueue(idx, slot);
         }
-        upto < self.apps.get(idx).map_or(0, |app| app.instances)
+        upto < span
     }
 
     /// Ends what is too much, highest number first, and drops idle slots; true if some is left to look at.
@@ -92,7 +92,7 @@ impl Scheduler {
     /// The last slot, if it is surplus and idle.
     fn last_surplus(&self, idx: AppIdx) -> Option<u32> {
         let app = self.apps.get(idx)?;
-        let last = app.slot_count().checked_sub(1).filter(|&last| last >= app.instances)?;
+        let last = app.slot_count().checked_sub(1).filter(|&last| last >= app.span())?;
         let idle = app.slot(last)?.task.is_none() && app.slot(last | SUCCESSOR).is_none();
         idle.then_some(last)
     }
@@ -100,8 +100,7 @@ impl Scheduler {
     /// The next surplus slot, downwards, that was not told to end yet.
     fn next_to_end(&self, idx: AppIdx) -> Option<u32> {
         let app = self.apps.get(idx)?;
-        let above = app.ended_from.unwrap_or(u32::MAX).min(app.slot_count());
-        above.checked_sub(1).filter(|&slot| slot >= app.instances)
+        app.unwanted_below(app.ended_from.unwrap_or(u32::MAX))
     }
 
     /// Drops an idle slot at the end.

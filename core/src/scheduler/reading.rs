@@ -193,7 +193,7 @@ impl<'a> View<'a> {
                 // It ended with an error, which is said; what is kept alive now is whatever ran then.
                 continue;
             }
-            if app.counts.ready != app.instances || app.slot_count() != app.instances {
+            if app.counts.ready != app.instances || app.slot_count() != app.span() {
                 return Some(format!(
                     "app {} has {} of {} tasks ready",
                     app.path, app.counts.ready, app.instances
@@ -244,7 +244,7 @@ fn fill(view: &mut TaskView, task: &Task) {
 }
 
 fn shown(app: &App, seat: u32) -> bool {
-    seat < app.instances || app.slot(seat).is_some_and(|slot| slot.task.is_some())
+    app.is_place(seat) || app.slot(seat).is_some_and(|slot| slot.task.is_some())
 }
 
 fn waiting_view(app: &App, slot: &Slot, seat: u32) -> TaskView {

@@ -111,7 +111,11 @@ impl Scheduler {
 
     /// A slot's record; `None` for one without task or history.
     fn encode_slot(&self, slot: &Slot) -> Option<Vec<u8>> {
-        let blank = slot.failures == 0 && slot.not_before.0 == 0 && slot.ran == 0 && slot.trouble.is_none();
+        let blank = slot.failures == 0
+            && slot.not_before.0 == 0
+            && slot.ran == 0
+            && slot.trouble.is_none()
+            && !slot.vacant;
         if slot.task.is_none() && blank {
             return None;
         }
@@ -237,6 +241,11 @@ impl Scheduler {
         };
         let app = self.apps.get_mut(idx)?;
         app.make_seat(slot);
+        if record.vacant {
+            app.vacant.insert(slot);
+        } else {
+            app.vacant.remove(&slot);
+        }
         let history: VecDeque<FailureNote> = record.history.into_iter().map(FailureNote::from).collect();
         let recent: Vec<ClusterTime> = record.recent.into_iter().map(ClusterTime).collect();
         let troubled = !history.is_empty() || !recent.is_empty() || record.given_up.is_some();
@@ -246,6 +255,7 @@ impl Scheduler {
             s.not_before = ClusterTime(record.not_before);
             s.ran = record.ran;
             s.trouble = troubled.then(|| Box::new(trouble));
+            s.vacant = record.vacant;
             s.recorded = true;
             core::mem::replace(&mut s.task, task)
         });
@@ -268,6 +278,7 @@ impl Scheduler {
                 why: StopReason::from_number(number)?,
                 drain_until: ClusterTime(record.drain_until),
                 kills: 0,
+                stuck: false,
             }),
         };
         let version = self.apps.get(idx)?.versions.get(&record.version);
@@ -311,6 +322,7 @@ impl Scheduler {
                 if let Some(app) = self.apps.find(dotted).and_then(|idx| self.apps.get_mut(idx))
                     && app.slot(*slot).is_some()
                 {
+                    app.vacant.remove(slot);
                     let task = app.edit(*slot, |s| core::mem::take(s).task);
                     if is_successor(*slot) {
                         app.remove_successor(number_of(*slot));

@@ -57,7 +57,7 @@ impl Scheduler {
             let healthy = app.counts.ready + app.counts.outdated_serving;
             if !serves {
                 self.stop_task(idx, number, StopReason::Replace);
-            } else if app.slot_count() + app.successor_count() < ceiling {
+            } else if app.occupied() + app.successor_count() < ceiling {
                 app.add_successor(number);
                 self.enqueue(idx, number | SUCCESSOR);
             } else if healthy > floor {
@@ -95,7 +95,7 @@ impl Scheduler {
         };
         let (Some(task), Some(successor)) = (&first.task, &second.task) else {
             return match (&first.task, &second.task) {
-                (None, Some(successor)) if number >= app.instances && successor.stop.is_none() => {
+                (None, Some(successor)) if !app.is_place(number) && successor.stop.is_none() => {
                     PairStep::EndSuccessor(app.surplus_reason())
                 }
                 (None, Some(_)) => PairStep::Promote,
@@ -111,11 +111,7 @@ impl Scheduler {
             // Both stay until it goes on.
             PairStep::Wait
         } else if !wanted {
-            PairStep::EndSuccessor(if number < app.instances {
-                StopReason::Replace
-            } else {
-                StopReason::Scale
-            })
+            PairStep::EndSuccessor(if app.is_place(number) { StopReason::Replace } else { StopReason::Scale })
         } else if successor.serves() && successor.settled {
             PairStep::EndFirst
         } else {

@@ -274,14 +274,27 @@ impl Scheduler {
         };
         app.rollout = Some(Box::new(rollout));
         app.target = goal.version;
-        app.instances = goal.instances;
+        let moved = app.resize(goal.instances);
         app.size = goal.size;
         app.error.clear();
         app.recount();
         self.drop_demand(idx);
+        self.note_vacancies(idx, &moved);
         self.try_again(idx);
         self.changed(idx);
         self.arm_rollout(idx);
+    }
+
+    /// Writes down which slots became, or cease to be, vacant.
+    fn note_vacancies(&mut self, idx: AppIdx, moved: &[u32]) {
+        for &number in moved {
+            let app = self.apps.get_mut(idx).expect("only living apps change");
+            let vacant = app.vacant.contains(&number);
+            if app.slot(number).is_some() {
+                app.edit(number, |slot| slot.vacant = vacant);
+                self.note_slot(idx, number);
+            }
+        }
     }
 
     /// Ends the rollout under way, if any; what it has begun is left to the planner.
@@ -424,7 +437,7 @@ impl Scheduler {
     /// Ends the rollout once everything is as wanted.
     pub(super) fn finish_rollout(&mut self, idx: AppIdx) {
         let Some(app) = self.apps.get_mut(idx) else { return };
-        if app.rollout.is_none() || app.slot_count() != app.instances || app.has_successors() {
+        if app.rollout.is_none() || app.slot_count() != app.span() || app.has_successors() {
             return;
         }
         if app.operation() == Operation::Deleting {

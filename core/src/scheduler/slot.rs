@@ -44,6 +44,8 @@ pub(super) struct Slot {
     pub(super) ran: VersionId,
     /// What went wrong in it; most slots have none.
     pub(super) trouble: Option<Box<Trouble>>,
+    /// It is below the last wanted slot of its app without being wanted itself.
+    pub(super) vacant: bool,
     /// It waits in the app's queue of demand.
     pub(super) queued: bool,
     /// Its record waits to be written.
@@ -100,6 +102,8 @@ pub(super) struct Stop {
     pub(super) drain_until: ClusterTime,
     /// KILLs sent by this process.
     pub(super) kills: u8,
+    /// It was said that it does not end.
+    pub(super) stuck: bool,
 }
 
 /// Why a task is ended by Swan: a closed set (S8).

@@ -31,6 +31,7 @@ counters! {
     launches: "Tasks sent to Mesos.",
     written_off: "Placements whose offer was gone when they were durable.",
     kills: "KILL calls sent.",
+    stuck_kills: "Tasks that did not end for a long time after they were told to.",
     updates: "Status updates received.",
     stale_updates: "Status updates that said nothing that is still true.",
     odd_updates: "Status updates that could not be understood or acknowledged.",

@@ -12,7 +12,7 @@ use super::event::EventKind;
 use super::ledger::{Change, Gated};
 use super::slot::{Stop, StopReason, number_of};
 use super::timers::TimerKey;
-use crate::limits::{FORMER_LIFETIME, FORMER_TASKS_MAX, KILL_RETRY, KILL_RETRY_MAX};
+use crate::limits::{FORMER_LIFETIME, FORMER_TASKS_MAX, KILL_RETRY, KILL_RETRY_MAX, KILL_STUCK};
 use crate::mesos::{AgentId, TaskId};
 use crate::time::{ClusterTime, Instant, Millis};
 
@@ -48,7 +48,7 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("checked above");
         app.edit(slot, |s| {
             let task = s.task.as_mut().expect("checked above");
-            task.stop = Some(Stop { why, drain_until, kills: 0 });
+            task.stop = Some(Stop { why, drain_until, kills: 0, stuck: false });
             task.updated = self.now.wall;
         });
         self.publish_state(idx, slot, String::new());
@@ -69,17 +69,34 @@ impl Scheduler {
             self.arm_slot(idx, slot, Some(self.now.mono + wait));
             return;
         }
+        if !stop.stuck && clock.since(stop.drain_until) >= KILL_STUCK {
+            self.say_stuck(idx, slot);
+        }
         if !self.link.connected {
             // Nothing is sent, so that nothing is counted: the first KILL of the next connection comes soon.
             self.arm_slot(idx, slot, Some(self.now.mono + KILL_RETRY));
             return;
         }
+        let app = self.apps.get_mut(idx).expect("only timers of living apps fire");
         app.edit(slot, |s| {
             let stop = s.task.as_mut().and_then(|task| task.stop.as_mut()).expect("checked above");
             stop.kills = stop.kills.saturating_add(1);
         });
         self.arm_slot(idx, slot, Some(self.now.mono + kill_pause(stop.kills)));
         self.gate(Gated::Kill { app: idx, slot, hex });
+    }
+
+    /// A task was told to end long ago and is still there: Docker may hang, and only people can help (R86, L6).
+    fn say_stuck(&mut self, idx: AppIdx, seat: u32) {
+        let app = self.apps.get_mut(idx).expect("only timers of living apps fire");
+        let hex = app.edit(seat, |s| {
+            let task = s.task.as_mut().expect("only tasks are stuck");
+            task.stop.as_mut().expect("only a task that is being ended is stuck").stuck = true;
+            task.hex
+        });
+        let (task, slot) = (app.task_id(seat, hex), number_of(seat));
+        self.stats.stuck_kills += 1;
+        self.publish(Some(idx), None, EventKind::TaskStuck { task, slot });
     }
 
     /// Releases a KILL, if the task still is what it was for.

@@ -247,7 +247,7 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("only tasks of living apps are waited for");
         match app.wanted().spec.unreachable {
             Unreachable::Replace { after, .. } => Some(after.max(LOSS_SETTLE)),
-            Unreachable::Wait if number_of(slot) >= app.instances => Some(LOSS_SETTLE),
+            Unreachable::Wait if !app.is_place(number_of(slot)) => Some(LOSS_SETTLE),
             Unreachable::Wait => None,
         }
     }

@@ -70,7 +70,7 @@ pub const FIELDS: &[Field] = fields! {
     Marathon Honoured "labels" "With `MARATHON_SINGLE_INSTANCE_APP`: `\"true\"`, both capacities of `upgradeStrategy` are 0, and more than one instance is warned of.";
     Marathon Honoured "role" "A role of the manager.";
     Marathon Honoured "acceptedResourceRoles" "`*` and the app's role.";
-    Marathon Honoured "constraints" "Texts in Swan's language, and objects of original Swan, may stand beside Marathon's lists. Regexes have no look-around and no back-references.";
+    Marathon Honoured "constraints" "Texts in [Swan's language](CONSTRAINTS.md), and objects of original Swan, may stand beside Marathon's lists. Regexes have no look-around and no back-references.";
     Marathon Honoured "container.type" "`DOCKER` or `MESOS`; images run under Docker in any case, of which `MESOS` warns.";
     Marathon Honoured "container.docker.image" "Needed: Swan runs Docker images only.";
     Marathon Honoured "container.docker.forcePullImage" "";

@@ -309,7 +309,9 @@ impl<'a> At<'a> {
 impl<'a> Fields<'a> {
     /// The value of `key`; `null` counts as absent.
     pub(super) fn get(&mut self, key: &'static str) -> Option<At<'a>> {
-        self.known.push(key);
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
         let (_, value) = self.entries.iter().find(|(name, _)| name == key)?;
         (*value != Value::Null).then_some(At { value, path: Path::Key(self.path, key) })
     }

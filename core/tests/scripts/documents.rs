@@ -14,53 +14,14 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
     for word in words {
         let (key, value) = word.split_once('=').unwrap_or((word, ""));
         let field = match key {
-            "instances"
-            | "cpus"
-            | "mem"
-            | "disk"
-            | "gpus"
-            | "backoffSeconds"
-            | "backoffFactor"
-            | "maxLaunchDelaySeconds" => {
-                format!("\"{key}\":{value}")
-            }
-            "grace" => format!("\"taskKillGracePeriodSeconds\":{value}"),
-            "role" => format!("\"role\":\"{value}\""),
             // `rule=hostname,UNIQUE` is Marathon's form; `expr=` is an expression, `_` for its spaces.
             "rule" => {
-                let words: Vec<String> = value.split(',').map(|word| format!("\"{word}\"")).collect();
-                rules.push(format!("[{}]", words.join(",")));
+                rules.push(format!("[{}]", quoted(value)));
                 continue;
             }
             "expr" => {
                 rules.push(format!("\"{}\"", value.replace('_', " ")));
                 continue;
-            }
-            // `upgrade=0.5,0`: the least that stays healthy and the most on top, as parts of the whole.
-            "upgrade" => {
-                let (min, over) = value.split_once(',').expect("upgrade needs two numbers");
-                format!(
-                    "\"upgradeStrategy\":{{\"minimumHealthCapacity\":{min},\"maximumOverCapacity\":{over}}}"
-                )
-            }
-            // `update=delay:1,onFailure:rollback` and `failover=retries:2`: Swan's own objects.
-            "update" | "failover" => format!("\"{key}\":{{{}}}", members(value)),
-            "unreachable" if value == "wait" => "\"unreachableStrategy\":\"disabled\"".into(),
-            "unreachable" => format!(
-                "\"unreachableStrategy\":{{\"inactiveAfterSeconds\":{value},\"expungeAfterSeconds\":{value}}}"
-            ),
-            "killSelection" => format!("\"{key}\":\"{value}\""),
-            "strategy" => format!("\"placement\":{{\"strategy\":\"{value}\"}}"),
-            "weights" => {
-                format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value))
-            }
-            "label" => format!("\"labels\":{{\"label\":\"{value}\"}}"),
-            "accepted" => {
-                let roles: Vec<String> = value.split(',').map(|role| format!("\"{role}\"")).collect();
-                format!("\"acceptedResourceRoles\":[{}]", roles.join(","))
-            }
-            "health" => {
-                "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\",\"path\":\"/\",\"portIndex\":0}]".into()
             }
             "image" => {
                 image = value;
@@ -78,7 +39,7 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
                 host = true;
                 continue;
             }
-            _ => panic!("no such word of the short form: {word}"),
+            _ => field_of(key, value),
         };
         write!(more, ",{field}").expect("a string takes all");
     }
@@ -104,6 +65,46 @@ pub(crate) fn document(text: &str) -> Vec<u8> {
         ),
     };
     format!("{{\"id\":\"{id}\",{network}{more}}}").into_bytes()
+}
+
+/// One member of the document.
+fn field_of(key: &str, value: &str) -> String {
+    match key {
+        "instances"
+        | "cpus"
+        | "mem"
+        | "disk"
+        | "gpus"
+        | "backoffSeconds"
+        | "backoffFactor"
+        | "maxLaunchDelaySeconds" => format!("\"{key}\":{value}"),
+        "grace" => format!("\"taskKillGracePeriodSeconds\":{value}"),
+        "role" | "killSelection" => format!("\"{key}\":\"{value}\""),
+        // `upgrade=0.5,0`: the least that stays healthy and the most on top, as parts of the whole.
+        "upgrade" => {
+            let (min, over) = value.split_once(',').expect("upgrade needs two numbers");
+            format!("\"upgradeStrategy\":{{\"minimumHealthCapacity\":{min},\"maximumOverCapacity\":{over}}}")
+        }
+        // `update=delay:1,onFailure:rollback` and `failover=retries:2`: Swan's own objects.
+        "update" | "failover" => format!("\"{key}\":{{{}}}", members(value)),
+        "unreachable" if value == "wait" => "\"unreachableStrategy\":\"disabled\"".into(),
+        "unreachable" => format!(
+            "\"unreachableStrategy\":{{\"inactiveAfterSeconds\":{value},\"expungeAfterSeconds\":{value}}}"
+        ),
+        "strategy" => format!("\"placement\":{{\"strategy\":\"{value}\"}}"),
+        "weights" => {
+            format!("\"placement\":{{\"strategy\":\"weighted\",\"weights\":{{{}}}}}", weights(value))
+        }
+        "label" => format!("\"labels\":{{\"label\":\"{value}\"}}"),
+        "accepted" => format!("\"acceptedResourceRoles\":[{}]", quoted(value)),
+        "health" => "\"healthChecks\":[{\"protocol\":\"MESOS_HTTP\",\"path\":\"/\",\"portIndex\":0}]".into(),
+        _ => panic!("no such word of the short form: {key}"),
+    }
+}
+
+/// `a,b` as `"a","b"`.
+fn quoted(text: &str) -> String {
+    text.split(',').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(",")
 }
 
 /// `cpus:1,tasks:-2`.

@@ -48,7 +48,8 @@ pub(crate) fn agents(stage: &mut Stage) {
                 line.push_str(&format!(" free: {cpus} {mem} {disk} {gpus} {ports}"));
             }
             if let Some((begins, ends)) = agent.maintenance {
-                let span = ends.map_or("for ever".into(), |ends| format!("for {}ms", ends.0 - begins.0));
+                let span =
+                    ends.map_or_else(|| "for ever".into(), |ends| format!("for {}ms", ends.0 - begins.0));
                 line.push_str(&format!(" down at {} {span}", begins.0));
             }
             stage.say(line);

@@ -139,6 +139,7 @@ fn publish(names: &mut Names, event: &Event) -> String {
         EventKind::AppStopping | EventKind::AppStarting => app.into(),
         EventKind::RolloutPaused | EventKind::RolloutResumed | EventKind::RolloutCancelled => app.into(),
         EventKind::SlotGivenUp { slot, reason } => format!("{slot}.{app}: {reason}"),
+        EventKind::TaskStuck { task, .. } => names.task(task),
         EventKind::BrakeEngaged { agents, tasks } => format!("{tasks} tasks on {agents} agents are lost"),
         EventKind::BrakeReleased { by_operator } => {
             if *by_operator {
@@ -233,7 +234,8 @@ fn list(items: &[impl ToString]) -> String {
 
 /// One rollout of a view.
 pub(crate) fn rollout(names: &mut Names, app: &str, rollout: &RolloutView) -> String {
-    let from = rollout.from_version.as_ref().map_or("-".into(), |version| names.version(app, version));
+    let from =
+        rollout.from_version.as_ref().map_or_else(|| "-".into(), |version| names.version(app, version));
     let mut line = format!(
         "  {} {} {} {from} to {} instances={}..{} ready={} limits={}..{} failures={}/{}",
         rollout.id,

@@ -25,6 +25,8 @@ pub struct Member {
     pub slot: u32,
     /// What it runs.
     pub image: String,
+    /// The version it runs.
+    pub version: String,
     /// Where.
     pub agent: AgentId,
     /// What it is like there, as the newest offer said.
@@ -161,6 +163,7 @@ impl Fleet {
         let member = Member {
             slot: launch.slot,
             image: docker.map_or_else(String::new, |docker| docker.image.clone()),
+            version: launch.template.version.clone(),
             agent: launch.agent.clone(),
             place: self.places.get(&launch.agent).cloned(),
             launched: now,

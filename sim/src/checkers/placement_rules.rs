@@ -46,7 +46,7 @@ fn judge(at: Context<'_>, app: &str, task: &TaskId) -> Result<(), String> {
     let members: Vec<_> = at.fleet.of(app).collect();
     let sure: Vec<&Place> = members
         .iter()
-        .filter(|(_, it)| it.image == new.image && it.stays())
+        .filter(|(_, it)| it.version == new.version && it.stays())
         .filter_map(|(_, it)| it.place.as_ref())
         .collect();
     let lately = |ended: Option<u64>| ended.is_none_or(|ended| ended + LAG_MS > at.now);

@@ -72,7 +72,9 @@ pub fn equal(
         match right.get(key) {
             None => return Err(format!("{key:?} is known to {left_name}, but not to {right_name}")),
             Some(other) if other != value => {
-                return Err(format!("{key:?} differs between {left_name} and {right_name}"));
+                return Err(format!(
+                    "{key:?} differs between {left_name} and {right_name}: {value:02x?} and {other:02x?}"
+                ));
             }
             Some(_) => {}
         }

@@ -16,6 +16,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 
+use swan_core::id::DottedId;
 use swan_core::journal::Entry;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::ManagerEffect;
@@ -278,8 +279,12 @@ impl World {
         let told = |view: View<'_>| {
             let apps = view.apps(None, usize::MAX - 1).items.into_iter();
             let told = apps.map(|app| {
-                let told = Told { status: app.operation_status.into(), error: app.error_message };
-                (app.id.to_string(), told)
+                // While a rollout goes on, it says itself what is in its way.
+                let rollouts = view.rollouts(&app.id).unwrap_or_default();
+                let running = rollouts.first().filter(|it| it.ended.is_none());
+                let in_its_way = running.map(|it| it.error.clone()).filter(|_| app.error_message.is_empty());
+                let error = in_its_way.unwrap_or(app.error_message);
+                (app.id.to_string(), Told { status: app.operation_status.into(), error })
             });
             told.collect()
         };
@@ -308,7 +313,10 @@ impl World {
 
     /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.
     fn try_again(&mut self) -> Option<String> {
-        let Standing::GivenUp(apps) = self.standing() else { return None };
+        let Standing::GivenUp(mut apps) = self.standing() else { return None };
+        // One that goes on trying cannot be started.
+        let rests = |app: &DottedId| self.view()?.app(app).map(|app| app.operation_status == "noop");
+        apps.retain(|app| rests(&DottedId::from_text(app)) == Some(true));
         if !MACHINE.rollouts || self.watch.violation.is_some() {
             return None;
         }

@@ -61,6 +61,27 @@ async fn a_task_runs_becomes_healthy_and_is_killed() {
 }
 
 #[tokio::test]
+async fn a_task_misbehaves_from_its_start_as_its_environment_says() {
+    let cluster = start(options(11, 1)).await;
+    let mut framework = Framework::subscribe(cluster.address(), None).await;
+    let mut dies = task("dies");
+    let variables = |name: &str, value: &str| json!([{ "name": name, "value": value }]);
+    dies["command"]["environment"]["variables"] = variables("SWAN_DEV_EXIT", "3");
+    framework.launch(dies).await;
+    let failed = framework.until("TASK_FAILED").await;
+    assert_eq!(failed["message"], "Container exited with status 3");
+
+    framework.call(json!({ "type": "REVIVE" })).await;
+    let mut sick = task("sick");
+    sick["command"]["environment"]["variables"] = variables("SWAN_DEV_UNHEALTHY", "1");
+    sick["health_check"]["grace_period_seconds"] = json!(0.1);
+    framework.launch(sick).await;
+    let killed = framework.until("TASK_KILLED").await;
+    assert_eq!(killed["healthy"], false);
+    cluster.stop_with_tasks().await;
+}
+
+#[tokio::test]
 async fn a_task_misbehaves_as_told() {
     let cluster = start(options(1, 1)).await;
     let mut framework = Framework::subscribe(cluster.address(), None).await;

@@ -117,8 +117,11 @@ async fn ask(client: &Client, asked: Asked<'_>, change: ChangeArgs) -> Result<()
     }
     let before = Before::look(client, app, change.wait).await?;
     let response = client.send(method, &path, body).await?;
-    let what = if response.status() == StatusCode::NOT_MODIFIED { "unchanged" } else { what };
-    done(client, Doing { app, what }, &json!({"id": app, "status": what}), change.wait, before).await
+    let unchanged = response.status() == StatusCode::NOT_MODIFIED;
+    let what = if unchanged { "unchanged" } else { what };
+    // Nothing was begun whose end could be waited for.
+    let wait = WaitArgs { wait: change.wait.wait && !unchanged, ..change.wait };
+    done(client, Doing { app, what }, &json!({"id": app, "status": what}), wait, before).await
 }
 
 /// The id of the app that a definition is of.

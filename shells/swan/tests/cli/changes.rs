@@ -152,6 +152,17 @@ fn waiting_ends_well_when_the_own_rollout_is_done() {
 }
 
 #[test]
+fn where_nothing_was_begun_an_older_failure_is_none() {
+    let server = Canned::start(|line, _| match line {
+        "GET /v1/apps/web.shop/rollouts" => Answer::Json(200, json!([rollout(1, "failed", false)])),
+        "POST /v1/apps/web.shop/scale" => Answer::Empty(304),
+        _ => refusal(404, "there is nothing"),
+    });
+    let ended = swan(server.address, "app scale web.shop 3 --wait");
+    assert_eq!((ended.code, ended.out.as_str()), (0, "web.shop: unchanged\n"), "{ended:?}");
+}
+
+#[test]
 fn waiting_fails_when_the_own_rollout_did_whatever_came_of_it() {
     let old = rollout(1, "failed", false);
     for (later, said) in [
@@ -211,13 +222,16 @@ fn rollouts_are_shown_and_listed() {
     }
 }
 
-/// A manager whose rollout looks as `later` says, one look after another.
+/// A manager whose rollout looks as `later` says, one look after another; at a null, the app is gone.
 fn watched(later: Vec<Value>) -> Canned {
     Canned::start(move |line, before| match line {
         // A stream that ends makes the program come back, and look again.
         "GET /v1/events?app=web.shop" => Answer::Events(": swan\n\n".to_owned()),
         "GET /v1/apps/web.shop/rollout" => Answer::Json(200, later[0][0].clone()),
-        "GET /v1/apps/web.shop/rollouts" => Answer::Json(200, later[before.min(later.len() - 1)].clone()),
+        "GET /v1/apps/web.shop/rollouts" => match &later[before.min(later.len() - 1)] {
+            Value::Null => refusal(404, "there is no app 'web.shop'"),
+            rollouts => Answer::Json(200, rollouts.clone()),
+        },
         _ => refusal(404, "there is nothing"),
     })
 }
@@ -242,6 +256,10 @@ fn a_rollout_is_watched_to_its_end() {
         .map(|line| serde_json::from_str::<Value>(line).expect("a document a line")["state"].clone())
         .collect();
     assert_eq!(states, ["running", "failed"]);
+
+    let server = watched(vec![json!([rollout(2, "running", false)]), Value::Null]);
+    let ended = swan(server.address, "rollout watch web.shop");
+    assert_eq!((ended.code, ended.out.lines().last()), (0, Some("web.shop: deleted")), "{ended:?}");
 
     let server = watched(vec![json!([rollout(2, "done", false)])]);
     assert_eq!(swan(server.address, "rollout watch web.shop").code, 0, "it has ended already");

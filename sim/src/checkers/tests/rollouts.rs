@@ -61,7 +61,7 @@ impl<C: Checker> Watched<C> {
 
     /// The record of a slot says so of its task.
     fn records(&mut self, slot: u32, hex: u64, stop: u32) {
-        let task = TaskMessage { hex, state: 1, stop, agent_id: "S1".into() };
+        let task = TaskMessage { hex, state: 1, stop, agent_id: "A1".into() };
         let record = prost::Message::encode_to_vec(&SlotMessage { task: Some(task) });
         self.put(&[b"sweb\0", &slot.to_be_bytes()[..]].concat(), record);
     }
@@ -156,8 +156,8 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
     let judged = |min_healthy: u32, stop: u32, sick: bool| {
         let mut it = Watched::new(planned_stops::PlannedStops, &[limited("b", min_healthy, 0)]);
         it.wants(2, "b", "updating");
-        it.runs(0, 1, "S1", "a");
-        it.runs(1, 2, "S1", "a");
+        it.runs(0, 1, "A1", "a");
+        it.runs(1, 2, "A1", "a");
         if sick {
             it.told(0, 1, TaskState::Unreachable);
         }
@@ -174,17 +174,17 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
 fn s3_no_launch_exceeds_what_a_rollout_may_have() {
     let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("b", 50, 50)]);
     it.wants(2, "b", "updating");
-    it.runs(0, 1, "S1", "b");
-    it.runs(1, 2, "S1", "b");
-    assert_eq!(it.launches(0, 3, "S1", "b"), Ok(()), "half more than two");
-    assert!(it.launches(1, 4, "S1", "b").is_err(), "a fourth");
+    it.runs(0, 1, "A1", "b");
+    it.runs(1, 2, "A1", "b");
+    assert_eq!(it.launches(0, 3, "A1", "b"), Ok(()), "half more than two");
+    assert!(it.launches(1, 4, "A1", "b").is_err(), "a fourth");
     let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("b", 50, 50)]);
     it.wants(2, "b", "updating");
     for hex in 1..=3 {
-        it.runs(0, hex, "S1", "b");
+        it.runs(0, hex, "A1", "b");
     }
     it.kills(0, 1).expect("no launch");
-    assert_eq!(it.launches(0, 4, "S1", "b"), Ok(()), "one is being ended");
+    assert_eq!(it.launches(0, 4, "A1", "b"), Ok(()), "one is being ended");
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn s10_launches_are_of_the_rollouts_versions() {
     let begin = || {
         let mut it = Watched::new(rollout_versions::RolloutVersions::default(), &[plain("a"), plain("b")]);
         it.wants(2, "a", "noop");
-        it.runs(0, 1, "S1", "a");
+        it.runs(0, 1, "A1", "a");
         it.truth().expect("all is well");
         it
     };
@@ -201,17 +201,17 @@ fn s10_launches_are_of_the_rollouts_versions() {
     it.wants(2, "b", "updating");
     it.truth().expect("all is well");
     it.now = LATER;
-    assert_eq!(it.launches(0, 2, "S1", "b"), Ok(()));
-    assert_eq!(it.launches(1, 3, "S1", "a"), Ok(()), "the one before is kept alive");
-    assert!(it.launches(1, 4, "S1", "c").is_err(), "of neither version");
+    assert_eq!(it.launches(0, 2, "A1", "b"), Ok(()));
+    assert_eq!(it.launches(1, 3, "A1", "a"), Ok(()), "the one before is kept alive");
+    assert!(it.launches(1, 4, "A1", "c").is_err(), "of neither version");
     let mut it = begin();
     it.wants(2, "b", "updating");
     it.truth().expect("all is well");
     it.wants(2, "a", "rollbacking");
     it.truth().expect("all is well");
     it.now = LATER;
-    assert_eq!(it.launches(0, 2, "S1", "a"), Ok(()));
-    assert!(it.launches(1, 3, "S1", "b").is_err(), "it was rolled back from");
+    assert_eq!(it.launches(0, 2, "A1", "a"), Ok(()));
+    assert!(it.launches(1, 3, "A1", "b").is_err(), "it was rolled back from");
 }
 
 #[test]
@@ -220,18 +220,18 @@ fn s11_a_slot_waits_longer_after_each_failure() {
     it.wants(1, "a", "noop");
     for hex in 1..=8 {
         it.now += 3_000;
-        assert_eq!(it.launches(0, hex, "S1", "a"), Ok(()));
+        assert_eq!(it.launches(0, hex, "A1", "a"), Ok(()));
         it.told(0, hex, TaskState::Running);
         it.told(0, hex, TaskState::Failed);
     }
     it.now += 1_200;
-    assert!(it.launches(0, 9, "S1", "a").is_err(), "too early");
+    assert!(it.launches(0, 9, "A1", "a").is_err(), "too early");
     it.asked(ApiCall::KillTasks { app: swan_core::id::DottedId::from_text("web") });
-    assert_eq!(it.launches(0, 10, "S1", "a"), Ok(()), "a user began anew");
+    assert_eq!(it.launches(0, 10, "A1", "a"), Ok(()), "a user began anew");
     let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
-    it.runs(0, 1, "S1", "a");
+    it.runs(0, 1, "A1", "a");
     it.told(0, 1, TaskState::Lost);
-    assert_eq!(it.launches(0, 2, "S1", "a"), Ok(()), "the cluster's fault costs nothing");
+    assert_eq!(it.launches(0, 2, "A1", "a"), Ok(()), "the cluster's fault costs nothing");
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn s12_nothing_is_replaced_in_a_disaster() {
     let begin = || {
         let mut it = Watched::new(disaster_brake::DisasterBrake::default(), &[plain("a")]);
         for slot in 0..5 {
-            it.runs(slot, u64::from(slot), &format!("S{slot}"), "a");
+            it.runs(slot, u64::from(slot), &format!("A{slot}"), "a");
         }
         for slot in 0..4 {
             it.told(slot, u64::from(slot), TaskState::Unreachable);
@@ -249,11 +249,11 @@ fn s12_nothing_is_replaced_in_a_disaster() {
         it
     };
     let mut it = begin();
-    assert!(it.launches(0, 9, "S4", "a").is_err(), "its task is out of reach");
-    assert_eq!(begin().launches(7, 9, "S4", "a"), Ok(()), "a new slot is none of it");
+    assert!(it.launches(0, 9, "A4", "a").is_err(), "its task is out of reach");
+    assert_eq!(begin().launches(7, 9, "A4", "a"), Ok(()), "a new slot is none of it");
     let mut it = begin();
     it.asked(ApiCall::OverrideBrake);
-    assert_eq!(it.launches(0, 9, "S4", "a"), Ok(()), "the operator said so");
+    assert_eq!(it.launches(0, 9, "A4", "a"), Ok(()), "the operator said so");
     let mut it = begin();
     for slot in 0..2 {
         it.told(slot, u64::from(slot), TaskState::Running);
@@ -261,7 +261,7 @@ fn s12_nothing_is_replaced_in_a_disaster() {
     it.told(0, 0, TaskState::Failed);
     it.told(1, 1, TaskState::Failed);
     it.truth().expect("nothing is replaced");
-    assert_eq!(it.launches(0, 9, "S4", "a"), Ok(()), "agents have returned");
+    assert_eq!(it.launches(0, 9, "A4", "a"), Ok(()), "agents have returned");
 }
 
 fn offer(agent: &str, rack: &str) -> Event {
@@ -286,7 +286,7 @@ fn s24_launches_obey_the_rules_of_their_app() {
     let judged = |rule: Rule, launches: &[(u32, &str)]| {
         let definition = Definition { rules: vec![rule], ..plain("a") };
         let mut it = Watched::new(placement_rules::PlacementRules::default(), &[definition]);
-        for (agent, rack) in [("S1", "r1"), ("S2", "r1"), ("S3", "r2")] {
+        for (agent, rack) in [("A1", "r1"), ("A2", "r1"), ("A3", "r2")] {
             it.hears(offer(agent, rack));
         }
         for &(slot, agent) in launches {
@@ -295,13 +295,13 @@ fn s24_launches_obey_the_rules_of_their_app() {
         it.truth()
     };
     let rack = || Field::Rack;
-    assert_eq!(judged(Rule::Unique(rack()), &[(0, "S1"), (1, "S3")]), Ok(()));
-    assert!(judged(Rule::Unique(rack()), &[(0, "S1"), (1, "S2")]).is_err(), "one rack twice");
-    assert!(judged(Rule::Like(rack(), vec!["r2".into()]), &[(0, "S1")]).is_err(), "another rack");
-    assert_eq!(judged(Rule::GroupBy(rack(), None), &[(0, "S1"), (1, "S2"), (2, "S3")]), Ok(()));
-    let uneven = [(0, "S1"), (1, "S3"), (2, "S2"), (3, "S1")];
+    assert_eq!(judged(Rule::Unique(rack()), &[(0, "A1"), (1, "A3")]), Ok(()));
+    assert!(judged(Rule::Unique(rack()), &[(0, "A1"), (1, "A2")]).is_err(), "one rack twice");
+    assert!(judged(Rule::Like(rack(), vec!["r2".into()]), &[(0, "A1")]).is_err(), "another rack");
+    assert_eq!(judged(Rule::GroupBy(rack(), None), &[(0, "A1"), (1, "A2"), (2, "A3")]), Ok(()));
+    let uneven = [(0, "A1"), (1, "A3"), (2, "A2"), (3, "A1")];
     assert!(judged(Rule::GroupBy(rack(), None), &uneven).is_err(), "three and one");
-    assert!(judged(Rule::Unique(rack()), &[(0, "S9")]).is_err(), "never offered");
+    assert!(judged(Rule::Unique(rack()), &[(0, "A9")]).is_err(), "never offered");
 }
 
 #[test]

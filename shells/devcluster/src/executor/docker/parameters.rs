@@ -87,6 +87,13 @@ pub(super) fn apply(config: &mut Value, key: &str, value: &str) -> Result<(), St
             push(&mut config["HostConfig"]["Devices"], device(value));
             return Ok(());
         }
+        "ip" | "ip6" => {
+            // An address is had in a network, which is the one that is joined.
+            let network = config["HostConfig"]["NetworkMode"].as_str().unwrap_or("default").to_owned();
+            let version = if key == "ip" { "IPv4Address" } else { "IPv6Address" };
+            config["NetworkingConfig"]["EndpointsConfig"][network]["IPAMConfig"][version] = json!(value);
+            return Ok(());
+        }
         _ => {}
     }
     let Some((_, place, kind)) = FIELDS.iter().find(|(names, ..)| names.contains(&key)) else {
@@ -160,7 +167,7 @@ mod tests {
 
     #[test]
     fn parameters_find_their_fields() {
-        let mut config = json!({ "Env": ["A=1"], "HostConfig": {} });
+        let mut config = json!({ "Env": ["A=1"], "HostConfig": { "NetworkMode": "dcos" } });
         for (key, value) in [
             ("env", "B=2"),
             ("label", "team=shop"),
@@ -170,6 +177,7 @@ mod tests {
             ("ulimit", "nofile=10:20"),
             ("tmpfs", "/run:size=1m"),
             ("device", "/dev/null"),
+            ("ip", "10.0.0.7"),
         ] {
             apply(&mut config, key, value).expect(key);
         }
@@ -178,7 +186,9 @@ mod tests {
             json!({
                 "Env": ["A=1", "B=2"],
                 "Labels": { "team": "shop" },
+                "NetworkingConfig": { "EndpointsConfig": { "dcos": { "IPAMConfig": { "IPv4Address": "10.0.0.7" } } } },
                 "HostConfig": {
+                    "NetworkMode": "dcos",
                     "LogConfig": { "Config": { "max-size": "1m" } },
                     "ShmSize": 67_108_864,
                     "Init": true,
