@@ -136,7 +136,7 @@ impl Agents {
                 domain: offer.domain.clone(),
                 ip: ip.map(Into::into),
             };
-            self.epoch += 1;
+            self.epoch += u64::from(self.get(idx).counted);
         }
         if !same || !self.at(idx).recorded {
             self.touch(idx);
@@ -477,6 +477,9 @@ mod tests {
         hold(&mut agents, &offer("S1", "r2"), 0);
         assert_eq!(agents.take_changed(), [idx]);
         assert!(agents.epoch > epoch, "what was counted must be counted again");
+        let epoch = agents.epoch;
+        hold(&mut agents, &offer("S2", "r2"), 0);
+        assert_eq!(agents.epoch, epoch, "no rule has counted a new agent");
         assert!(agents.written(idx));
         agents.release(idx);
         assert_eq!(agents.take_changed(), []);
