@@ -52,6 +52,8 @@ pub const HEALTH_FAILURES_MAX: u64 = 1_000_000;
 pub const GPUS_MAX: u32 = 1_000;
 /// Errors of a slot within the window of its failover policy that may be answered by new tasks.
 pub const FAILOVER_RETRIES_MAX: u32 = 1_000_000;
+/// Retries that are counted; more than that means any number.
+pub const RETRIES_COUNTED_MAX: u32 = 100;
 /// Failures kept of one slot.
 pub const FAILURES_PER_SLOT_MAX: u32 = 50;
 /// States, reasons or ranges of exit codes in one pattern of a failover policy.

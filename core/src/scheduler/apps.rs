@@ -63,6 +63,8 @@ pub(super) struct Counts {
     pub(super) settled: u32,
     /// Tasks of another configuration in first seats that serve and are not being ended.
     pub(super) outdated_serving: u32,
+    /// Tasks of any configuration, in any seat, that serve.
+    pub(super) serving: u32,
     /// Tasks that are being ended.
     pub(super) stopping: u32,
     /// Tasks by the version they run.
@@ -207,7 +209,8 @@ impl App {
         let wanted =
             self.is_place(number) && self.slots.get(number as usize).is_some_and(|s| s.given_up().is_none());
         if !is_successor(seat) {
-            return wanted;
+            // A successor that is there takes the first seat, or is taken away first.
+            return wanted && !self.successors.contains_key(&number);
         }
         let first = self.slots.get(number as usize).and_then(|slot| slot.task.as_ref());
         wanted && self.is_replacing() && first.is_some_and(|task| task.version != self.wanted_runs())
@@ -463,6 +466,7 @@ impl Counts {
         self.ready += u32::from(tally.ready);
         self.settled += u32::from(tally.settled);
         self.outdated_serving += u32::from(tally.outdated == Some(true));
+        self.serving += u32::from(tally.serves);
         self.stopping += u32::from(tally.stopping);
     }
 
@@ -477,6 +481,7 @@ impl Counts {
         self.ready -= u32::from(tally.ready);
         self.settled -= u32::from(tally.settled);
         self.outdated_serving -= u32::from(tally.outdated == Some(true));
+        self.serving -= u32::from(tally.serves);
         self.stopping -= u32::from(tally.stopping);
     }
 

@@ -238,7 +238,7 @@ impl Scheduler {
             operation: Operation::RollingBack,
             version: rollout.from,
             instances: rollout.from_instances,
-            size: if rollout.from_instances > 0 { rollout.from_instances } else { current.size },
+            size: rollout.from_size,
             automatic: false,
         };
         self.end_rollout(idx, Stage::Cancelled);

@@ -159,6 +159,8 @@ pub(super) struct RolloutRecord {
     /// 0 while it is under way.
     #[prost(uint64, tag = "15")]
     pub(super) ended: u64,
+    #[prost(uint32, tag = "16")]
+    pub(super) from_size: u32,
 }
 
 /// One version.
@@ -467,6 +469,7 @@ impl From<&Rollout> for RolloutRecord {
             next_at: rollout.next_at.0,
             started: rollout.started.0,
             ended: rollout.ended.map_or(0, |at| at.0),
+            from_size: rollout.from_size,
         }
     }
 }
@@ -483,6 +486,7 @@ impl RolloutRecord {
             to: self.to,
             from_instances: self.from_instances,
             to_instances: self.to_instances,
+            from_size: self.from_size,
             failures: self.failures,
             error: self.error,
             best: self.best,

@@ -11,7 +11,7 @@ use super::event::EventKind;
 use super::slot::{FailureNote, Slot, Task, Trouble, number_of};
 use super::status::{Fault, fault};
 use super::update::text_of;
-use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, FAILOVER_RETRIES_MAX};
+use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, RETRIES_COUNTED_MAX};
 use crate::mesos::{TaskState, TaskStatus};
 use crate::spec::{EndPattern, Failover, OnExhausted};
 use crate::time::Millis;
@@ -136,10 +136,10 @@ impl Scheduler {
                 trouble.history.pop_front();
             }
             let verdict = match policy.retries {
-                Some(retries) if cost == Cost::Error => {
+                Some(retries) if cost == Cost::Error && retries <= RETRIES_COUNTED_MAX => {
                     trouble.recent.retain(|&at| clock.since(at) < policy.window);
                     trouble.recent.push(clock);
-                    let exhausted = trouble.recent.len() > retries.min(FAILOVER_RETRIES_MAX) as usize;
+                    let exhausted = trouble.recent.len() > retries as usize;
                     if exhausted { Verdict::Exhausted(policy.on_exhausted) } else { Verdict::Retry }
                 }
                 _ => Verdict::Retry,

@@ -81,7 +81,7 @@ impl Scheduler {
             match self.pair_step(idx, number) {
                 PairStep::Drop => self.drop_successor(idx, number),
                 PairStep::Promote => self.promote(idx, number),
-                PairStep::EndSuccessor(why) => self.stop_task(idx, number | SUCCESSOR, why),
+                PairStep::EndSuccessor(why) => self.end_successor(idx, number, why),
                 PairStep::EndFirst => self.end_first(idx, number),
                 PairStep::Wait => {}
             }
@@ -119,6 +119,21 @@ impl Scheduler {
         }
     }
 
+    /// Ends a successor that is not wanted any more, unless it is what keeps enough healthy: then it stays until others
+    /// are, and takes the place of the task before it if no rollout will make that one well.
+    fn end_successor(&mut self, idx: AppIdx, number: u32, why: StopReason) {
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let serves = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref()).is_some_and(Task::serves);
+        let needed = serves(number | SUCCESSOR) && app.counts.serving <= app.bounds().floor;
+        if !app.is_place(number) || !needed {
+            self.stop_task(idx, number | SUCCESSOR, why);
+        } else if app.rollout.is_none() && !serves(number) {
+            self.stop_task(idx, number, StopReason::Replace);
+        } else {
+            app.pairs.insert(number);
+        }
+    }
+
     /// Ends the task before a ready successor, unless too few would be healthy then.
     fn end_first(&mut self, idx: AppIdx, number: u32) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
@@ -137,12 +152,36 @@ impl Scheduler {
         let seat = number | SUCCESSOR;
         self.arm_slot(idx, seat, None);
         self.unqueue(idx, seat);
+        self.inherit_pause(idx, number);
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         if app.remove_successor(number) {
             let key = Key::Slot(app.dotted.as_str().into(), seat).encode();
             self.ledger.note(Change::Gone(key));
         }
         self.enqueue_if_free(idx, number);
+    }
+
+    /// A slot whose successor failed does not try again at once because its first seat has become free (S11).
+    fn inherit_pause(&mut self, idx: AppIdx, number: u32) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        let Some((not_before, failures)) = app.slot(number | SUCCESSOR).map(|s| (s.not_before, s.failures))
+        else {
+            return;
+        };
+        let free =
+            app.slot(number).is_some_and(|first| first.task.is_none() && first.not_before < not_before);
+        if !free {
+            return;
+        }
+        app.edit(number, |first| {
+            first.not_before = not_before;
+            first.failures = first.failures.max(failures);
+        });
+        self.note_slot(idx, number);
+        if not_before > clock {
+            self.arm_slot(idx, number, Some(self.now.mono + not_before.since(clock)));
+        }
     }
 
     /// The successor takes the first seat, which is free.

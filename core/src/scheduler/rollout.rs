@@ -130,6 +130,8 @@ pub(super) struct Rollout {
     pub(super) to: VersionId,
     pub(super) from_instances: u32,
     pub(super) to_instances: u32,
+    /// Instances before, had it not been stopped.
+    pub(super) from_size: u32,
     /// Errors of its new tasks.
     pub(super) failures: u32,
     /// Why it has failed, or what is in its way.
@@ -263,6 +265,7 @@ impl Scheduler {
             to: goal.version,
             from_instances: if goal.operation == Operation::Creating { 0 } else { from_instances },
             to_instances: goal.instances,
+            from_size: app.size,
             failures: 0,
             error: String::new(),
             best: 0,
@@ -446,9 +449,13 @@ impl Scheduler {
             return;
         }
         let given_up = app.given_up();
-        if !app.is_rolling() || app.progress() + given_up < app.instances || app.counts.stopping > 0 {
+        // A scale-down is over once the surplus is gone, however the rest fares.
+        let enough = matches!(app.operation(), Operation::ScalingDown | Operation::Stopping)
+            || app.progress() + given_up >= app.instances;
+        if !app.is_rolling() || !enough || app.counts.stopping > 0 {
             return;
         }
+        let others = app.outdated.len();
         let rollout = app.rollout.as_mut().expect("checked above");
         if given_up > 0 {
             rollout.error = format!("{given_up} of {} slots were given up", app.instances);
@@ -457,6 +464,12 @@ impl Scheduler {
         }
         // After a rollback by itself the user must still see why the version that was asked for does not run.
         app.error.clone_from(&rollout.error);
+        if others > 0 && app.error.is_empty() {
+            app.error = format!(
+                "{others} of {} tasks still run another version, as a rollout that failed or was cancelled left them",
+                app.instances
+            );
+        }
         self.end_rollout(idx, if given_up > 0 { Stage::Failed } else { Stage::Done });
     }
 

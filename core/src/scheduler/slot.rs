@@ -216,6 +216,8 @@ pub(super) struct Tally {
     pub(super) settled: bool,
     /// Runs another configuration in a wanted place and is not being ended: whether it serves.
     pub(super) outdated: Option<bool>,
+    /// May get traffic.
+    pub(super) serves: bool,
     /// Is being ended.
     pub(super) stopping: bool,
     pub(super) version: Option<VersionId>,
@@ -234,6 +236,7 @@ impl Slot {
                 ready: false,
                 settled: false,
                 outdated: None,
+                serves: false,
                 stopping: false,
                 version: None,
                 agent: None,
@@ -249,6 +252,7 @@ impl Slot {
             ready: settled && current,
             settled: settled && wanted,
             outdated: (!current && wanted && task.stop.is_none()).then(|| task.serves()),
+            serves: task.serves(),
             stopping: task.stop.is_some(),
             version: Some(task.version),
             agent: Some(task.agent),
