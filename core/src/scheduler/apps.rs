@@ -206,8 +206,11 @@ impl App {
     /// replaced.
     pub(super) fn wants(&self, seat: u32) -> bool {
         let number = number_of(seat);
+        // While a rollout rests, what never ran does not begin to.
+        let rests = |slot: &Slot| slot.ran == 0 && slot.task.is_none() && self.is_paused();
+        let place = self.slots.get(number as usize);
         let wanted =
-            self.is_place(number) && self.slots.get(number as usize).is_some_and(|s| s.given_up().is_none());
+            self.is_place(number) && place.is_some_and(|slot| slot.given_up().is_none() && !rests(slot));
         if !is_successor(seat) {
             // A successor that is there takes the first seat, or is taken away first.
             return wanted && !self.successors.contains_key(&number);

@@ -46,8 +46,11 @@ impl App {
             }
             AppChange::Stop => (self.instances > 0).then(|| plain(Operation::Stopping, 0)),
             AppChange::Start => {
+                // What a rollout that failed left undone is begun again, too.
+                let undone = !self.outdated.is_empty();
                 let missing = self.instances != self.size || self.given_up() > 0;
-                missing.then(|| plain(Operation::Starting, self.size))
+                let operation = if undone { Operation::Updating } else { Operation::Starting };
+                (missing || undone).then(|| plain(operation, self.size))
             }
             AppChange::Delete => Some(plain(Operation::Deleting, 0)),
         })
@@ -196,6 +199,9 @@ impl Scheduler {
             let detail = format!("app '{app}' has no rollout under way");
             return Err(ApiError::new(ErrorKind::Conflict, detail));
         };
+        if rollout.operation == Operation::Deleting {
+            return Err(ApiError::new(ErrorKind::Locked, format!("app '{app}' is being deleted")));
+        }
         let stage = match (verb, rollout.stage) {
             (RolloutVerb::Cancel, _) => return self.cancel(who, idx),
             (RolloutVerb::Pause, Stage::Running) => Stage::Paused,
@@ -216,6 +222,7 @@ impl Scheduler {
         let event = if stage == Stage::Paused { EventKind::RolloutPaused } else { EventKind::RolloutResumed };
         current.look_at_all_pairs();
         self.drop_demand(idx);
+        self.enqueue_all(idx);
         let revision = self.changed(idx);
         self.arm_rollout(idx);
         self.publish(Some(idx), Some(who), event);
@@ -227,7 +234,7 @@ impl Scheduler {
         let current = self.apps.get(idx).expect("found just now");
         let rollout = current.rollout.as_ref().expect("found just now");
         let kept = current.versions.contains_key(&rollout.from);
-        if rollout.operation == Operation::Deleting || !kept {
+        if !kept {
             let detail = format!(
                 "there is nothing to go back to from {}; delete the app instead",
                 rollout.operation.name()

@@ -130,6 +130,14 @@ impl Scheduler {
         self.demand.waiting -= 1;
     }
 
+    /// Lets all first seats wait for a task that shall have one.
+    pub(super) fn enqueue_all(&mut self, idx: AppIdx) {
+        let slots = self.apps.get(idx).map_or(0, |app| app.slot_count());
+        for number in 0..slots {
+            self.enqueue_if_free(idx, number);
+        }
+    }
+
     /// Lets a first seat wait for a task if it shall have one and no pause keeps it.
     pub(super) fn enqueue_if_free(&mut self, idx: AppIdx, number: u32) {
         let Some(app) = self.apps.get(idx) else { return };

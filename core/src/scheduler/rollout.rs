@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::apps::{App, AppIdx, VersionId};
 use super::event::EventKind;
-use super::slot::StopReason;
+use super::slot::{Slot, StopReason};
 use super::timers::TimerKey;
 use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT};
 use crate::spec::{AppSpec, OnFailure, WHOLE_PPM};
@@ -199,16 +199,25 @@ impl App {
         self.is_rolling() && self.operation().replaces()
     }
 
-    /// Whether a slot's next task gets the wanted configuration, rather than the one that it ran.
+    /// Whether a slot's next task gets the wanted configuration, rather than the one that it ran: not while the rollout
+    /// that brings it rests, nor after that has failed or was broken off. What is gone back to is always trusted (S10).
     pub(super) fn brings_wanted(&self) -> bool {
-        match &self.rollout {
-            None => self.error.is_empty(),
-            Some(rollout) => {
-                let brings = rollout.operation.replaces()
-                    || matches!(rollout.operation, Operation::Creating | Operation::Starting);
-                brings && rollout.stage == Stage::Running
-            }
-        }
+        let brings = |operation: Operation| {
+            operation.replaces() || matches!(operation, Operation::Creating | Operation::Starting)
+        };
+        let newest_first = self.rollout.as_deref().into_iter().chain(self.ended.iter().rev());
+        newest_first.filter(|rollout| brings(rollout.operation)).next().is_none_or(|rollout| {
+            rollout.operation == Operation::RollingBack
+                || matches!(rollout.stage, Stage::Running | Stage::Done)
+        })
+    }
+
+    /// Slots that run, or will run again, another configuration than the wanted one.
+    fn others(&self) -> usize {
+        let wanted = self.wanted_runs();
+        let again = |slot: &&Slot| slot.task.is_none() && slot.ran != 0 && slot.ran != wanted;
+        let again = if self.brings_wanted() { 0 } else { self.slots().iter().filter(again).count() };
+        self.outdated.len() + again
     }
 
     /// Why a task that is one too many is ended.
@@ -455,7 +464,7 @@ impl Scheduler {
         if !app.is_rolling() || !enough || app.counts.stopping > 0 {
             return;
         }
-        let others = app.outdated.len();
+        let others = app.others();
         let rollout = app.rollout.as_mut().expect("checked above");
         if given_up > 0 {
             rollout.error = format!("{given_up} of {} slots were given up", app.instances);

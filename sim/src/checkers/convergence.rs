@@ -48,6 +48,8 @@ pub struct Told {
     pub status: String,
     /// Why it is not as wanted.
     pub error: String,
+    /// Why its slots wait, in words for whoever reads of a failure.
+    pub waiting: String,
 }
 
 /// What decides whether less than what is wanted is right, too.
@@ -102,8 +104,12 @@ pub fn standing(wishes: &Wishes, running: &[Running], outlook: &Outlook<'_>) -> 
 
 fn fulfilled(app: &str, wish: Option<&Wanted>, containers: &[&Running], outlook: &Outlook<'_>) -> bool {
     let Some(wanted) = wish else { return containers.is_empty() };
+    if wanted.is_anything() {
+        return true;
+    }
     let n = if wanted.stopped { 0 } else { wanted.instances };
-    if exactly(n, &wanted.image, containers) {
+    // A start that was broken off leaves the app stopped.
+    if exactly(n, &wanted.image, containers) || wanted.vague && containers.is_empty() {
         return true;
     }
     let goes_back = outlook.goes_back(app, wanted) && !wanted.stopped;
@@ -119,6 +125,16 @@ fn exactly(instances: u32, image: &str, containers: &[&Running]) -> bool {
 }
 
 impl Wanted {
+    /// Nobody knows what is wanted: anything is right.
+    pub fn anything() -> Self {
+        Self::default()
+    }
+
+    /// See [`Self::anything`].
+    pub const fn is_anything(&self) -> bool {
+        self.image.is_empty()
+    }
+
     /// So many of an image, with nothing before it.
     pub fn fresh(instances: u32, image: &str) -> Self {
         Self { instances, image: image.into(), versions: vec![image.into()], ..Self::default() }
@@ -167,7 +183,9 @@ impl Outlook<'_> {
         let seems_well = Trouble::of_image(&wanted.image).is_some_and(Trouble::may_seem_well);
         let says_so = self.told.get(app).is_some_and(|told| {
             let goes_on = policy.on_failure == OnFailure::Continue;
-            (told.status == "noop" || goes_on) && !told.error.is_empty()
+            // Without a rollout that could fail, slots that no agent suits wait, and it is explained why.
+            let waits = told.status == "noop" && told.waiting.contains(" 0 agents suit");
+            (told.status == "noop" || goes_on) && !told.error.is_empty() || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
             && containers.iter().all(|container| known(&container.image))
@@ -225,7 +243,7 @@ mod tests {
     }
 
     fn outlook<'a>(book: &'a Book, status: &str, error: &str, rough: bool) -> Outlook<'a> {
-        let told = Told { status: status.into(), error: error.into() };
+        let told = Told { status: status.into(), error: error.into(), waiting: String::new() };
         Outlook {
             book: Some(book),
             told: [("web".to_owned(), told)].into(),

@@ -72,8 +72,13 @@ impl Member {
 
     /// It gets traffic, as far as told.
     pub fn serves(&self) -> bool {
+        self.stays() && self.is_well()
+    }
+
+    /// It runs well, as far as told; it may have been out of reach for a while.
+    pub fn is_well(&self) -> bool {
         let well = if self.checked { self.healthy == Some(true) } else { self.healthy != Some(false) };
-        self.stays() && self.state == TaskState::Running && well
+        self.state == TaskState::Running && well
     }
 }
 

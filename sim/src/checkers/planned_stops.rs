@@ -11,6 +11,8 @@ use crate::world::call_of;
 
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
+/// A stop is decided at most so long before its KILL leaves.
+const YOUNG_MS: u64 = 10_000;
 /// The reason of a stop, as its record has it: a rollout replaces the task.
 const REPLACE: u32 = 2;
 
@@ -38,7 +40,9 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let replaced = at.stored.current(task).is_some_and(|it| it.stop == REPLACE);
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
-    let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false);
+    // One that came up while its stop was being written down did not serve when that was decided.
+    let young = killed.running.is_none_or(|since| since + YOUNG_MS > at.now);
+    let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false) && !young;
     // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
     let ended = app.operation() == "noop";
     if killed.kills != 1 || !replaced || !well || ended {
@@ -46,10 +50,21 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     }
     let target = at.stored.target_image(name.app).unwrap_or_default();
     let floor = floor(at.book, &[&target, &killed.image], app.instances);
-    let left = at.fleet.of(name.app).filter(|(_, it)| it.killed.is_none() && serves(it.served)).count();
+    let left = at
+        .fleet
+        .of(name.app)
+        .filter(|(_, it)| it.killed.is_none() && (it.is_well() || serves(it.served)))
+        .count();
     if left < floor as usize {
+        let others = at.fleet.of(name.app).filter(|(_, it)| it.ended.is_none()).map(|(task, it)| {
+            format!(
+                "{task} {:?} checked {} healthy {:?} lost {:?} killed {:?}",
+                it.state, it.checked, it.healthy, it.lost, it.killed
+            )
+        });
+        let others = others.collect::<Vec<_>>().join("; ");
         return Err(format!(
-            "{task} is ended by a rollout, which leaves {left} healthy tasks of {} instead of {floor}",
+            "{task} is ended by a rollout, which leaves {left} healthy tasks of {} instead of {floor}: {others}",
             name.app
         ));
     }

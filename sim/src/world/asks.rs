@@ -115,11 +115,14 @@ impl Ask {
                 vec![Some(Wanted::fresh(definition.instances, &definition.image))]
             }
             (_, None) => vec![None],
+            (Self::Change { change: Change::Delete, .. }, Some(_)) => vec![None],
+            (_, Some(wanted)) if wanted.is_anything() => vec![Some(Wanted::anything())],
             (_, Some(wanted)) => {
                 let now = may_have_become(wanted, book);
                 let mut after: Vec<_> = now.iter().flat_map(|it| self.after_one(it)).collect();
                 after.dedup();
-                after
+                // Taken, although nothing that it could lead to is known: nobody knows what is wanted now.
+                if after.is_empty() { vec![Some(Wanted::anything())] } else { after }
             }
         }
     }

@@ -13,11 +13,13 @@ use swan_core::scheduler::input::RequestId;
 use super::asks::{Ask, merge};
 use super::invent::Inventor;
 use super::{Happening, World};
-use crate::checkers::convergence::{Book, Wishes};
+use crate::checkers::convergence::{Book, Wanted, Wishes};
 use crate::options::{AgentOptions, ClientOptions};
 
 /// How long a client waits for an answer, ms.
 const PATIENCE_MS: u64 = 60_000;
+/// With more possibilities than this for one app nobody knows any more what is wanted of it.
+const WISHES_MAX: usize = 128;
 /// Until a client that found no manager tries again, ms.
 const RETRY_MS: u64 = 1_000;
 
@@ -230,6 +232,9 @@ fn take(wishes: &mut Wishes, sent: &Sent, book: &Book) {
         }
     }
     merge(before);
+    if before.len() > WISHES_MAX {
+        *before = BTreeSet::from([Some(Wanted::anything())]);
+    }
 }
 
 impl World {

@@ -25,6 +25,7 @@ use swan_core::rng::Rng;
 use swan_core::scheduler::View;
 use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::view::WaitingView;
 use swan_core::time::{Instant, Now, Timestamp};
 
 use self::agents::Agents;
@@ -283,7 +284,15 @@ impl World {
                 let running = rollouts.first().filter(|it| it.ended.is_none());
                 let in_its_way = running.map(|it| it.error.clone()).filter(|_| app.error_message.is_empty());
                 let error = in_its_way.unwrap_or(app.error_message);
-                (app.id.to_string(), Told { status: app.operation_status.into(), error })
+                let explained = view.explain(&app.id).unwrap_or_default().waiting;
+                let waiting = explained.iter().map(|class| {
+                    let WaitingView { slots, backing_off, suitable, failing, nearest, .. } = class;
+                    format!(
+                        "{slots} wait, {backing_off} pause, {suitable} agents suit, {failing:?}, {nearest:?}"
+                    )
+                });
+                let waiting = waiting.collect::<Vec<_>>().join("; ");
+                (app.id.to_string(), Told { status: app.operation_status.into(), error, waiting })
             });
             told.collect()
         };
