@@ -297,7 +297,8 @@ fn heal(world: &mut World) {
     let view = world.machine.view();
     let tasks: Vec<_> =
         APPS.iter().enumerate().filter_map(|(app, _)| view.tasks(&dotted(app), None, 100)).collect();
-    panic!("all is well, but: {:?}; {tasks:#?}", view.pending());
+    let rollouts: Vec<_> = (0..APPS.len()).filter_map(|app| view.rollouts(&dotted(app))).collect();
+    panic!("all is well, but: {:?}; {rollouts:?}; {tasks:?}", view.pending());
 }
 
 /// Mesos answers all that it was asked, and tells of all tasks.
@@ -375,8 +376,13 @@ fn agree(world: &World) {
 
 /// Nothing is left to do, and nothing is done, but to ask from time to time (L8, L9).
 fn rest(world: &mut World) {
+    // Also what was left with an error comes to rest.
+    for _ in 0..3 {
+        world.advance(Millis::from_secs(180));
+        answer(world);
+        world.store_all();
+    }
     world.advance(Millis::from_secs(180));
-    answer(world);
     world.store_all();
     world.busy = 0;
     for _ in 0..60 {

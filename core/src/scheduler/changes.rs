@@ -266,6 +266,8 @@ impl Scheduler {
             return Ok(ApiReply::Unchanged { app: app.clone(), revision: current.revision });
         }
         self.end_rollout(idx, Stage::Cancelled);
+        let current = self.apps.get_mut(idx).expect("found just now");
+        current.error = current.left_behind();
         Ok(ApiReply::Accepted { app: app.clone(), revision: self.revision(idx) })
     }
 

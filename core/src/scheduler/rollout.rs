@@ -212,12 +212,26 @@ impl App {
         })
     }
 
+    /// What a rollout that did not get to its end left as it was, in words; empty if nothing.
+    pub(super) fn left_behind(&self) -> String {
+        match self.others() {
+            0 => String::new(),
+            others => format!(
+                "{others} of {} tasks still run another version, as a rollout that failed or was cancelled left them",
+                self.instances
+            ),
+        }
+    }
+
     /// Slots that run, or will run again, another configuration than the wanted one.
     fn others(&self) -> usize {
+        if self.brings_wanted() {
+            return self.outdated.len();
+        }
         let wanted = self.wanted_runs();
-        let again = |slot: &&Slot| slot.task.is_none() && slot.ran != 0 && slot.ran != wanted;
-        let again = if self.brings_wanted() { 0 } else { self.slots().iter().filter(again).count() };
-        self.outdated.len() + again
+        let runs = |slot: &Slot| slot.task.as_ref().map_or(slot.ran, |task| task.version);
+        let places = self.slots().iter().enumerate().filter(|&(number, _)| self.is_place(number as u32));
+        places.filter(|(_, slot)| runs(slot) != 0 && runs(slot) != wanted).count()
     }
 
     /// Why a task that is one too many is ended.
@@ -464,7 +478,7 @@ impl Scheduler {
         if !app.is_rolling() || !enough || app.counts.stopping > 0 {
             return;
         }
-        let others = app.others();
+        let left = app.left_behind();
         let rollout = app.rollout.as_mut().expect("checked above");
         if given_up > 0 {
             rollout.error = format!("{given_up} of {} slots were given up", app.instances);
@@ -473,11 +487,8 @@ impl Scheduler {
         }
         // After a rollback by itself the user must still see why the version that was asked for does not run.
         app.error.clone_from(&rollout.error);
-        if others > 0 && app.error.is_empty() {
-            app.error = format!(
-                "{others} of {} tasks still run another version, as a rollout that failed or was cancelled left them",
-                app.instances
-            );
+        if app.error.is_empty() {
+            app.error = left;
         }
         self.end_rollout(idx, if given_up > 0 { Stage::Failed } else { Stage::Done });
     }

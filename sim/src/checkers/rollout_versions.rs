@@ -99,7 +99,9 @@ impl RolloutVersions {
             let rollouts = view.rollouts(&DottedId::from_text(app)).unwrap_or_default();
             let paused = rollouts.first().is_some_and(|rollout| rollout.state == "paused");
             let known = apps.entry(app.clone()).or_default();
-            let live = at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.stays()).count();
+            // What is out of reach, or ended by a user, gets a task of its own version again.
+            let live =
+                at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.ended.is_none()).count();
             known.paused = match known.paused {
                 _ if !paused => None,
                 // What was decided before the pause is still on its way.
