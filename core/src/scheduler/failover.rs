@@ -58,9 +58,12 @@ impl EndPattern {
     }
 }
 
-/// What a container ended with: the Docker executor tells it in its message only.
+/// What a container ended with: the executors tell it in their message only. Others tell of commands of their own.
 pub(super) fn exit_code(status: &TaskStatus) -> Option<i32> {
-    let (_, rest) = status.message.as_deref()?.split_once("exited with status ")?;
+    let message = status.message.as_deref()?;
+    let rest = ["Container", "Command"]
+        .iter()
+        .find_map(|what| message.strip_prefix(what)?.strip_prefix(" exited with status "))?;
     let end = rest.find(|c: char| !c.is_ascii_digit() && c != '-').unwrap_or(rest.len());
     rest[..end].parse().ok()
 }
@@ -299,7 +302,8 @@ mod tests {
         assert_eq!(code("Container exited with status 137"), Some(137));
         assert_eq!(code("Command exited with status 3 after a while"), Some(3));
         assert_eq!(code("Container exited with status"), None);
-        assert_eq!(code("exited with status 99999999999"), None);
+        assert_eq!(code("Container exited with status 99999999999"), None);
+        assert_eq!(code("Failed to run 'docker pull web:1': exited with status 1"), None);
         assert_eq!(code("lost"), None);
     }
 
