@@ -141,8 +141,17 @@ impl Scheduler {
     /// Lets a first seat wait for a task if it shall have one and no pause keeps it.
     pub(super) fn enqueue_if_free(&mut self, idx: AppIdx, number: u32) {
         let Some(app) = self.apps.get(idx) else { return };
-        let free = app.slot(number).is_some_and(|slot| slot.task.is_none() && slot.timer.is_none());
-        if free && app.wants(number) {
+        let Some(slot) = app.slot(number).filter(|slot| slot.task.is_none() && slot.timer.is_none()) else {
+            return;
+        };
+        if !app.wants(number) {
+            return;
+        }
+        let clock = self.clock.read(self.now.mono);
+        let pause = slot.not_before.since(clock);
+        if pause.0 > 0 {
+            self.arm_slot(idx, number, Some(self.now.mono + pause));
+        } else {
             self.enqueue(idx, number);
         }
     }

@@ -173,7 +173,9 @@ impl Outlook<'_> {
         let falls_back = policy.on_failure == OnFailure::Rollback
             && !wanted.before.is_empty()
             && !wanted.before.iter().any(|(image, n)| self.is_hopeless(image, (*n).max(instances)));
-        let hopeless = self.is_hopeless(&wanted.image, instances) && !falls_back;
+        // That no agent suits is held against an oracle elsewhere (S24); here it is enough that it is said.
+        let unplaceable = self.told.get(app).is_some_and(|told| told.error.contains("no satisfied agent"));
+        let hopeless = (self.is_hopeless(&wanted.image, instances) || unplaceable) && !falls_back;
         if !(hopeless || wanted.vague || self.rough.contains(app)) || wanted.stopped {
             return false;
         }
@@ -184,7 +186,9 @@ impl Outlook<'_> {
         let says_so = self.told.get(app).is_some_and(|told| {
             let goes_on = policy.on_failure == OnFailure::Continue;
             // Without a rollout that could fail, slots that no agent suits wait, and it is explained why.
-            let waits = told.status == "noop" && told.waiting.contains(" 0 agents suit");
+            let doomed = self.definition(&wanted.image).is_some_and(Definition::is_doomed);
+            let waits = told.status == "noop"
+                && (told.waiting.contains(" 0 agents suit") || doomed && !told.waiting.is_empty());
             (told.status == "noop" || goes_on) && !told.error.is_empty() || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
