@@ -205,8 +205,8 @@ impl App {
         let brings = |operation: Operation| {
             operation.replaces() || matches!(operation, Operation::Creating | Operation::Starting)
         };
-        let newest_first = self.rollout.as_deref().into_iter().chain(self.ended.iter().rev());
-        newest_first.filter(|rollout| brings(rollout.operation)).next().is_none_or(|rollout| {
+        let mut newest_first = self.rollout.as_deref().into_iter().chain(self.ended.iter().rev());
+        newest_first.find(|rollout| brings(rollout.operation)).is_none_or(|rollout| {
             rollout.operation == Operation::RollingBack
                 || matches!(rollout.stage, Stage::Running | Stage::Done)
         })

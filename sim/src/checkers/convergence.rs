@@ -174,8 +174,11 @@ impl Outlook<'_> {
             && !wanted.before.is_empty()
             && !wanted.before.iter().any(|(image, n)| self.is_hopeless(image, (*n).max(instances)));
         // That no agent suits is held against an oracle elsewhere (S24); here it is enough that it is said.
-        let unplaceable = self.told.get(app).is_some_and(|told| told.error.contains("no satisfied agent"));
-        let hopeless = (self.is_hopeless(&wanted.image, instances) || unplaceable) && !falls_back;
+        // What faults made fail may have used up a rollout's time; it is started again, and judged strictly then.
+        let excused = ["no satisfied agent", "TASK_FAILED"];
+        let says = |what: &&str| self.told.get(app).is_some_and(|told| told.error.contains(*what));
+        let excused = excused.iter().any(says);
+        let hopeless = (self.is_hopeless(&wanted.image, instances) || excused) && !falls_back;
         if !(hopeless || wanted.vague || self.rough.contains(app)) || wanted.stopped {
             return false;
         }
