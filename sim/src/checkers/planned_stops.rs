@@ -12,7 +12,7 @@ use crate::world::call_of;
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
 /// A stop is decided at most so long before its KILL leaves.
-const YOUNG_MS: u64 = 10_000;
+const YOUNG_MS: u64 = 2_000;
 /// The reason of a stop, as its record has it: a rollout replaces the task.
 const REPLACE: u32 = 2;
 

@@ -161,6 +161,7 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
         if sick {
             it.told(0, 1, TaskState::Unreachable);
         }
+        it.now += 3_000;
         it.records(0, 1, stop);
         it.kills(0, 1)
     };
