@@ -8,10 +8,11 @@ use super::Scheduler;
 use super::agents::AgentIdx;
 use super::apps::{App, AppIdx};
 use super::event::EventKind;
+use super::rollout::cut;
 use super::slot::{FailureNote, Slot, Task, Trouble, number_of};
 use super::status::{Fault, fault};
 use super::update::text_of;
-use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, RETRIES_COUNTED_MAX};
+use crate::limits::{FAILURE_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, RETRIES_COUNTED_MAX};
 use crate::mesos::{TaskState, TaskStatus};
 use crate::spec::{EndPattern, Failover, OnExhausted};
 use crate::time::Millis;
@@ -237,7 +238,7 @@ impl Scheduler {
         self.unqueue(idx, number);
         let app = self.apps.get_mut(idx).expect("only slots of living apps are given up");
         let mut reason = String::from(why);
-        super::rollout::cut(&mut reason);
+        cut(&mut reason, MESSAGE_BYTES_MAX);
         app.edit(number, |slot| slot.trouble_mut().given_up = Some(reason.clone()));
         self.note_slot(idx, number);
         self.publish(Some(idx), None, EventKind::SlotGivenUp { slot: number, reason });
@@ -259,10 +260,7 @@ impl Scheduler {
 
     fn failure_note(&self, agent: AgentIdx, task: &Task, status: &TaskStatus, counted: bool) -> FailureNote {
         let mut message = status.message.clone().unwrap_or_default();
-        if message.len() > FAILURE_MESSAGE_BYTES_MAX {
-            let fits = (0..=FAILURE_MESSAGE_BYTES_MAX).rev().find(|&at| message.is_char_boundary(at));
-            message.truncate(fits.unwrap_or(0));
-        }
+        cut(&mut message, FAILURE_MESSAGE_BYTES_MAX);
         let agent = self.agents.get(agent);
         FailureNote {
             hex: task.hex,

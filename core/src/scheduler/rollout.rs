@@ -416,7 +416,7 @@ impl Scheduler {
     /// The rollout under way has failed: what follows is the user's choice.
     pub(super) fn fail_rollout(&mut self, idx: AppIdx, mut why: String) {
         let clock = self.clock.read(self.now.mono);
-        cut(&mut why);
+        cut(&mut why, MESSAGE_BYTES_MAX);
         let app = self.apps.get_mut(idx).expect("only rollouts of living apps fail");
         let policy = app.wanted().spec.update.on_failure;
         let Some(rollout) = app.rollout.as_mut() else { return };
@@ -521,10 +521,10 @@ impl Scheduler {
     }
 }
 
-/// Cuts a text to what is kept of messages.
-pub(super) fn cut(text: &mut String) {
-    if text.len() > MESSAGE_BYTES_MAX {
-        let end = (0..=MESSAGE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
+/// Cuts a text to so many bytes at most, between two characters.
+pub(super) fn cut(text: &mut String, bytes_max: usize) {
+    if text.len() > bytes_max {
+        let end = (0..=bytes_max).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
         text.truncate(end);
     }
 }

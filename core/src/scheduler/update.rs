@@ -391,7 +391,7 @@ impl Scheduler {
 pub(super) fn message_of(status: &TaskStatus) -> String {
     let reason = status.reason.and_then(crate::mesos::Reason::name).unwrap_or_default();
     let mut text = text_of(reason, status.message.as_deref().unwrap_or_default());
-    super::rollout::cut(&mut text);
+    super::rollout::cut(&mut text, crate::limits::MESSAGE_BYTES_MAX);
     text
 }
 
