@@ -1,5 +1,6 @@
 //! Owns a raw client of the scheduler API: what a manager would send, and the events it would see, as JSON.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use swan_mesos::wire::RecordDecoder;
 use tokio::net::{TcpListener, TcpStream};
 
 /// No step of a test takes longer unless something is wrong.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Starts a cluster on a port of its own.
 pub(crate) async fn start(options: DevOptions) -> DevCluster {
@@ -77,6 +78,8 @@ pub(crate) struct Framework {
     stream_id: String,
     body: Incoming,
     records: RecordDecoder,
+    /// Offers that came while something else was waited for, oldest first.
+    offers: VecDeque<Value>,
 }
 
 impl Framework {
@@ -100,6 +103,7 @@ impl Framework {
             stream_id,
             body: response.into_body(),
             records: RecordDecoder::new(),
+            offers: VecDeque::new(),
         };
         let subscribed = framework.event("SUBSCRIBED").await;
         framework.id = text(&subscribed["subscribed"]["framework_id"]);
@@ -118,13 +122,27 @@ impl Framework {
         }
     }
 
-    /// The next event of a type; others are passed over.
+    /// The next event of a type. Others are passed over, but for offers, which stay this framework's to use.
     pub(crate) async fn event(&mut self, kind: &str) -> Value {
-        loop {
-            let event = self.next().await.expect("the stream goes on");
-            if event["type"] == kind {
-                return event;
+        let wanted = async {
+            loop {
+                let event = self.next().await.expect("the stream goes on");
+                if event["type"] == kind {
+                    return event;
+                }
+                self.pass_over(event);
             }
+        };
+        let late = |_| panic!("no {kind} in time");
+        tokio::time::timeout(PATIENCE, wanted).await.unwrap_or_else(late)
+    }
+
+    fn pass_over(&mut self, event: Value) {
+        if event["type"] == "OFFERS" {
+            self.offers.push_back(event);
+        } else if event["type"] == "RESCIND" {
+            let rescinded = &event["rescind"]["offer_id"];
+            self.offers.retain(|kept| kept["offers"]["offers"][0]["id"] != *rescinded);
         }
     }
 
@@ -164,7 +182,11 @@ impl Framework {
     /// Launches one task on the first offer: `task` holds all but agent and resources, which get one port; so does a
     /// first port mapping. Says host and port.
     pub(crate) async fn launch(&mut self, mut task: Value) -> (String, u16) {
-        let event = self.event("OFFERS").await;
+        let kept = self.offers.pop_front();
+        let event = match kept {
+            Some(event) => event,
+            None => self.event("OFFERS").await,
+        };
         let offer = &event["offers"]["offers"][0];
         let ranges =
             offer["resources"].as_array().expect("resources").iter().find(|it| it["name"] == "ports");

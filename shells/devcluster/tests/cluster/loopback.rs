@@ -1,6 +1,6 @@
 //! Holds the cluster against raw HTTP clients: both encodings, built-in tasks, restarts.
 
-use crate::client::{Framework, TemporaryDir, exchange, options, plain, post, request, start};
+use crate::client::{Framework, PATIENCE, TemporaryDir, exchange, options, plain, post, request, start};
 use http_body_util::BodyExt;
 use prost::Message as _;
 use serde_json::{Value, json};
@@ -300,9 +300,12 @@ async fn a_client_that_leaves_is_disconnected() {
     };
     assert!(connected().await);
     drop(framework);
-    while connected().await {
-        tokio::task::yield_now().await;
-    }
+    let noticed = async {
+        while connected().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noticed).await.expect("the master notices");
 }
 
 #[tokio::test]
