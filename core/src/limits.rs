@@ -168,6 +168,12 @@ pub const BLACK_HOLE_FAILURES_MAX: usize = 8;
 pub const MAINTENANCE_HORIZON: Millis = Millis::from_secs(3600);
 /// Filter on inverse offers of agents with tasks.
 pub const INVERSE_OFFER_REFUSE: Millis = Millis::from_secs(60);
+/// Tasks leave an agent for so long after Mesos asked for it last: it asks again whenever a filter is over.
+pub const ASKED_LASTS: Millis = Millis::from_secs(3 * 60);
+/// Between two looks at apps with tasks that shall leave their agents, when nothing else happens.
+pub const MOVES_PAUSE: Millis = Millis::from_secs(60);
+/// Apps told in one step which of their tasks shall leave an agent.
+pub const APPS_ASKED_PER_STEP: u32 = 1024;
 /// What found no room for so long, while others did, has an agent kept free for it (R66).
 pub const CLAIM_AFTER: Millis = Millis::from_secs(60);
 /// How long an agent is kept free for one app.
@@ -205,6 +211,18 @@ pub const LOSS_SETTLE: Millis = Millis(2_000);
 /// A task that a master knows nothing of is replaced after this span at the earliest: one that has just begun knows nothing
 /// of tasks whose agents have not come back to it yet (R46).
 pub const UNKNOWN_SETTLE: Millis = Millis::from_secs(60);
+/// The span within which replacements of tasks that cannot be reached are counted (R57).
+pub const WAVE_WINDOW: Millis = Millis::from_secs(60);
+/// So many of all apps within a span, be the cluster as small as it may.
+pub const WAVE_MIN: u64 = 50;
+/// So many of all apps within a span, of all tasks, in percent.
+pub const WAVE_PERCENT: u64 = 5;
+/// So many of one app within a span, be it as small as it may.
+pub const WAVE_APP_MIN: u64 = 10;
+/// So many of one app within a span, of its instances, in percent.
+pub const WAVE_APP_PERCENT: u64 = 25;
+/// Until a replacement that had no room is looked at again.
+pub const WAVE_PAUSE: Millis = Millis::from_secs(10);
 /// Agents that must be lost within [`BRAKE_WINDOW`] for the disaster brake to engage (R54).
 pub const BRAKE_AGENTS_MIN: usize = 3;
 /// Tasks that must be lost with them: a handful says nothing about the network.

@@ -153,6 +153,7 @@ scripts! {
     levels
     maintenance
     min_healthy
+    moves
     not_leading
     odd
     oldest_first
@@ -182,4 +183,5 @@ scripts! {
     unplaceable
     unreachable
     update
+    wave
 }

@@ -15,7 +15,7 @@ use super::room::Room;
 use crate::constraint::{Host, Key, Resource, Value};
 use crate::limits::{AGENT_LIFETIME, AGENTS_IDLE_MAX, AGENTS_SWEPT_PER_STEP};
 use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Offer};
-use crate::time::Instant;
+use crate::time::{ClusterTime, Instant};
 
 /// A small stand-in for an agent's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -32,6 +32,8 @@ pub(super) struct Agent {
     pub(super) facts: Facts,
     /// A planned outage, as last told.
     pub(super) outage: Option<Outage>,
+    /// When Mesos asked last that tasks leave it.
+    pub(super) asked: Option<ClusterTime>,
     /// What was free when it offered last, for the role it was offered to, less what was taken since.
     pub(super) offered: Option<(Arc<str>, Room)>,
     /// The app for which it is kept free (R66).
@@ -120,6 +122,7 @@ impl Agents {
         agent.offers += 1;
         agent.heard = Some(now);
         agent.outage = offer.unavailability.map(Outage::of);
+        agent.asked = agent.asked.filter(|_| agent.outage.is_some());
         agent.offered = Some((role.clone(), room.clone()));
         let ip = offer.address.as_ref().and_then(|address| address.ip.as_deref());
         let known = &agent.facts;
@@ -319,6 +322,7 @@ impl Agent {
             host: "".into(),
             facts: Facts::default(),
             outage: None,
+            asked: None,
             offered: None,
             claimed_by: None,
             black_hole: None,

@@ -15,6 +15,7 @@ use super::launch::LaunchTemplate;
 use super::rollout::Rollout;
 use super::room::Need;
 use super::slot::{SUCCESSOR, Shown, Slot, Tally, is_successor, number_of};
+use super::wave::Wave;
 use crate::constraint::Matcher;
 use crate::id::{AppPath, DottedId, TaskName};
 use crate::mesos::{TaskId, TaskState};
@@ -104,6 +105,10 @@ pub(super) struct App {
     /// Tasks of another configuration in slots without successor that are not being ended: those first that do not
     /// serve.
     pub(super) outdated: BTreeSet<(bool, u32)>,
+    /// Slots without successor whose tasks shall leave their agents.
+    pub(super) leaving: BTreeSet<u32>,
+    /// Slots with a successor because their tasks shall leave their agents.
+    pub(super) moving: BTreeSet<u32>,
     /// Slots with both seats in use whose state has changed since the planner looked at them.
     pub(super) pairs: BTreeSet<u32>,
     /// Seats that wait for a place.
@@ -114,6 +119,8 @@ pub(super) struct App {
     pub(super) on_agent: BTreeMap<AgentIdx, u16>,
     /// What its rules count.
     pub(super) counted: Counted,
+    /// Replacements of tasks that cannot be reached.
+    pub(super) wave: Wave,
     /// Agents on which its tasks failed lately.
     pub(super) avoided: Avoided,
     /// Its record waits to be written.
@@ -146,11 +153,14 @@ impl App {
             successors: BTreeMap::new(),
             counts: Counts::default(),
             outdated: BTreeSet::new(),
+            leaving: BTreeSet::new(),
+            moving: BTreeSet::new(),
             pairs: BTreeSet::new(),
             pending: VecDeque::new(),
             in_ring: false,
             on_agent: BTreeMap::new(),
             counted: Counted::default(),
+            wave: Wave::default(),
             avoided: Avoided::default(),
             dirty: false,
             plan_queued: false,
@@ -203,7 +213,7 @@ impl App {
     }
 
     /// Whether a seat shall have a task: the first ones of wanted slots, the second ones while their tasks are to be
-    /// replaced.
+    /// replaced or moved.
     pub(super) fn wants(&self, seat: u32) -> bool {
         let number = number_of(seat);
         // While a rollout rests, what never ran does not begin to.
@@ -215,13 +225,17 @@ impl App {
             // A successor that is there takes the first seat, or is taken away first.
             return wanted && !self.successors.contains_key(&number);
         }
+        if !self.operation().replaces() {
+            return wanted && self.moving.contains(&number);
+        }
         let first = self.slots.get(number as usize).and_then(|slot| slot.task.as_ref());
         wanted && self.is_replacing() && first.is_some_and(|task| task.version != self.wanted_runs())
     }
 
     /// The version that a new task in a seat will run.
     pub(super) fn version_for(&self, seat: u32) -> VersionId {
-        let ran = self.slot(seat).map_or(0, |slot| slot.ran);
+        let ran = |slot: &Slot| slot.task.as_ref().map_or(slot.ran, |task| task.version);
+        let ran = self.slot(number_of(seat)).map_or(0, ran);
         if self.brings_wanted() || !self.versions.contains_key(&ran) { self.wanted_runs() } else { ran }
     }
 
@@ -255,6 +269,7 @@ impl App {
         let slot = self.successors.remove(&number).expect("there is a successor to remove");
         assert!(slot.task.is_none() && slot.timer.is_none(), "a seat that is taken away is idle");
         self.pairs.remove(&number);
+        self.moving.remove(&number);
         let first = self.tally(number);
         if let Some(serves) = first.outdated {
             self.outdated.insert((serves, number));
@@ -267,9 +282,9 @@ impl App {
         u32::try_from(self.successors.len()).expect("slots are limited")
     }
 
-    /// Whether any slot has a second seat.
-    pub(super) fn has_successors(&self) -> bool {
-        !self.successors.is_empty()
+    /// Whether any slot has a second seat for another reason than to move its task.
+    pub(super) fn has_replacements(&self) -> bool {
+        self.successors.len() > self.moving.len()
     }
 
     /// The planner shall look at all second seats.
@@ -333,6 +348,9 @@ impl App {
             self.counts.remove(&before);
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
+            if before.agent != after.agent && !is_successor(seat) {
+                self.forget_move(seat);
+            }
             self.note_pair(seat, &before, &after);
             let (runs, tasks_max) = (self.counted.runs(), self.slots.len());
             self.counted.note(before.counted(runs), after.counted(runs), tasks_max);

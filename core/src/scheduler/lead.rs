@@ -91,6 +91,7 @@ impl Scheduler {
             self.note_loss(agent);
         }
         self.end_half_promotions(idx);
+        self.resume_moves(idx);
         self.wake_slots(idx);
         self.arm_rollout(idx);
         self.queue_plan(idx);

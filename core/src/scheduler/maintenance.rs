@@ -35,18 +35,27 @@ impl Outage {
 }
 
 impl Scheduler {
-    /// Agrees to outages of agents without tasks; of others the master shall ask again, since tasks would be lost.
+    /// Agrees to outages of agents without tasks. Of others the master shall ask again, since tasks would be lost: they
+    /// leave if the outage is near.
     pub(super) fn on_inverse_offers(&mut self, offers: Vec<InverseOffer>) {
         self.stats.inverse_offers += offers.len() as u64;
+        let clock = self.clock.read(self.now.mono);
         let (mut free, mut busy): (Vec<OfferId>, Vec<OfferId>) = (Vec::new(), Vec::new());
         for offer in offers {
+            let outage = Outage::of(offer.unavailability);
             let agent = offer.agent_id.as_ref().and_then(|id| self.agents.find(id.as_str()));
             let agent = agent.map(|idx| self.agents.get_mut(idx));
-            let in_use = agent.is_some_and(|agent| {
-                agent.outage = Some(Outage::of(offer.unavailability));
-                agent.tasks() > 0
-            });
-            if in_use { busy.push(offer.id) } else { free.push(offer.id) }
+            let Some(agent) = agent.filter(|agent| agent.tasks() > 0) else {
+                free.push(offer.id);
+                continue;
+            };
+            busy.push(offer.id);
+            agent.outage = Some(outage);
+            if outage.is_near(self.now.wall) {
+                agent.asked = Some(clock);
+                let id = agent.id.clone();
+                self.leave_agent(id);
+            }
         }
         if !free.is_empty() {
             self.call(MesosCall::AcceptInverse { offers: free });

@@ -31,6 +31,7 @@ mod ledger;
 mod levels;
 mod maintenance;
 mod miss;
+mod moves;
 mod offers;
 mod place;
 mod places;
@@ -51,6 +52,7 @@ mod stop;
 mod timers;
 mod update;
 pub mod view;
+mod wave;
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
@@ -71,6 +73,7 @@ use self::keys::Keys;
 use self::lead::ClusterClock;
 use self::ledger::{Change, Ledger};
 use self::levels::Levels;
+use self::moves::Moves;
 use self::offers::Offers;
 use self::place::Demand;
 use self::quarantine::Quarantined;
@@ -80,6 +83,7 @@ use self::reconcile::Reconcile;
 pub use self::stats::Stats;
 use self::stop::Former;
 use self::timers::{TimerKey, Timers};
+use self::wave::Wave;
 use crate::limits::TIMERS_PER_STEP;
 use crate::mesos::{Event as MesosEvent, FrameworkId, Subscribed, TaskId};
 use crate::record::{RecordKey, Seq};
@@ -139,6 +143,8 @@ pub struct Scheduler {
     /// Tasks in slots, of all apps.
     live_tasks: u64,
     brake: Brake,
+    moves: Moves,
+    wave: Wave,
     /// The last app deleted of those that a purge deletes.
     purge: Option<String>,
     former: BTreeMap<TaskId, Former>,
@@ -369,6 +375,7 @@ impl Scheduler {
             self.on_timer(key);
         }
         self.purge_some();
+        self.tell_apps();
         self.plan();
         if self.can_place() {
             self.place();
@@ -389,6 +396,7 @@ impl Scheduler {
             TimerKey::Levels => self.levels_due(),
             TimerKey::Reconcile => self.reconcile_due(),
             TimerKey::Keys => self.keys_due(),
+            TimerKey::Moves => self.moves_due(),
         }
     }
 
@@ -405,6 +413,7 @@ impl Scheduler {
     fn has_work(&self) -> bool {
         !self.dirty_apps.is_empty()
             || self.purge.is_some()
+            || self.moves.has_work()
             || (self.can_place() && self.offers.len() > 0)
             || (self.ledger.has_changes() && self.ledger.has_room())
     }

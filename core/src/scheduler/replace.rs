@@ -1,5 +1,5 @@
-//! Owns how a rollout replaces tasks: which are ended first, which get a successor beside them, and when the two change
-//! places; always within the app's limits.
+//! Owns how tasks are replaced: which are ended first, which get a successor beside them, and when the two change places;
+//! always within the app's limits.
 
 use super::Scheduler;
 use super::apps::AppIdx;
@@ -25,13 +25,15 @@ enum PairStep {
 }
 
 impl Scheduler {
-    /// Replaces tasks of another configuration as far as the limits allow now; true if some are left to look at.
+    /// Replaces tasks of another configuration, and those that shall leave their agents, as far as the limits allow now; true if some are left to look at.
     pub(super) fn replace_outdated(&mut self, idx: AppIdx) -> bool {
         let mut budget = SLOTS_PER_PLAN;
+        self.call_off_moves(idx);
         self.settle_pairs(idx, &mut budget);
         if self.may_begin(idx) {
             self.begin_replacements(idx, &mut budget);
         }
+        self.begin_moves(idx, &mut budget);
         budget == 0
     }
 
@@ -104,7 +106,8 @@ impl Scheduler {
             };
         };
         let stays = task.stop.is_none() && successor.stop.is_none();
-        let wanted = app.wants(number | SUCCESSOR) && successor.version == app.wanted_runs();
+        let wanted =
+            app.wants(number | SUCCESSOR) && successor.version == app.version_for(number | SUCCESSOR);
         if !stays {
             PairStep::Wait
         } else if app.is_paused() {
@@ -137,14 +140,19 @@ impl Scheduler {
     /// Ends the task before a ready successor, unless too few would be healthy then.
     fn end_first(&mut self, idx: AppIdx, number: u32) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
-        let serves = app.slot(number).and_then(|slot| slot.task.as_ref()).is_some_and(Task::serves);
-        let healthy = app.counts.ready + app.counts.outdated_serving;
+        let task = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref());
+        let serves = task(number).is_some_and(Task::serves);
+        let (moves, uncounted) = (
+            app.moving.contains(&number),
+            task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
+        );
+        let healthy = app.counts.ready + app.counts.outdated_serving + u32::from(uncounted);
         if self.brake.holds() || serves && healthy <= app.bounds().floor {
             // Looked at again with whatever changes next.
             app.pairs.insert(number);
             return;
         }
-        self.stop_task(idx, number, StopReason::Replace);
+        self.stop_task(idx, number, if moves { StopReason::Move } else { StopReason::Replace });
     }
 
     /// Takes an idle second seat away.

@@ -463,7 +463,7 @@ impl Scheduler {
     /// Ends the rollout once everything is as wanted.
     pub(super) fn finish_rollout(&mut self, idx: AppIdx) {
         let Some(app) = self.apps.get_mut(idx) else { return };
-        if app.rollout.is_none() || app.slot_count() != app.span() || app.has_successors() {
+        if app.rollout.is_none() || app.slot_count() != app.span() || app.has_replacements() {
             return;
         }
         if app.operation() == Operation::Deleting {

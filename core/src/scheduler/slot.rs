@@ -121,6 +121,8 @@ pub(super) enum StopReason {
     Stuck = 5,
     /// It came back after it had been replaced.
     Surplus = 6,
+    /// Its agent has a planned outage.
+    Move = 7,
 }
 
 impl StopReason {
@@ -133,6 +135,7 @@ impl StopReason {
             4 => Self::Operator,
             5 => Self::Stuck,
             6 => Self::Surplus,
+            7 => Self::Move,
             _ => return None,
         })
     }

@@ -27,6 +27,8 @@ pub(super) enum TimerKey {
     Reconcile,
     /// The oldest idempotency key expires.
     Keys,
+    /// Apps with tasks that shall leave their agents are looked at again.
+    Moves,
 }
 
 /// Deadlines in order.

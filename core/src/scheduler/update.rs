@@ -12,7 +12,7 @@ use super::ledger::Gated;
 use super::slot::{StopReason, is_successor, number_of};
 use super::status::{Verdict, judge, tells_address, tells_health};
 use crate::id::TaskName;
-use crate::limits::{LOSS_SETTLE, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNKNOWN_SETTLE};
+use crate::limits::{LOSS_SETTLE, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNKNOWN_SETTLE, WAVE_PAUSE};
 use crate::mesos::{TaskState, TaskStatus};
 use crate::spec::Unreachable;
 use crate::time::{ClusterTime, Instant, Millis};
@@ -342,6 +342,9 @@ impl Scheduler {
             TaskState::Unreachable if self.lost_pause(idx, slot).is_none() => {}
             TaskState::Unreachable if self.brake.holds() && !stopping => {
                 self.arm_slot(idx, slot, Some(self.now.mono + self.brake.pause()));
+            }
+            TaskState::Unreachable if !stopping && !self.may_replace_lost(idx) => {
+                self.arm_slot(idx, slot, Some(self.now.mono + WAVE_PAUSE));
             }
             TaskState::Unreachable => {
                 let status = self.status_of(idx, slot, TaskState::Unreachable);

@@ -1,4 +1,5 @@
-//! Owns the check of S1: what Swan itself ends for a rollout never takes an app below its floor of healthy tasks.
+//! Owns the check of S1: what Swan itself ends to replace or to move it never takes an app below its floor of healthy
+//! tasks.
 
 use swan_core::id::TaskName;
 use swan_core::mesos::TaskId;
@@ -13,10 +14,12 @@ use crate::world::call_of;
 const LAG_MS: u64 = 60_000;
 /// A stop is decided at most so long before its KILL leaves.
 const YOUNG_MS: u64 = 2_000;
-/// The reason of a stop, as its record has it: a rollout replaces the task.
+/// Reasons of a stop, as its record has them: a rollout replaces the task.
 const REPLACE: u32 = 2;
+/// The task leaves an agent with a planned outage.
+const MOVE: u32 = 7;
 
-/// Enough healthy tasks stay while a rollout replaces others.
+/// Enough healthy tasks stay while others are replaced or moved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlannedStops;
 
@@ -37,15 +40,15 @@ impl Checker for PlannedStops {
 fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
     let (Some(killed), Some(app)) = (at.fleet.get(task), at.stored.app(name.app)) else { return Ok(()) };
-    let replaced = at.stored.current(task).is_some_and(|it| it.stop == REPLACE);
+    let why = at.stored.current(task).map(|it| it.stop);
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
     // One that came up while its stop was being written down did not serve when that was decided.
     let young = killed.running.is_none_or(|since| since + YOUNG_MS > at.now);
     let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false) && !young;
     // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
-    let ended = app.operation() == "noop";
-    if killed.kills != 1 || !replaced || !well || ended {
+    let judged = why == Some(MOVE) || why == Some(REPLACE) && app.operation() != "noop";
+    if killed.kills != 1 || !judged || !well {
         return Ok(());
     }
     let target = at.stored.target_image(name.app).unwrap_or_default();
@@ -64,7 +67,7 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
         });
         let others = others.collect::<Vec<_>>().join("; ");
         return Err(format!(
-            "{task} is ended by a rollout, which leaves {left} healthy tasks of {} instead of {floor}: {others}",
+            "{task} is ended to replace it, which leaves {left} healthy tasks of {} instead of {floor}: {others}",
             name.app
         ));
     }
