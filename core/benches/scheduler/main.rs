@@ -1,7 +1,7 @@
 //! Owns the benchmarks of the scheduler core: one thread, simulated agents, no wire, no disk.
 //!
 //! `cargo bench -p swan-core` prints a table; `-- quick` takes a tenth of the sizes, and `memory`, `place`, `rules`,
-//! `offer` and `updates` run these rows only. Every batch of changes is handed
+//! `offer`, `updates` and `rollout` run these rows only. Every batch of changes is handed
 //! over and released inside the clock, as if the journal were infinitely fast. The clock counts this thread's time on a
 //! processor, so that whatever else the machine does is left out.
 
@@ -44,6 +44,9 @@ fn main() {
     if wanted("updates") {
         updates(100_000 / divisor);
         flatness(divisor);
+    }
+    if wanted("rollout") {
+        rollout(10_000 / divisor);
     }
 }
 
@@ -159,6 +162,27 @@ fn updates(tasks: u32) {
         spent,
         300_000,
     );
+}
+
+/// An app's tasks are all replaced: at once beside the old ones, and a tenth at a time.
+fn rollout(instances: u32) {
+    let agents = instances as usize / 20;
+    for (name, strategy) in [
+        ("all at once", "1,\"maximumOverCapacity\":1"),
+        ("a tenth at a time", "0.9,\"maximumOverCapacity\":0.1"),
+    ] {
+        let mut rig = Rig::running(1, instances);
+        let room = Agent::numbered(agents.max(10)..agents.max(10) * 2, 8);
+        let started = Clock::start();
+        rig.roll(0, instances, strategy, &room);
+        let spent = started.elapsed().as_secs_f64();
+        row(
+            &format!("rolling update of {instances} instances, {name}"),
+            &format!("{spent:.2} s"),
+            "2 s",
+            2.0 / spent,
+        );
+    }
 }
 
 /// The same events in clusters of one, ten and hundred times the size.

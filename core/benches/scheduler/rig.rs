@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
+use swan_core::id::DottedId;
 use swan_core::mesos::{
     AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed,
     TaskId, TaskState, TaskStatus, Uuid,
@@ -11,7 +12,7 @@ use swan_core::mesos::{
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::rng::Rng;
 use swan_core::scheduler::Scheduler;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, Guard};
 use swan_core::scheduler::effect::{Effect, MesosCall};
 use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
 use swan_core::scheduler::launch::Launch;
@@ -36,6 +37,11 @@ pub(crate) const PORTS: (u64, u64) = (31_000, 31_999);
 impl Agent {
     /// Agents of five sizes, in random order.
     pub(crate) fn fleet(count: usize, seed: u64) -> Vec<Self> {
+        Self::numbered(0..count, seed)
+    }
+
+    /// The same, with other numbers.
+    pub(crate) fn numbered(numbers: std::ops::Range<usize>, seed: u64) -> Vec<Self> {
         let mut rng = Rng::new(seed);
         let sizes = [(4_000, 16), (8_000, 32), (12_000, 48), (16_000, 64), (24_000, 96)];
         let one = |n: usize| {
@@ -48,7 +54,7 @@ impl Agent {
                 rack: format!("r{}", n % RACKS),
             }
         };
-        (0..count).map(one).collect()
+        numbers.map(one).collect()
     }
 }
 
@@ -62,13 +68,14 @@ pub(crate) struct Rig {
     next_offer: u64,
     pending: VecDeque<Input>,
     out: Vec<Effect>,
-    /// Tasks run as soon as they are launched, and nothing is kept of what was accepted.
+    /// Tasks run as soon as they are launched and end as soon as they are killed; nothing is kept of what was accepted.
     forgetful: bool,
     /// Placement rules of the apps, as JSON.
     rules: &'static str,
     accepted: Vec<Accepted>,
     running: Vec<(TaskId, AgentId)>,
     acknowledged: u64,
+    killed: u64,
 }
 
 impl Rig {
@@ -96,6 +103,7 @@ impl Rig {
             accepted: Vec::new(),
             running: Vec::new(),
             acknowledged: 0,
+            killed: 0,
         };
         let config = Config { framework_name: "swan".into(), roles: vec!["*".into()], ..Config::default() };
         rig.step(Input::Boot { seed: 1, build: Box::new(Build::default()), config: Box::new(config) });
@@ -128,24 +136,46 @@ impl Rig {
 
     /// One app per number: a fifth to half a CPU, two ports.
     pub(crate) fn create(&mut self, app: u32, instances: u32) {
+        let document = self.document(app, instances, "web:1", "1,\"maximumOverCapacity\":1");
+        self.ask(u64::from(app), ApiCall::CreateApp { document });
+    }
+
+    /// Replaces all tasks of an app on agents that have room for a second set; `strategy` are the least part that stays
+    /// healthy and the most on top, in JSON.
+    pub(crate) fn roll(&mut self, app: u32, instances: u32, strategy: &str, agents: &[Agent]) {
+        self.forgetful = true;
+        let document = self.document(app, instances, "web:2", strategy);
+        let (id, change) = (
+            DottedId::from_text(&format!("app{app}.group{}.bench", app % 50)),
+            AppChange::Update { document },
+        );
+        self.ask(1_000_000, ApiCall::ChangeApp { app: id, change, guard: Guard::default() });
+        let before = self.killed;
+        self.place_all(agents, u64::from(instances));
+        self.rest();
+        assert_eq!(self.killed - before, u64::from(instances), "every task was replaced");
+    }
+
+    fn ask(&mut self, id: u64, call: ApiCall) {
+        let request = ApiRequest { who: Caller::default(), idempotency: None, call };
+        self.step(Input::Api { id: RequestId(id), request: Box::new(request) });
+    }
+
+    fn document(&self, app: u32, instances: u32, image: &str, strategy: &str) -> Vec<u8> {
         let (cpus, mem) = (
             ["0.2", "0.25", "0.3", "0.4", "0.5"][app as usize % 5],
             [128, 192, 256, 384, 512][app as usize % 5],
         );
-        let document = format!(
+        format!(
             r#"{{"id":"/bench/group{}/app{app}","instances":{instances},"cpus":{cpus},"mem":{mem},
-            "container":{{"type":"DOCKER","docker":{{"image":"web:1"}},"portMappings":[
+            "container":{{"type":"DOCKER","docker":{{"image":"{image}"}},"portMappings":[
             {{"containerPort":80,"hostPort":0,"name":"http"}},{{"containerPort":81,"hostPort":0,"name":"admin"}}]}},
+            "upgradeStrategy":{{"minimumHealthCapacity":{strategy}}},
             "networks":[{{"mode":"container/bridge"}}],"constraints":{}}}"#,
             app % 50,
             self.rules
-        );
-        let request = ApiRequest {
-            who: Caller::default(),
-            idempotency: None,
-            call: ApiCall::CreateApp { document: document.into_bytes() },
-        };
-        self.step(Input::Api { id: RequestId(u64::from(app)), request: Box::new(request) });
+        )
+        .into_bytes()
     }
 
     /// A cluster in which all tasks run, on agents of its own size, and that keeps nothing but the machine.
@@ -318,6 +348,11 @@ impl Rig {
                     self.accepted.push((offers.remove(0), launches));
                 }
                 MesosCall::Acknowledge { .. } => self.acknowledged += 1,
+                MesosCall::Kill { task, agent, .. } => {
+                    self.killed += 1;
+                    let agent = agent.expect("a kill names the agent");
+                    self.pending.push_back(status(&task, &agent, TaskState::Killed, None, self.killed));
+                }
                 _ => {}
             },
             Effect::Reply { result, .. } => assert!(result.is_ok(), "{result:?}"),
