@@ -144,13 +144,13 @@ impl Rig {
     /// healthy and the most on top, in JSON.
     pub(crate) fn roll(&mut self, app: u32, instances: u32, strategy: &str, agents: &[Agent]) {
         self.forgetful = true;
+        let before = self.killed;
         let document = self.document(app, instances, "web:2", strategy);
         let (id, change) = (
             DottedId::from_text(&format!("app{app}.group{}.bench", app % 50)),
             AppChange::Update { document },
         );
         self.ask(1_000_000, ApiCall::ChangeApp { app: id, change, guard: Guard::default() });
-        let before = self.killed;
         self.place_all(agents, u64::from(instances));
         self.rest();
         assert_eq!(self.killed - before, u64::from(instances), "every task was replaced");
