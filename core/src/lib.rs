@@ -4,6 +4,9 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+pub mod mutants;
+
 pub mod constraint;
 pub mod id;
 pub mod journal;

@@ -264,7 +264,11 @@ impl Journal {
             for op in &entry.ops {
                 self.snapshot.mark(&op.key);
             }
-            follow(entry.ops, out);
+            let mut ops = entry.ops;
+            if mutant!(ForgetsLastChange) {
+                ops.pop();
+            }
+            follow(ops, out);
         }
         if !torn && !part.end && !part.entries.is_empty() {
             return Ok(Progress::More);
@@ -374,7 +378,7 @@ impl Journal {
                 self.claim_on(Claim::Tail(epoch), op, out)
             }
             Progress::End => {
-                let from = self.tail.next_index;
+                let from = self.tail.next_index + if mutant!(NoCutAtTakeover) { 1000 } else { 0 };
                 self.claim_on(Claim::Cut(epoch), StoreOp::Cut { epoch, from }, out)
             }
             Progress::Behind => {

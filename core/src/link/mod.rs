@@ -289,7 +289,8 @@ impl Link {
             State::Off | State::Removed | State::FailedOver => None,
             State::Waiting { until } | State::Subscribing { until, .. } => Some(*until),
             State::Subscribed(subscription) => {
-                let silent = subscription.heard + subscription.patience;
+                let deaf = if mutant!(NoHeartbeatDeadline) { 1_000_000 } else { 1 };
+                let silent = subscription.heard + subscription.patience.times(deaf);
                 Some(subscription.calls.oldest_due().map_or(silent, |due| due.min(silent)))
             }
         }
@@ -412,7 +413,7 @@ impl Link {
             CallAnswer::Lost { why } => {
                 self.stats.calls_lost += 1;
                 self.stats.last_trouble = excerpt(&why);
-                if answered_offers {
+                if answered_offers && !mutant!(LostAcceptIgnored) {
                     let why = format!("a call that answers offers got lost: {}", excerpt(&why));
                     return self.fail(now, Fault::passing(why), out);
                 }
@@ -500,7 +501,9 @@ impl Link {
         self.stats.subscriptions += 1;
         if let Some(wanted) = &mut self.wanted {
             // From now on we are this framework: a new id would orphan every task (R9).
-            wanted.framework.id.get_or_insert_with(|| subscribed.framework_id.clone());
+            if !mutant!(NewFrameworkId) {
+                wanted.framework.id.get_or_insert_with(|| subscribed.framework_id.clone());
+            }
         }
         out.push(LinkEffect::Up { conn: self.last_conn, event: LinkEvent::Connected(subscribed) });
     }

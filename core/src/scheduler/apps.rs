@@ -236,7 +236,11 @@ impl App {
     pub(super) fn version_for(&self, seat: u32) -> VersionId {
         let ran = |slot: &Slot| slot.task.as_ref().map_or(slot.ran, |task| task.version);
         let ran = self.slot(number_of(seat)).map_or(0, ran);
-        if self.brings_wanted() || !self.versions.contains_key(&ran) { self.wanted_runs() } else { ran }
+        if self.brings_wanted() || mutant!(AlwaysTheNewest) || !self.versions.contains_key(&ran) {
+            self.wanted_runs()
+        } else {
+            ran
+        }
     }
 
     /// The definition by which a task is placed that runs a version: the newest with this configuration, since what does
@@ -345,7 +349,9 @@ impl App {
         let result = change(self.slot_mut(seat));
         let after = self.tally(seat);
         if before != after {
-            self.counts.remove(&before);
+            if !(mutant!(EndNotCounted) && before.healthy == Some(true) && after.healthy.is_none()) {
+                self.counts.remove(&before);
+            }
             self.counts.add(&after);
             self.move_agent(before.agent, after.agent);
             if before.agent != after.agent && !is_successor(seat) {
@@ -353,6 +359,9 @@ impl App {
             }
             self.note_pair(seat, &before, &after);
             let (runs, tasks_max) = (self.counted.runs(), self.slots.len());
+            if mutant!(RulesCountNothing) {
+                return result;
+            }
             self.counted.note(before.counted(runs), after.counted(runs), tasks_max);
         }
         result

@@ -127,6 +127,7 @@ impl Scheduler {
             Cost::Nothing if self.brake.holds() => self.brake.pause(),
             Cost::Nothing => Millis(0),
             Cost::Pause => app.wanted().spec.backoff.initial,
+            Cost::Error if mutant!(NoBackOff) => Millis(0),
             Cost::Error => app.backoff(seat),
         };
         let task = app.slot(seat).and_then(|slot| slot.task.as_ref()).expect("found just now");

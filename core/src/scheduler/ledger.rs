@@ -120,6 +120,14 @@ impl Ledger {
     /// Holds an effect until all changes so far are durable; gives it back if they are.
     #[must_use]
     pub(super) fn gate(&mut self, gated: Gated) -> Option<Gated> {
+        let early = match gated {
+            Gated::Acknowledge { .. } => mutant!(AckBeforeStored),
+            Gated::Reply { .. } => mutant!(ReplyBeforeStored),
+            _ => false,
+        };
+        if early {
+            return Some(gated);
+        }
         if !self.waiting.is_empty() {
             self.waiting.push_back(Waiting::Gate(gated));
         } else if let Some(batch) = self.in_flight.back_mut() {
@@ -175,6 +183,7 @@ impl Ledger {
 
     /// Takes the oldest batch in flight that is durable now; events released with it are numbered within it.
     pub(super) fn take_stored(&mut self, upto: Seq) -> Option<Batch> {
+        let upto = if mutant!(ReleasesNextBatch) { upto.next() } else { upto };
         if self.in_flight.front()?.seq > upto {
             return None;
         }

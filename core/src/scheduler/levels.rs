@@ -152,6 +152,8 @@ impl Scheduler {
             let since = now.since(level.told_at);
             let due = match (level.told, wanted) {
                 (None, _) | (Some(true), false) => Millis(0),
+                (_, true) if mutant!(NoRevive) => continue,
+                (Some(true), true) if mutant!(RevivesOnce) => continue,
                 (Some(false), true) => Millis(REVIVE_INTERVAL.0.saturating_sub(since.0)),
                 (Some(true), true) => Millis(REASSERT_INTERVAL.0.saturating_sub(since.0)),
                 (Some(false), false) => continue,

@@ -321,7 +321,9 @@ impl Scheduler {
         self.forgive_rollouts();
         self.link.master = master_of(subscribed);
         self.levels.reset(&self.roles);
-        self.restart_reconciliation();
+        if !mutant!(NoReconciliation) {
+            self.restart_reconciliation();
+        }
         let (framework, master) = (subscribed.framework_id.to_string(), self.link.master.clone());
         self.publish(None, None, EventKind::FrameworkSubscribed { framework, master });
     }
@@ -336,6 +338,9 @@ impl Scheduler {
     }
 
     fn void_offers(&mut self) {
+        if mutant!(OffersOutliveConnection) {
+            return;
+        }
         for held in self.offers.rescind_all() {
             self.let_go(held);
         }
@@ -345,6 +350,7 @@ impl Scheduler {
         self.breadcrumb.input = event_name(&event).into();
         match event {
             MesosEvent::Offers(offers) => self.on_offers(offers),
+            MesosEvent::Rescind(_) if mutant!(IgnoresRescind) => {}
             MesosEvent::Rescind(id) => {
                 self.stats.rescinds += 1;
                 if let Some(held) = self.offers.rescind(&id) {

@@ -133,7 +133,7 @@ impl Scheduler {
         let healthy = app.counts.ready + app.counts.outdated_serving;
         if stays || !app.is_place(number) {
             app.leaving.remove(&number);
-        } else if !serves {
+        } else if !serves || mutant!(MovesAtOnce) {
             self.stop_task(idx, number, StopReason::Move);
         } else if app.occupied() + app.successor_count() < bounds.ceiling {
             app.leaving.remove(&number);

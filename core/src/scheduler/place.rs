@@ -401,7 +401,7 @@ impl Scheduler {
     fn place_one(&mut self, idx: AppIdx, offer: OfferIdx, round: &mut Round) -> bool {
         let app = self.apps.get_mut(idx).expect("a class with demand has an app");
         let slot = *app.pending.front().expect("checked by the caller");
-        let hex = self.rng.next() >> 16;
+        let hex = if mutant!(ReusesTaskIds) { u64::from(slot) } else { self.rng.next() >> 16 };
         let version = app.version_for(slot);
         let wanted = app.next_version();
         // While few offers are filled evenly, their order among all does not matter.
@@ -489,6 +489,10 @@ impl Scheduler {
     /// Hands over what was placed: the ACCEPT of each offer waits for the batch with its tasks.
     pub(super) fn seal_offers(&mut self) {
         for offer in self.offers.seal() {
+            if mutant!(AcceptBeforeStored) {
+                self.release_accept(offer);
+                continue;
+            }
             let immediate = self.ledger.gate(Gated::Accept(offer));
             assert!(immediate.is_none(), "a placement is a change that waits to be written");
         }

@@ -99,7 +99,7 @@ impl Scheduler {
 
     /// The next surplus slot, downwards, that was not told to end yet.
     fn next_to_end(&self, idx: AppIdx) -> Option<u32> {
-        let app = self.apps.get(idx)?;
+        let app = self.apps.get(idx).filter(|_| !mutant!(SurplusStays))?;
         app.unwanted_below(app.ended_from.unwrap_or(u32::MAX))
     }
 
@@ -110,7 +110,7 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let has_record = app.slot(slot).is_some_and(|s| s.recorded || s.dirty);
         app.pop_slot();
-        if has_record {
+        if has_record && !mutant!(RecordStays) {
             let key = Key::Slot(app.dotted.as_str().into(), slot).encode();
             self.ledger.note(Change::Gone(key));
         }
@@ -162,7 +162,7 @@ impl Scheduler {
         let name = || String::from(app.dotted.as_str());
         // The app first: should the rest be lost, a version without its app is nothing, but an app without its is broken.
         self.ledger.note(Change::Gone(Key::App(name()).encode()));
-        for &version in app.versions.keys() {
+        for &version in app.versions.keys().filter(|_| !mutant!(VersionRecordStays)) {
             self.ledger.note(Change::Gone(Key::Version(name(), version).encode()));
         }
         let kind = Box::new(EventKind::AppDeleted);

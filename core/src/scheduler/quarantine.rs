@@ -32,6 +32,10 @@ impl Scheduler {
             self.forget_quarantined(id);
             return;
         }
+        if mutant!(KillsUnknown) {
+            let (task, agent) = (id.clone(), status.agent_id.clone());
+            self.call(super::effect::MesosCall::Kill { task, agent, grace: None });
+        }
         let generation = self.reconcile.generation;
         if let Some(known) = self.quarantine.get_mut(id) {
             known.heard = generation;

@@ -57,7 +57,7 @@ impl Scheduler {
     }
 
     /// Accepts an offer with what was placed on it; writes the tasks off if the offer is gone (R64).
-    fn release_accept(&mut self, idx: OfferIdx) {
+    pub(super) fn release_accept(&mut self, idx: OfferIdx) {
         let (mut held, valid) = self.offers.release(idx);
         let valid = valid && self.link.connected;
         let launches: Vec<Launch> =

@@ -59,10 +59,12 @@ impl Scheduler {
             let healthy = app.counts.ready + app.counts.outdated_serving;
             if !serves {
                 self.stop_task(idx, number, StopReason::Replace);
-            } else if app.occupied() + app.successor_count() < ceiling {
+            } else if app.occupied() + app.successor_count()
+                < ceiling + u32::from(mutant!(CeilingOneMore)) + if mutant!(NoCeiling) { 1000 } else { 0 }
+            {
                 app.add_successor(number);
                 self.enqueue(idx, number | SUCCESSOR);
-            } else if healthy > floor {
+            } else if healthy + u32::from(mutant!(FloorOneLess)) > floor || mutant!(NoFloor) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else {
                 return;
@@ -115,7 +117,7 @@ impl Scheduler {
             PairStep::Wait
         } else if !wanted {
             PairStep::EndSuccessor(if app.is_place(number) { StopReason::Replace } else { StopReason::Scale })
-        } else if successor.serves() && successor.settled {
+        } else if successor.serves() && successor.settled || mutant!(UnreadySuccessor) {
             PairStep::EndFirst
         } else {
             PairStep::Wait

@@ -196,7 +196,7 @@ impl App {
 
     /// Whether the rollout under way may replace tasks of another configuration.
     pub(super) fn is_replacing(&self) -> bool {
-        self.is_rolling() && self.operation().replaces()
+        (self.is_rolling() || mutant!(PauseIgnored)) && self.operation().replaces()
     }
 
     /// Whether a slot's next task gets the wanted configuration, rather than the one that it ran: not while the rollout
@@ -300,7 +300,7 @@ impl Scheduler {
         };
         app.rollout = Some(Box::new(rollout));
         app.target = goal.version;
-        let moved = app.resize(goal.instances);
+        let moved = app.resize(goal.instances.saturating_sub(u32::from(mutant!(OneTooFew))));
         app.size = goal.size;
         app.error.clear();
         app.recount();
@@ -391,7 +391,9 @@ impl Scheduler {
         rollout.timer = None;
         let span = app.wanted().spec.update.progress_deadline;
         let rollout = app.rollout.as_ref().expect("checked just now");
-        let late = clock.since(rollout.progress_at) >= span && rollout.next_at <= clock;
+        let late = !mutant!(NoProgressDeadline)
+            && clock.since(rollout.progress_at) >= span
+            && rollout.next_at <= clock;
         if self.link.connected && app.is_rolling() && late {
             let why = self.why_no_progress(idx);
             self.fail_rollout(idx, format!("no progress for {} s: {why}", span.0 / 1000));
@@ -431,7 +433,8 @@ impl Scheduler {
             return;
         }
         let (operation, automatic, from) = (rollout.operation, rollout.automatic, rollout.from);
-        let back = policy == OnFailure::Rollback && operation.replaces() && !automatic;
+        let back =
+            !mutant!(NeverRollsBack) && policy == OnFailure::Rollback && operation.replaces() && !automatic;
         self.end_rollout(idx, Stage::Failed);
         if back && self.roll_back_to(idx, from, &why) {
             return;

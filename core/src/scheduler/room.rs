@@ -217,6 +217,7 @@ impl Room {
             return None;
         }
         let ports = self.pick(need)?;
+        let before = mutant!(RoomNotTaken).then(|| self.clone());
         self.total.sub(need.amounts);
         self.ports -= u32::try_from(ports.len()).expect("ports are limited");
         let mut wanted = need.amounts;
@@ -252,6 +253,9 @@ impl Room {
             }
         }
         assert!(wanted.is_none() && missing.is_empty(), "what is taken was found free before");
+        if let Some(before) = before {
+            *self = before;
+        }
         Some((ports, claims?))
     }
 
@@ -348,6 +352,9 @@ fn has_port(ranges: &[(u16, u16)], port: u16) -> bool {
 
 /// Removes one port from ranges that have it.
 fn take_port(ranges: &mut Vec<(u16, u16)>, port: u16) {
+    if mutant!(PortsTwice) {
+        return;
+    }
     let place = ranges.iter().position(|&(begin, end)| (begin..=end).contains(&port));
     let at = place.expect("ports that are taken were found free before");
     let (begin, end) = ranges[at];

@@ -28,6 +28,7 @@ pub(super) fn judge(state: TaskState, update: &TaskStatus) -> Verdict {
     use TaskState as S;
     match update.state {
         S::Staging | S::Starting | S::Running | S::Killing => alive(state, update.state),
+        S::Unreachable if mutant!(UnreachableIsTheEnd) => Verdict::End(S::Lost),
         S::Unreachable | S::Unknown => {
             if state == S::Unreachable {
                 Verdict::Same
@@ -48,12 +49,12 @@ pub(super) fn judge(state: TaskState, update: &TaskStatus) -> Verdict {
     }
 }
 
-const fn alive(state: TaskState, new: TaskState) -> Verdict {
+fn alive(state: TaskState, new: TaskState) -> Verdict {
     use TaskState as S;
     match (rank(state), rank(new)) {
         _ if matches!(state, S::Unreachable) => Verdict::Advance(new),
         (old, new) if old == new => Verdict::Same,
-        (old, newer) if old < newer => Verdict::Advance(new),
+        (old, newer) if old < newer || mutant!(StateGoesBack) => Verdict::Advance(new),
         _ => Verdict::Stale,
     }
 }
@@ -90,10 +91,13 @@ pub(super) enum Fault {
 pub(super) fn fault(update: &TaskStatus) -> Fault {
     use TaskState as S;
     match update.state {
-        S::Lost | S::Dropped | S::Gone | S::GoneByOperator => return Fault::Cluster,
+        S::Lost | S::Dropped | S::Gone | S::GoneByOperator if !mutant!(BlamesTheApp) => {
+            return Fault::Cluster;
+        }
         _ => {}
     }
     match update.reason {
+        _ if mutant!(BlamesTheApp) => Fault::App,
         Some(
             Reason::InvalidOffers
             | Reason::AgentDisconnected

@@ -82,7 +82,8 @@ impl Scheduler {
             let stop = s.task.as_mut().and_then(|task| task.stop.as_mut()).expect("checked above");
             stop.kills = stop.kills.saturating_add(1);
         });
-        self.arm_slot(idx, slot, Some(self.now.mono + kill_pause(stop.kills)));
+        let again = (!mutant!(KillsOnce)).then(|| self.now.mono + kill_pause(stop.kills));
+        self.arm_slot(idx, slot, again);
         self.gate(Gated::Kill { app: idx, slot, hex });
     }
 

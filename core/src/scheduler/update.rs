@@ -24,7 +24,12 @@ impl Scheduler {
         match self.find_task(status) {
             Some((idx, slot)) => self.on_slot_update(idx, slot, status),
             None if self.former.contains_key(&status.task_id) => self.on_former_update(status),
-            None => self.on_unknown_update(status),
+            None => {
+                self.on_unknown_update(status);
+                if mutant!(UnknownNotAcknowledged) {
+                    return;
+                }
+            }
         }
         self.acknowledge(status);
     }
@@ -40,7 +45,8 @@ impl Scheduler {
 
     /// Acknowledges once everything so far is durable; at once if it is.
     fn acknowledge(&mut self, status: &TaskStatus) {
-        let Some(uuid) = status.uuid.clone() else { return };
+        let none = mutant!(AckWithoutUuid).then(|| crate::mesos::Uuid([0; 16].into()));
+        let Some(uuid) = status.uuid.clone().or(none) else { return };
         let Some(agent) = status.agent_id.clone() else {
             self.stats.odd_updates += 1;
             return;
@@ -135,7 +141,9 @@ impl Scheduler {
             task.container = container;
             task.updated = wall;
         });
-        self.note_slot(idx, slot);
+        if !mutant!(HealthNotRecorded) {
+            self.note_slot(idx, slot);
+        }
         self.serving_changed(idx, slot, served);
     }
 
@@ -247,6 +255,7 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("only tasks of living apps are waited for");
         match app.wanted().spec.unreachable {
             Unreachable::Replace { after, .. } => Some(after.max(LOSS_SETTLE)),
+            Unreachable::Wait if mutant!(NeverTwiceIgnored) => Some(LOSS_SETTLE),
             Unreachable::Wait if !app.is_place(number_of(slot)) => Some(LOSS_SETTLE),
             Unreachable::Wait => None,
         }
@@ -258,7 +267,9 @@ impl Scheduler {
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
         let asked = task.stop.is_some();
-        self.supersede(id, agent);
+        if !mutant!(ForgetsReplaced) {
+            self.supersede(id, agent);
+        }
         if asked {
             self.vacate(idx, slot, status, Millis(0), false);
         } else {
@@ -356,6 +367,9 @@ impl Scheduler {
                 self.stop_task(idx, slot, StopReason::Stuck);
             }
             TaskState::Staging | TaskState::Starting => {
+                if mutant!(StagingNotAsked) {
+                    return;
+                }
                 self.ask_after(idx, slot);
                 self.arm_slot(idx, slot, Some(self.now.mono + STAGING_ASK));
             }
@@ -382,6 +396,7 @@ impl Scheduler {
             TaskState::Other(_) => {}
             state if state.is_terminal() => self.forget_former(&status.task_id),
             TaskState::Killing => {}
+            _ if mutant!(ReturnedLivesOn) => {}
             _ if self.former.get(&status.task_id).is_some_and(|former| !former.alive) => {
                 self.kill_former(&status.task_id);
             }

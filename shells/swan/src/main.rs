@@ -7,6 +7,8 @@ mod dev;
 mod driver;
 mod failure;
 mod manager;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod service;
 mod sim;
 

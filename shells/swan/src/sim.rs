@@ -30,6 +30,9 @@ enum What {
     Run(RunArgs),
     /// Prove that a seed decides everything: the same effects twice, in another process, and by another build.
     Meta(MetaArgs),
+    /// Show which seeded bugs are found, and by how many seeds.
+    #[cfg(feature = "mutants")]
+    Mutants(crate::mutants::MutantsArgs),
 }
 
 #[derive(Debug, Args)]
@@ -67,7 +70,7 @@ struct MetaArgs {
     emit: bool,
 }
 
-fn seeds(text: &str) -> Result<(u64, u64), String> {
+pub(crate) fn seeds(text: &str) -> Result<(u64, u64), String> {
     let number = |text: &str| text.parse::<u64>().map_err(|_| format!("'{text}' is no number"));
     let (from, to) = match text.split_once("..") {
         Some((from, to)) => (number(from)?, number(to)?),
@@ -82,6 +85,8 @@ pub(crate) fn run(args: SimArgs) -> ExitCode {
         What::Run(args) => run_seeds(&args),
         What::Meta(args) if args.emit => emit(&args),
         What::Meta(args) => meta(&args),
+        #[cfg(feature = "mutants")]
+        What::Mutants(args) => crate::mutants::run_all(&args),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod conservation;
 pub mod convergence;
 pub mod disaster_brake;
 pub mod fleet;
+pub mod kill_reasons;
 pub mod launch_limits;
 pub mod placement_rules;
 pub mod planned_stops;
@@ -83,6 +84,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(state_monotonic::StateMonotonic::default()),
         Box::new(resource_soundness::ResourceSoundness::default()),
         Box::new(conservation::Conservation::default()),
+        Box::new(kill_reasons::KillReasons),
         Box::new(launch_limits::LaunchLimits::default()),
         Box::new(back_off::BackOff::default()),
         Box::new(placement_rules::PlacementRules::default()),
