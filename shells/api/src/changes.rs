@@ -4,14 +4,15 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use swan_core::id::AppPath;
 use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
+use swan_core::spec::AppSpec;
 
 use crate::apps::no_such_app;
 use crate::calls::Change;
 use crate::described::ChangeOfApp;
-use crate::dto::{AddedDto, CreatedDto, DryRunDto, ResetDto, RollbackDto, ScaleDto};
-use crate::problem::Problem;
+use crate::dto::{AcceptedDto, AddedDto, CreatedDto, DryRunDto, ResetDto, RollbackDto, ScaleDto};
+use crate::problem::{Problem, ProblemItem};
 use crate::reading::Reading;
-use crate::reply::{self, accepted, no_content};
+use crate::reply::{self, accepted, accepted_with, no_content};
 
 /// The parameters of a change of an app.
 const CONDITIONS: &[&str] = &["force", "dryRun"];
@@ -33,11 +34,11 @@ pub(crate) async fn create(change: Change) -> Result<Response, Problem> {
         Some(compose) => with_compose(change.json()?, compose)?,
         None => change.json()?.to_vec(),
     };
-    let call = ApiCall::CreateApp { document };
+    let call = ApiCall::CreateApp { document: document.clone() };
     ask_or_try(change, call, |taken| match taken {
         ApiReply::Created { app, revision, version } => {
             let location = format!("/v1/apps/{}", reply::escape(app.as_str()));
-            let body = CreatedDto { id: app.to_string(), version };
+            let body = CreatedDto { id: app.to_string(), version, warnings: warnings(&document) };
             let mut response = reply::with_revision(reply::json(StatusCode::CREATED, &body), Some(revision));
             response.headers_mut().insert(header::LOCATION, reply::header_value(&location));
             response
@@ -49,12 +50,16 @@ pub(crate) async fn create(change: Change) -> Result<Response, Problem> {
 
 /// Replaces the definition; tasks whose configuration changed are replaced within the limits of the app's
 /// `upgradeStrategy` and `update`.
-#[utoipa::path(put, path = "/v1/apps/{app}", tag = "changes", params(ChangeOfApp), responses(ChangeOfApp),
-    request_body(content = Object, description = "The definition, in Marathon's form or Swan's"))]
+#[utoipa::path(put, path = "/v1/apps/{app}", tag = "changes", params(ChangeOfApp),
+    request_body(content = Object, description = "The definition, in Marathon's form or Swan's"),
+    responses(
+        ChangeOfApp,
+        (status = 202, description = "`accepted`: durable and under way; `warnings` if something is odd", body = AcceptedDto)))]
 pub(crate) async fn update(change: Change) -> Result<Response, Problem> {
     let change = change.takes(CONDITIONS)?;
-    let document = change.json()?.to_vec();
-    change_app(change, AppChange::Update { document }, accepted).await
+    let document = change.json()?.clone();
+    let update = AppChange::Update { document: document.to_vec() };
+    change_app(change, update, |taken| accepted_with(taken, warnings(&document))).await
 }
 
 /// Deletes an app: its tasks drain and end first. Allowed in any state; `force` makes no difference.
@@ -172,14 +177,16 @@ pub(crate) async fn reset(change: Change) -> Result<Response, Problem> {
         (status = 400, description = "No valid definition; `problems` names each fault")))]
 pub(crate) async fn add_version(change: Change) -> Result<Response, Problem> {
     let change = change.takes(&[])?;
-    let document = change.json()?.to_vec();
+    let document = change.json()?.clone();
+    let call = |app| ApiCall::AddVersion { app, document: document.to_vec() };
     let write = |taken| match taken {
         ApiReply::Created { revision, version, .. } => {
-            reply::with_revision(reply::json(StatusCode::OK, &AddedDto { id: version }), Some(revision))
+            let body = AddedDto { id: version, warnings: warnings(&document) };
+            reply::with_revision(reply::json(StatusCode::OK, &body), Some(revision))
         }
         other => accepted(other),
     };
-    change.ask_of_app(|app| ApiCall::AddVersion { app, document }, write).await
+    change.ask_of_app(call, write).await
 }
 
 /// Lets the planner at an app again that was set aside after crashes.
@@ -210,6 +217,13 @@ async fn ask_or_try(
     }
     let read = move |reading: &dyn Reading| reading.dry_run(&call);
     change.api.show(read, |seen| Ok(reply::json(StatusCode::OK, &DryRunDto::from(seen?)))).await
+}
+
+/// What is odd in a definition that was taken. It follows from the definition alone, which is read again for it: so the
+/// machine need not keep it with the answers that it remembers.
+fn warnings(document: &[u8]) -> Vec<ProblemItem> {
+    let warnings = AppSpec::parse(document).map_or_else(|_| Vec::new(), |parsed| parsed.warnings);
+    warnings.into_iter().map(ProblemItem::from).collect()
 }
 
 /// The document with the key `compose` behind all others: what stands before it keeps its place, so that errors point at

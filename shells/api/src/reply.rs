@@ -6,6 +6,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use swan_core::scheduler::api::ApiReply;
 
+use crate::dto::AcceptedDto;
+use crate::problem::ProblemItem;
+
 /// The first eight bytes of the SHA-256 of `parts`, each led by its length.
 pub(crate) fn digest(parts: &[&[u8]]) -> u64 {
     let mut hash = Sha256::new();
@@ -57,7 +60,18 @@ pub(crate) fn with_revision(mut response: Response, revision: Option<u64>) -> Re
 
 /// `accepted`: the change is durable and under way.
 pub(crate) fn accepted(taken: ApiReply) -> Response {
-    with_revision(json(StatusCode::ACCEPTED, &"accepted"), revision_of(&taken))
+    accepted_with(taken, Vec::new())
+}
+
+/// As [`accepted`], of a definition in which `warnings` are odd. If nothing is, clients of original Swan get the word that
+/// they know.
+pub(crate) fn accepted_with(taken: ApiReply, warnings: Vec<ProblemItem>) -> Response {
+    let status = "accepted".to_owned();
+    let body = match warnings.is_empty() {
+        true => AcceptedDto::Plain(status),
+        false => AcceptedDto::Warned { status, warnings },
+    };
+    with_revision(json(StatusCode::ACCEPTED, &body), revision_of(&taken))
 }
 
 /// The change is durable and under way, and there is no more to say.

@@ -134,6 +134,21 @@ fn a_dry_run_shows_what_would_be() {
     assert_eq!(swan(server.address, "app stop web.shop --dry-run --wait").code, 2);
 }
 
+#[test]
+fn what_is_odd_in_a_definition_that_was_taken_goes_to_standard_error() {
+    let server = host::start(None);
+    let odd = WEB.replace("\"cpus\"", "\"colour\": \"red\", \"instance\": 3, \"cpus\"");
+    let warned = "warning: colour: is unknown and ignored\nwarning: instance: is unknown and ignored; is instances meant?\n";
+    let created = with_input(server, "app create - --wait", &odd);
+    assert_eq!((created.code, created.err.as_str()), (0, warned), "{created:?}");
+    assert_eq!(created.out, "web.shop: available, 3 of 3 running\n");
+    let updated = with_input(server, "app update - --json", &odd.replace("web:1", "web:2"));
+    assert_eq!((updated.code, updated.err.as_str()), (0, warned), "{updated:?}");
+    assert_eq!(updated.json(), json!({"id": "web.shop", "status": "updating"}));
+    let updated = with_input(server, "app update - --force", WEB);
+    assert_eq!((updated.code, updated.err.as_str()), (0, ""), "{updated:?}");
+}
+
 fn update(server: &Canned) -> Ended {
     with_input(server.address, "app update - --wait", WEB)
 }
