@@ -135,6 +135,28 @@ fn a_dry_run_shows_what_would_be() {
 }
 
 #[test]
+fn health_is_shown_of_apps_that_are_checked() {
+    for (checks, column, line) in [
+        (json!({}), "-", "health        -\n"),
+        (json!({"healthChecks": [{}]}), "2/3", "health        2 healthy, 0 unhealthy, 1 unset\n"),
+    ] {
+        let mut app = app("noop");
+        app["health"] = json!({"total": 3, "healthy": 2, "unhealthy": 0, "unset": 1});
+        app["spec"] = checks;
+        let server = Canned::start(move |line, _| match line {
+            "GET /v1/apps" => Answer::Json(200, json!([app])),
+            "GET /v1/apps/web.shop" => Answer::Json(200, app.clone()),
+            _ => Answer::Json(200, json!([])),
+        });
+        let listed = swan(server.address, "app list");
+        let row = listed.out.lines().nth(1).expect("a row").split_whitespace();
+        assert_eq!(row.skip(3).take(2).collect::<Vec<_>>(), ["3/3", column], "{listed:?}");
+        let shown = swan(server.address, "app show web.shop");
+        assert!(shown.out.contains(line), "{shown:?}");
+    }
+}
+
+#[test]
 fn what_is_odd_in_a_definition_that_was_taken_goes_to_standard_error() {
     let server = host::start(None);
     let odd = WEB.replace("\"cpus\"", "\"colour\": \"red\", \"instance\": 3, \"cpus\"");
