@@ -3,15 +3,17 @@
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
 use bytes::Bytes;
 use swan_core::id::DottedId;
 use swan_core::limits::IDEMPOTENCY_KEY_BYTES_MAX;
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, Guard, IdempotencyKey};
+use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, Guard, IdempotencyKey};
 
 use crate::body;
 use crate::limits::{PAGE_ITEMS_DEFAULT, PAGE_ITEMS_MAX};
 use crate::problem::Problem;
 use crate::reply::digest;
+use crate::service::Api;
 
 /// The names in a path.
 #[derive(Debug, Default)]
@@ -111,16 +113,6 @@ pub(crate) struct Paging {
     pub(crate) after: Option<String>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Paging {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let parameters = Parameters::from_request_parts(parts, state).await?;
-        parameters.only(&["limit", "after"])?;
-        Self::of(&parameters)
-    }
-}
-
 impl Paging {
     /// Takes it out of parameters that may hold more.
     pub(crate) fn of(parameters: &Parameters) -> Result<Self, Problem> {
@@ -139,8 +131,8 @@ impl Paging {
 }
 
 /// A request that changes something. Each handler says by [`Self::takes`] which parameters it knows.
-#[derive(Debug)]
 pub(crate) struct Change {
+    pub(crate) api: Api,
     pub(crate) target: Target,
     pub(crate) parameters: Parameters,
     body: Bytes,
@@ -151,13 +143,13 @@ pub(crate) struct Change {
     idempotency: Option<IdempotencyKey>,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Change {
+impl FromRequest<Api> for Change {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         let (mut parts, content) = request.into_parts();
-        let target = Target::from_request_parts(&mut parts, state).await?;
-        let parameters = Parameters::from_request_parts(&mut parts, state).await?;
+        let target = Target::from_request_parts(&mut parts, api).await?;
+        let parameters = Parameters::from_request_parts(&mut parts, api).await?;
         let if_match = if_match(&parts.headers)?;
         let key = idempotency_key(&parts.headers)?;
         let body = body::read(&parts.headers, content).await?;
@@ -167,7 +159,8 @@ impl<S: Send + Sync> FromRequest<S> for Change {
             IdempotencyKey { key, fingerprint: digest(&all) }
         });
         let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_default();
-        Ok(Self { target, parameters, body, if_match, headers: parts.headers, caller, idempotency })
+        let (api, headers) = (api.clone(), parts.headers);
+        Ok(Self { api, target, parameters, body, if_match, headers, caller, idempotency })
     }
 }
 
@@ -197,9 +190,25 @@ impl Change {
         Ok(&self.body)
     }
 
-    /// The request as the machine gets it.
-    pub(crate) fn into_request(self, call: ApiCall) -> ApiRequest {
-        ApiRequest { who: self.caller, idempotency: self.idempotency, call }
+    /// Asks the machine for `call`, and writes what it took.
+    pub(crate) async fn ask(
+        self,
+        call: ApiCall,
+        write: impl FnOnce(ApiReply) -> Response,
+    ) -> Result<Response, Problem> {
+        let request = ApiRequest { who: self.caller, idempotency: self.idempotency, call };
+        Ok(write(self.api.change(request).await?))
+    }
+
+    /// As [`Self::ask`], for what needs no more than the app's name: it takes no parameters.
+    pub(crate) async fn ask_of_app(
+        self,
+        call: impl FnOnce(DottedId) -> ApiCall,
+        write: impl FnOnce(ApiReply) -> Response,
+    ) -> Result<Response, Problem> {
+        let change = self.takes(&[])?;
+        let call = call(change.target.app().clone());
+        change.ask(call, write).await
     }
 }
 

@@ -16,6 +16,7 @@ pub use self::past::{DryRunDto, FailureDto, RolloutDto};
 pub use self::placement::{
     AgentDto, ExplainDto, FailingDto, GivenUpDto, NearestDto, OfferedDto, OutageDto, PlacedDto, WaitingDto,
 };
+use crate::problem::ProblemItem;
 use crate::timestamp::rfc3339;
 
 /// An app.
@@ -136,6 +137,25 @@ pub struct CreatedDto {
     pub id: String,
     /// Its first version.
     pub version: String,
+    /// What is odd in the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ProblemItem>,
+}
+
+/// The answer to an update: durable and under way.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = Accepted)]
+pub enum AcceptedDto {
+    /// `accepted`, all that original Swan says.
+    Plain(String),
+    /// Something is odd in the definition.
+    Warned {
+        /// `accepted`.
+        status: String,
+        /// What is odd.
+        warnings: Vec<ProblemItem>,
+    },
 }
 
 /// The body of a scale request.
@@ -175,6 +195,9 @@ pub struct ResetDto {
 pub struct AddedDto {
     /// The version's id.
     pub id: String,
+    /// What is odd in the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<ProblemItem>,
 }
 
 /// A task of ours that no record knows; it is left alone.

@@ -18,7 +18,7 @@ use swan_core::scheduler::event::{Event, EventId};
 use crate::calls::Parameters;
 use crate::dto::{EventDto, GapDto};
 use crate::feed::{Batch, Subscription};
-use crate::problem::{Problem, ProblemDto};
+use crate::problem::Problem;
 use crate::quota::Seat;
 use crate::service::Api;
 
@@ -36,8 +36,7 @@ const RETRY: u64 = 1000;
         ("Last-Event-ID" = Option<String>, Header, description = "Go on after this event")),
     responses(
         (status = 200, description = "Each event's data", body = EventDto, content_type = "text/event-stream"),
-        (status = 429, description = "Too many streams", body = ProblemDto, content_type = "application/problem+json"),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+        (status = 429, description = "Too many streams")))]
 pub(crate) async fn follow(
     State(api): State<Api>,
     Extension(caller): Extension<Caller>,

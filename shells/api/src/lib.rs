@@ -5,11 +5,13 @@ mod auth;
 mod body;
 mod calls;
 mod changes;
+mod described;
 mod dto;
 mod events;
 mod feed;
 mod history;
 mod limits;
+mod look;
 mod manager;
 mod metrics;
 mod operations;
@@ -27,9 +29,10 @@ mod timestamp;
 
 pub use auth::{TokenError, Tokens};
 pub use dto::{
-    AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto, FailureDto,
-    FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, NearestDto, OfferedDto, OutageDto, PlacedDto,
-    QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto, WaitingDto, WhoDto,
+    AcceptedDto, AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto,
+    FailureDto, FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, NearestDto, OfferedDto, OutageDto,
+    PlacedDto, QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto, WaitingDto,
+    WhoDto,
 };
 pub use feed::{Batch, EventFeed, Subscription};
 pub use manager::{Answer, Manager, Read};

@@ -2,15 +2,16 @@
 //! description.
 
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use swan_core::scheduler::api::ApiCall;
 
-use crate::calls::{Change, Paging, Parameters};
+use crate::calls::{Change, Parameters};
 use crate::dto::{BuildDto, FrameworkDto, LeaderDto, QuarantinedDto};
-use crate::problem::{Problem, ProblemDto};
+use crate::look::Look;
+use crate::problem::Problem;
 use crate::reading::Reading;
-use crate::reply;
+use crate::reply::{self, no_content};
 use crate::service::Api;
 
 /// Answers as long as the process lives; the machine is not asked.
@@ -52,7 +53,7 @@ pub(crate) async fn v1_version(state: State<Api>) -> Response {
 #[utoipa::path(get, path = "/v1/leader", tag = "operations",
     responses(
         (status = 200, description = "The leading manager", body = LeaderDto),
-        (status = 503, description = "None is known", body = ProblemDto, content_type = "application/problem+json")))]
+        (status = 503, description = "None is known")))]
 pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> {
     let leader = api.config.advertise.clone();
     api.show_standing(
@@ -68,8 +69,7 @@ pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> 
 /// Who Swan is for Mesos.
 #[utoipa::path(get, path = "/v1/framework", tag = "operations",
     responses(
-        (status = 200, description = "Framework and master", body = FrameworkDto),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
+        (status = 200, description = "Framework and master", body = FrameworkDto)))]
 pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Problem> {
     api.show_standing(
         |reading: &dyn Reading| reading.manager(),
@@ -90,51 +90,35 @@ pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Proble
     params(
         ("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000"),
         ("after" = Option<String>, Query, description = "The task id after which the page begins")),
-    responses(
-        (status = 200, description = "A page of tasks", body = [QuarantinedDto]),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn quarantine(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    paging: Paging,
-) -> Result<Response, Problem> {
-    let limit = paging.limit;
-    let read = |reading: &dyn Reading, after: Option<&str>, limit| Some(reading.quarantined(after, limit));
-    api.show_page(paging, read, |page| {
-        let page = page.expect("there is always a list of quarantined tasks");
-        let items: Vec<QuarantinedDto> = page.items.into_iter().map(QuarantinedDto::from).collect();
-        Ok(reply::page(&headers, "/v1/quarantine", limit, &items, page.next.as_deref()))
+    responses((status = 200, description = "A page of tasks", body = [QuarantinedDto])))]
+pub(crate) async fn quarantine(look: Look) -> Result<Response, Problem> {
+    let paging = look.paging(&["limit", "after"])?;
+    look.page::<_, QuarantinedDto>("/v1/quarantine", paging, |reading, after, limit| {
+        Ok(reading.quarantined(after, limit))
     })
     .await
 }
 
 /// Deletes every app. Only if the manager was started with `--allow-purge`.
 #[utoipa::path(post, path = "/v1/purge", tag = "operations",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key is done once and answered alike")),
     responses(
         (status = 204, description = "Durable and under way"),
-        (status = 403, description = "The manager does not allow it", body = ProblemDto, content_type = "application/problem+json"),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn purge(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
+        (status = 403, description = "The manager does not allow it")))]
+pub(crate) async fn purge(change: Change) -> Result<Response, Problem> {
     let change = change.takes(&[])?;
-    if !api.config.allow_purge {
+    if !change.api.config.allow_purge {
         let detail = "this would delete every app, which only a manager started with --allow-purge does";
         return Err(Problem::new(StatusCode::FORBIDDEN, "forbidden", detail));
     }
-    api.change(change, ApiCall::Purge).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    change.ask(ApiCall::Purge, no_content).await
 }
 
 /// Overrides the disaster brake: what is lost is replaced in spite of it, until it would let go by itself.
 #[utoipa::path(post, path = "/v1/brake/override", tag = "operations",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key is done once and answered alike")),
     responses(
-        (status = 204, description = "Durable; the brake has let go"),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn override_brake(State(api): State<Api>, change: Change) -> Result<Response, Problem> {
-    let change = change.takes(&[])?;
-    api.change(change, ApiCall::OverrideBrake).await?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+        (status = 204, description = "Durable; the brake has let go")))]
+pub(crate) async fn override_brake(change: Change) -> Result<Response, Problem> {
+    change.takes(&[])?.ask(ApiCall::OverrideBrake, no_content).await
 }
 
 /// This description.

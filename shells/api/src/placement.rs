@@ -1,38 +1,18 @@
 //! Owns the routes of placement: why tasks wait or are where they are, and the agents that there are.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 
 use crate::apps::no_such_app;
-use crate::calls::{Paging, Parameters, Target};
 use crate::dto::{AgentDto, ExplainDto};
-use crate::problem::{Problem, ProblemDto};
-use crate::reading::Reading;
-use crate::reply;
-use crate::service::Api;
+use crate::look::Look;
+use crate::problem::Problem;
 
 /// Why slots of an app wait, and why its tasks are where they are.
 #[utoipa::path(get, path = "/v1/apps/{app}/explain", tag = "placement",
-    params(("app" = String, Path, description = "The dotted id")),
-    responses(
-        (status = 200, description = "The explanation", body = ExplainDto),
-        (status = 404, description = "No such app", body = ProblemDto, content_type = "application/problem+json"),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn explain(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    target: Target,
-    parameters: Parameters,
-) -> Result<Response, Problem> {
-    parameters.only(&[])?;
-    let app = target.app().clone();
-    let read = move |reading: &dyn Reading| reading.explain(&app);
-    api.show(read, |explained| {
-        let explained = ExplainDto::from(explained.ok_or_else(|| no_such_app(&target))?);
-        Ok(reply::tagged(&headers, None, &explained))
-    })
-    .await
+    responses((status = 200, description = "The explanation", body = ExplainDto)))]
+pub(crate) async fn explain(look: Look) -> Result<Response, Problem> {
+    look.show(|reading, of| reading.explain(of.app()).ok_or_else(|| no_such_app(of.app())), ExplainDto::from)
+        .await
 }
 
 /// Agents as last heard of, in order of id. `Link: …; rel="next"` leads to the next page.
@@ -40,47 +20,28 @@ pub(crate) async fn explain(
     params(
         ("limit" = Option<u32>, Query, description = "Items of a page, 1 to 1000"),
         ("after" = Option<String>, Query, description = "The id after which the page begins")),
-    responses(
-        (status = 200, description = "A page of agents", body = [AgentDto]),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn agents(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    paging: Paging,
-) -> Result<Response, Problem> {
-    let limit = paging.limit;
-    let read = |reading: &dyn Reading, after: Option<&str>, limit| Some(reading.agents(after, limit));
-    api.show_page(paging, read, |page| {
-        let page = page.expect("there is always a list of agents");
-        let items: Vec<AgentDto> = page.items.into_iter().map(AgentDto::from).collect();
-        Ok(reply::page(&headers, "/v1/agents", limit, &items, page.next.as_deref()))
-    })
-    .await
+    responses((status = 200, description = "A page of agents", body = [AgentDto])))]
+pub(crate) async fn agents(look: Look) -> Result<Response, Problem> {
+    let paging = look.paging(&["limit", "after"])?;
+    look.page::<_, AgentDto>("/v1/agents", paging, |reading, after, limit| Ok(reading.agents(after, limit)))
+        .await
 }
 
 /// One agent.
 #[utoipa::path(get, path = "/v1/agents/{agent}", tag = "placement",
-    params(("agent" = String, Path, description = "The agent's id in Mesos")),
     responses(
         (status = 200, description = "The agent", body = AgentDto),
-        (status = 404, description = "No such agent", body = ProblemDto, content_type = "application/problem+json"),
-        (status = "default", description = "Refused", body = ProblemDto, content_type = "application/problem+json")))]
-pub(crate) async fn agent(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    target: Target,
-    parameters: Parameters,
-) -> Result<Response, Problem> {
-    parameters.only(&[])?;
-    let id = target.part.clone();
-    let read = move |reading: &dyn Reading| {
-        let from = just_before(&id);
-        reading.agents(from.as_deref(), 1).items.into_iter().find(|agent| agent.id == id)
-    };
-    api.show(read, |agent| {
-        let none = || Problem::not_found(format!("there is no agent '{}'", target.part));
-        Ok(reply::tagged(&headers, None, &AgentDto::from(agent.ok_or_else(none)?)))
-    })
+        (status = 404, description = "No such agent")))]
+pub(crate) async fn agent(look: Look) -> Result<Response, Problem> {
+    look.show(
+        |reading, of| {
+            let from = just_before(&of.part);
+            let mut agents = reading.agents(from.as_deref(), 1).items.into_iter();
+            let none = || Problem::not_found(format!("there is no agent '{}'", of.part));
+            agents.find(|agent| agent.id == of.part).ok_or_else(none)
+        },
+        AgentDto::from,
+    )
     .await
 }
 

@@ -4,6 +4,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
+use swan_core::scheduler::api::ApiReply;
+
+use crate::dto::AcceptedDto;
+use crate::problem::ProblemItem;
 
 /// The first eight bytes of the SHA-256 of `parts`, each led by its length.
 pub(crate) fn digest(parts: &[&[u8]]) -> u64 {
@@ -52,6 +56,37 @@ pub(crate) fn with_revision(mut response: Response, revision: Option<u64>) -> Re
         response.headers_mut().insert(header::ETAG, header_value(&format!("\"{revision}\"")));
     }
     response
+}
+
+/// `accepted`: the change is durable and under way.
+pub(crate) fn accepted(taken: ApiReply) -> Response {
+    accepted_with(taken, Vec::new())
+}
+
+/// As [`accepted`], of a definition in which `warnings` are odd. If nothing is, clients of original Swan get the word that
+/// they know.
+pub(crate) fn accepted_with(taken: ApiReply, warnings: Vec<ProblemItem>) -> Response {
+    let status = "accepted".to_owned();
+    let body = match warnings.is_empty() {
+        true => AcceptedDto::Plain(status),
+        false => AcceptedDto::Warned { status, warnings },
+    };
+    with_revision(json(StatusCode::ACCEPTED, &body), revision_of(&taken))
+}
+
+/// The change is durable and under way, and there is no more to say.
+pub(crate) fn no_content(_: ApiReply) -> Response {
+    StatusCode::NO_CONTENT.into_response()
+}
+
+/// The revision of the app that was changed, if it was one.
+pub(crate) fn revision_of(taken: &ApiReply) -> Option<u64> {
+    match *taken {
+        ApiReply::Created { revision, .. }
+        | ApiReply::Accepted { revision, .. }
+        | ApiReply::Unchanged { revision, .. } => Some(revision),
+        ApiReply::Done => None,
+    }
 }
 
 /// A page of a listing: an array, and a `Link` to the next page if there is one. `path` may hold a query.

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use utoipa::OpenApi;
 
+use crate::described::EveryRoute;
 use crate::service::Api;
 use crate::{apps, changes, events, history, metrics, operations, placement, rollouts, tasks};
 
@@ -37,7 +38,8 @@ macro_rules! routes {
         #[derive(OpenApi)]
         #[openapi(
             paths($($module::$handler),*),
-            components(schemas(crate::dto::GapDto)),
+            components(schemas(crate::dto::GapDto, crate::problem::ProblemDto)),
+            modifiers(&EveryRoute),
             info(title = "Swan", description = "An application scheduler for Apache Mesos"),
         )]
         struct Document;

@@ -14,13 +14,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, heade
 use axum::response::{IntoResponse, Response};
 use hyper::service::Service as _;
 use hyper_util::service::TowerToHyperService;
-use swan_core::scheduler::api::{ApiCall, ApiReply, Caller};
+use swan_core::scheduler::api::{ApiReply, ApiRequest, Caller};
 use swan_core::scheduler::input::Build;
 use swan_core::scheduler::view::{ManagerView, Page};
 use tokio::sync::oneshot;
 
 use crate::auth::Tokens;
-use crate::calls::{Change, Paging};
+use crate::calls::Paging;
 use crate::manager::Manager;
 use crate::metrics::RequestCounts;
 use crate::problem::Problem;
@@ -88,24 +88,24 @@ impl Api {
         Ok(marked(write(copied)?, standing.stalled))
     }
 
-    /// Copies a page out of the machine, in small pieces between which it goes on with its work. `None` if what is
-    /// listed does not exist, or no longer.
+    /// Copies a page out of the machine, in small pieces between which it goes on with its work, then writes it here.
+    /// Refused if what is listed does not exist, or no longer.
     pub(crate) async fn show_page<T: Send + 'static>(
         &self,
         paging: Paging,
-        read: impl Fn(&dyn Reading, Option<&str>, usize) -> Option<Page<T>> + Send + Clone + 'static,
-        write: impl FnOnce(Option<Page<T>>) -> Result<Response, Problem>,
+        read: impl Fn(&dyn Reading, Option<&str>, usize) -> Result<Page<T>, Problem> + Send + Clone + 'static,
+        write: impl FnOnce(Page<T>) -> Response,
     ) -> Result<Response, Problem> {
         let mut page = Page { items: Vec::new(), next: paging.after };
         loop {
             let (read, from) = (read.clone(), page.next.take());
             let limit = (paging.limit - page.items.len()).min(READ_ITEMS_MAX);
-            let piece = self.read(move |reading| read(reading, from.as_deref(), limit)).await?;
-            let (Some(piece), stalled) = piece else { return write(None) };
+            let (piece, stalled) = self.read(move |reading| read(reading, from.as_deref(), limit)).await?;
+            let piece = piece?;
             page.items.extend(piece.items);
             page.next = piece.next;
             if page.next.is_none() || page.items.len() >= paging.limit {
-                return Ok(marked(write(Some(page))?, stalled));
+                return Ok(marked(write(page), stalled));
             }
         }
     }
@@ -137,9 +137,9 @@ impl Api {
     }
 
     /// Asks the machine for a change.
-    pub(crate) async fn change(&self, change: Change, call: ApiCall) -> Result<ApiReply, Problem> {
+    pub(crate) async fn change(&self, request: ApiRequest) -> Result<ApiReply, Problem> {
         let (sender, receiver) = oneshot::channel();
-        self.manager.call(change.into_request(call), sender);
+        self.manager.call(request, sender);
         answer(receiver).await?.map_err(Problem::from)
     }
 }

@@ -85,6 +85,7 @@ pub struct DryRunDto {
     /// The operation that it would begin, as `operationStatus` names it; `noop` if it would change nothing.
     pub operation: String,
     /// What is odd in the definition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<ProblemItem>,
     /// Tasks that would be replaced.
     pub replaced: u32,

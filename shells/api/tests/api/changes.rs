@@ -61,6 +61,27 @@ async fn each_change_is_asked_and_answered_as_original_swan_did() {
 }
 
 #[tokio::test]
+async fn a_definition_that_is_taken_is_answered_with_what_is_odd_in_it() {
+    let served = Served::new().await;
+    let definition =
+        |more: &str| format!(r#"{{"id":"/shop/web",{more}"container":{{"docker":{{"image":"web:1"}}}}}}"#);
+    let odd = json!([{"path": "cpu", "message": "is unknown and ignored; is cpus meant?"}]);
+    let created = json!({"id": "web.shop", "version": "17"});
+    for (method, path, good, warned) in [
+        ("POST", "/v1/apps", created.clone(), created),
+        ("PUT", "/v1/apps/web.shop", json!("accepted"), json!({"status": "accepted"})),
+        ("POST", "/v1/apps/web.shop/versions", json!({"id": "17"}), json!({"id": "17"})),
+    ] {
+        let got = send_json(served.address, method, path, &definition("")).await;
+        assert_eq!(got.json(), good, "{method} {path}");
+        let got = send_json(served.address, method, path, &definition(r#""cpu":1,"#)).await;
+        let mut warned = warned;
+        warned["warnings"] = odd.clone();
+        assert_eq!(got.json(), warned, "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn a_slots_name_stands_for_its_task() {
     let served = Served::new().await;
     served.add_app("/shop/web");

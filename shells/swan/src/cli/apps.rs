@@ -58,10 +58,15 @@ fn row(app: &AppDto) -> Vec<String> {
         app.status.clone(),
         operation(app),
         format!("{}/{}", running(app), app.instances),
-        format!("{}/{}", app.health.healthy, app.health.total),
+        if_checked(app, format!("{}/{}", app.health.healthy, app.health.total)),
         app.current_version.join(","),
         app.updated.clone(),
     ]
+}
+
+/// Without a check no task is ever called healthy, however well it runs.
+fn if_checked(app: &AppDto, health: String) -> String {
+    if app.spec.get("healthChecks").is_some() { health } else { "-".to_owned() }
 }
 
 fn running(app: &AppDto) -> u32 {
@@ -89,6 +94,8 @@ async fn show(client: &Client, app: &str) -> Result<(), Failure> {
 
 fn card(app: &AppDto) -> String {
     let health = &app.health;
+    let health =
+        format!("{} healthy, {} unhealthy, {} unset", health.healthy, health.unhealthy, health.unset);
     let image = app.spec.pointer("/container/docker/image").and_then(Value::as_str).unwrap_or("-");
     let lines = [
         ("id", app.id.clone()),
@@ -97,10 +104,7 @@ fn card(app: &AppDto) -> String {
         ("operation", operation(app)),
         ("last failure", if app.errmsg.is_empty() { "-".to_owned() } else { app.errmsg.clone() }),
         ("running", format!("{} of {}", running(app), app.instances)),
-        (
-            "health",
-            format!("{} healthy, {} unhealthy, {} unset", health.healthy, health.unhealthy, health.unset),
-        ),
+        ("health", if_checked(app, health)),
         ("version", format!("{} ({} kept)", app.current_version.join(","), app.version_count)),
         ("image", image.to_owned()),
         ("created", app.created.clone()),

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use swan_api::{CreatedDto, DryRunDto, ProblemItem, RollbackDto, ScaleDto};
+use swan_api::{AcceptedDto, CreatedDto, DryRunDto, ProblemItem, RollbackDto, ScaleDto};
 use swan_core::spec::AppSpec;
 
 use super::apps::read;
 use super::client::{Client, escape, segment, with_problems, with_query};
-use super::output::{self, plain};
+use super::output::{self, plain, remark};
 use super::wait::{Before, Doing, done};
 use super::{ChangeArgs, WaitArgs};
 use crate::failure::Failure;
@@ -31,6 +31,7 @@ pub(crate) async fn create(
         return show_dry_run(client, &file.display().to_string(), &document);
     }
     let created: CreatedDto = client.typed(&document)?;
+    warn(&created.warnings);
     done(client, Doing { app: &created.id, what: "creating" }, &document, wait, Before::NOTHING).await
 }
 
@@ -118,10 +119,23 @@ async fn ask(client: &Client, asked: Asked<'_>, change: ChangeArgs) -> Result<()
     let before = Before::look(client, app, change.wait).await?;
     let response = client.send(method, &path, body).await?;
     let unchanged = response.status() == StatusCode::NOT_MODIFIED;
+    if response.status() == StatusCode::ACCEPTED {
+        let answer = client.body(response).await?;
+        if let AcceptedDto::Warned { warnings, .. } = client.typed(&answer)? {
+            warn(&warnings);
+        }
+    }
     let what = if unchanged { "unchanged" } else { what };
     // Nothing was begun whose end could be waited for.
     let wait = WaitArgs { wait: change.wait.wait && !unchanged, ..change.wait };
     done(client, Doing { app, what }, &json!({"id": app, "status": what}), wait, before).await
+}
+
+/// Says what is odd in a definition that was taken; not among what scripts read.
+fn warn(warnings: &[ProblemItem]) {
+    for warning in warnings {
+        eprintln!("warning: {}", remark(&warning.path, &warning.message));
+    }
 }
 
 /// The id of the app that a definition is of.
@@ -160,7 +174,7 @@ fn told(of: &str, change: &DryRunDto) -> String {
         }
     }
     for warning in &change.warnings {
-        text.push_str(&format!("  warning    {}: {}\n", plain(&warning.path), plain(&warning.message)));
+        text.push_str(&format!("  warning    {}\n", remark(&warning.path, &warning.message)));
     }
     text
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use swan_api::{ProblemDto, ProblemItem};
 
 use super::ClientArgs;
-use super::output::plain;
+use super::output::{plain, remark};
 use crate::failure::{Exit, Failure};
 
 /// How long a connection may take to stand.
@@ -154,8 +154,7 @@ fn refusal(status: StatusCode, problem: Option<ProblemDto>) -> Failure {
 pub(crate) fn with_problems(detail: &str, problems: &[ProblemItem]) -> String {
     let mut message = plain(detail);
     for item in problems {
-        let place = if item.path.is_empty() { String::new() } else { format!("{}: ", plain(&item.path)) };
-        message.push_str(&format!("\n  {place}{}", plain(&item.message)));
+        message.push_str(&format!("\n  {}", remark(&item.path, &item.message)));
     }
     message
 }

@@ -40,6 +40,12 @@ pub(crate) fn plain(text: &str) -> String {
     text.chars().map(|c| if harmful(c) { '\u{fffd}' } else { c }).collect()
 }
 
+/// A remark about a definition, after the place that it is about.
+pub(crate) fn remark(path: &str, message: &str) -> String {
+    let place = if path.is_empty() { String::new() } else { format!("{}: ", plain(path)) };
+    format!("{place}{}", plain(message))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

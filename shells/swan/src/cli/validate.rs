@@ -7,7 +7,7 @@ use swan_core::scheduler::api::Problem;
 use swan_core::spec::{Document, read_documents};
 
 use super::apps::read;
-use super::output::{self, plain};
+use super::output::{self, plain, remark};
 use crate::failure::Failure;
 
 /// What was said so far, for people and for scripts.
@@ -61,8 +61,7 @@ impl Report {
 }
 
 fn line(kind: &str, problem: &Problem) -> String {
-    let place = if problem.path.is_empty() { String::new() } else { format!("{}: ", plain(&problem.path)) };
-    format!("  {kind}{place}{}\n", plain(&problem.message))
+    format!("  {kind}{}\n", remark(&problem.path, &problem.message))
 }
 
 fn items(problems: &[Problem]) -> Value {

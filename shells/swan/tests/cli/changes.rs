@@ -134,6 +134,43 @@ fn a_dry_run_shows_what_would_be() {
     assert_eq!(swan(server.address, "app stop web.shop --dry-run --wait").code, 2);
 }
 
+#[test]
+fn health_is_shown_of_apps_that_are_checked() {
+    for (checks, column, line) in [
+        (json!({}), "-", "health        -\n"),
+        (json!({"healthChecks": [{}]}), "2/3", "health        2 healthy, 0 unhealthy, 1 unset\n"),
+    ] {
+        let mut app = app("noop");
+        app["health"] = json!({"total": 3, "healthy": 2, "unhealthy": 0, "unset": 1});
+        app["spec"] = checks;
+        let server = Canned::start(move |line, _| match line {
+            "GET /v1/apps" => Answer::Json(200, json!([app])),
+            "GET /v1/apps/web.shop" => Answer::Json(200, app.clone()),
+            _ => Answer::Json(200, json!([])),
+        });
+        let listed = swan(server.address, "app list");
+        let row = listed.out.lines().nth(1).expect("a row").split_whitespace();
+        assert_eq!(row.skip(3).take(2).collect::<Vec<_>>(), ["3/3", column], "{listed:?}");
+        let shown = swan(server.address, "app show web.shop");
+        assert!(shown.out.contains(line), "{shown:?}");
+    }
+}
+
+#[test]
+fn what_is_odd_in_a_definition_that_was_taken_goes_to_standard_error() {
+    let server = host::start(None);
+    let odd = WEB.replace("\"cpus\"", "\"colour\": \"red\", \"instance\": 3, \"cpus\"");
+    let warned = "warning: colour: is unknown and ignored\nwarning: instance: is unknown and ignored; is instances meant?\n";
+    let created = with_input(server, "app create - --wait", &odd);
+    assert_eq!((created.code, created.err.as_str()), (0, warned), "{created:?}");
+    assert_eq!(created.out, "web.shop: available, 3 of 3 running\n");
+    let updated = with_input(server, "app update - --json", &odd.replace("web:1", "web:2"));
+    assert_eq!((updated.code, updated.err.as_str()), (0, warned), "{updated:?}");
+    assert_eq!(updated.json(), json!({"id": "web.shop", "status": "updating"}));
+    let updated = with_input(server, "app update - --force", WEB);
+    assert_eq!((updated.code, updated.err.as_str()), (0, ""), "{updated:?}");
+}
+
 fn update(server: &Canned) -> Ended {
     with_input(server.address, "app update - --wait", WEB)
 }
