@@ -16,14 +16,21 @@ pub struct Ledger {
     pub effects: u64,
     /// Things that happened in the world.
     pub events: u64,
-    /// Faults and other marks, by kind.
+    /// Faults and what else is worth counting, by kind.
     pub counts: BTreeMap<&'static str, u64>,
+    /// The same by kind, and by what some app was about at the time.
+    pub marks: BTreeMap<(&'static str, &'static str), u64>,
+    /// What some apps are about now.
+    pub phases: Vec<&'static str>,
 }
 
 impl Ledger {
     /// Counts something.
     pub fn note(&mut self, kind: &'static str) {
         *self.counts.entry(kind).or_default() += 1;
+        for &phase in &self.phases {
+            *self.marks.entry((kind, phase)).or_default() += 1;
+        }
     }
 
     /// Adds another account.
@@ -35,6 +42,9 @@ impl Ledger {
         self.events += other.events;
         for (kind, count) in &other.counts {
             *self.counts.entry(kind).or_default() += count;
+        }
+        for (mark, count) in &other.marks {
+            *self.marks.entry(*mark).or_default() += count;
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod definition;
 pub mod digest;
 pub mod disk;
 pub mod ledger;
+pub mod marks;
 pub mod mesos;
 pub mod options;
 mod queue;

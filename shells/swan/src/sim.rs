@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use swan_sim::ledger::Ledger;
+use swan_sim::marks::missing;
 use swan_sim::options::Options;
 use swan_sim::run::{Failure, Keep, Kind, run as run_seed};
 
@@ -49,6 +50,9 @@ struct RunArgs {
     /// Go on after failures, and count them.
     #[arg(long)]
     keep_going: bool,
+    /// Fail also if some fault was met in no run while an app was in some phase of a change; for some hundred seeds.
+    #[arg(long)]
+    marks: bool,
     /// Print what happened last in each run that is made.
     #[arg(long)]
     log: bool,
@@ -119,6 +123,14 @@ fn run_seeds(args: &RunArgs) -> ExitCode {
     println!("failures         {failures:>12}");
     println!("real seconds     {seconds:>12.1}");
     println!("times real time  {:>12.0}", factor / seconds.max(0.001));
+    if args.marks {
+        let missing = missing(&total);
+        println!("marks missing    {:>12}", missing.len());
+        for mark in &missing {
+            println!("NEVER MET: {mark}");
+            worst.get_or_insert(Kind::Correctness);
+        }
+    }
     worst.map_or(ExitCode::SUCCESS, |kind| ExitCode::from(kind.exit_code()))
 }
 

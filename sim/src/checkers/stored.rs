@@ -77,12 +77,20 @@ pub struct StoredRollout {
     /// What it is for.
     #[prost(string, tag = "2")]
     pub operation: String,
+    /// How far it is.
+    #[prost(string, tag = "3")]
+    pub stage: String,
 }
 
 impl StoredApp {
     /// What is under way, or `noop`.
     pub fn operation(&self) -> &str {
         self.rollout.as_ref().map_or("noop", |rollout| &rollout.operation)
+    }
+
+    /// Whether what is under way rests.
+    pub fn is_paused(&self) -> bool {
+        self.rollout.as_ref().is_some_and(|rollout| rollout.stage == "paused")
     }
 }
 
@@ -101,6 +109,12 @@ impl Stored {
     /// All records in order.
     pub const fn records(&self) -> &BTreeMap<RecordKey, Vec<u8>> {
         &self.records
+    }
+
+    /// All apps' records.
+    pub fn apps(&self) -> impl Iterator<Item = StoredApp> {
+        let theirs = self.records.range(RecordKey(vec![b'a'])..RecordKey(vec![b'a' + 1]));
+        theirs.filter_map(|(_, value)| StoredApp::decode(value.as_slice()).ok())
     }
 
     /// The app's record.

@@ -46,6 +46,7 @@ use crate::checkers::stored::Stored;
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
 use crate::ledger::Ledger;
+use crate::marks::phases;
 use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
 use crate::options::{MACHINE, Options};
 use crate::queue::Queue;
@@ -453,7 +454,12 @@ impl World {
     fn take_durable(&mut self, done: &Done) {
         for (index, blob) in &done.applied {
             match Entry::decode(*index, blob.as_slice()) {
-                Ok(entry) => self.watch.stored.apply(&entry),
+                Ok(entry) => {
+                    self.watch.stored.apply(&entry);
+                    if entry.ops.iter().any(|op| op.key.0.first() == Some(&b'a')) {
+                        self.ledger.phases = phases(&self.watch.stored);
+                    }
+                }
                 Err(error) => self.broken("S13", format!("entry {index} is stored damaged: {error:?}")),
             }
         }

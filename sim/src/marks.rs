@@ -1,0 +1,72 @@
+//! Owns the marks: which faults a batch of runs must have met in which phase of a change, or it has tested less than it
+//! seems.
+
+use crate::checkers::stored::Stored;
+use crate::ledger::Ledger;
+
+/// What apps may be about when a fault happens.
+pub const PHASES: [&str; 8] = [
+    "at rest",
+    "creating",
+    "scaling",
+    "replacing",
+    "rolling back",
+    "paused",
+    "stopping or starting",
+    "deleting",
+];
+
+/// Faults that must have happened in every phase.
+pub const FAULTS: [&str; 22] = [
+    "agent: flap",
+    "agent: partition (A4)",
+    "agent: stop",
+    "agents: many lost at once (A5)",
+    "master: rescinds (M10)",
+    "network: answer lost (M8)",
+    "network: call ignored after 202 (M7)",
+    "network: call lost",
+    "network: cut",
+    "network: half open (M5)",
+    "network: update replayed late (M9)",
+    "network: update twice (M9)",
+    "operator: begins an outage (M16)",
+    "operator: plans an outage (M16)",
+    "process: crash at rest",
+    "process: crash before an effect",
+    "store: failed",
+    "store: stall",
+    "store: unknown outcome",
+    "task: launch failed (T1)",
+    "task: sick (T3)",
+    "task: will exit (T2)",
+];
+
+/// The phases that some app is in, as far as stored.
+pub fn phases(stored: &Stored) -> Vec<&'static str> {
+    let mut now: Vec<&'static str> =
+        stored.apps().map(|app| phase(app.operation(), app.is_paused())).collect();
+    now.sort_unstable();
+    now.dedup();
+    now
+}
+
+fn phase(operation: &str, paused: bool) -> &'static str {
+    match operation {
+        _ if paused => "paused",
+        "creating" => "creating",
+        "scaling_up" | "scaling_down" => "scaling",
+        "updating" | "restarting" => "replacing",
+        "rollbacking" => "rolling back",
+        "stopping" | "starting" => "stopping or starting",
+        "deleting" => "deleting",
+        _ => "at rest",
+    }
+}
+
+/// The marks that a batch has not met, in words.
+pub fn missing(ledger: &Ledger) -> Vec<String> {
+    let all = FAULTS.iter().flat_map(|&fault| PHASES.iter().map(move |&phase| (fault, phase)));
+    let unmet = all.filter(|mark| !ledger.marks.contains_key(mark));
+    unmet.map(|(fault, phase)| format!("'{fault}' while an app is {phase}")).collect()
+}
