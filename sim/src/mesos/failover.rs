@@ -20,6 +20,7 @@ impl Cluster {
         self.completed.clear();
         self.master_id = uuid_text(uuid(&mut self.rng));
         (self.next_framework, self.next_agent, self.next_offer) = (0, 0, 0);
+        self.timers.retain(|(_, timer)| !matches!(timer, Timer::Reregister(_)));
         let deadline = self.now.mono + self.options.reregister_timeout;
         for (id, agent) in &mut self.agents {
             agent.free = agent.total.clone();
@@ -28,7 +29,7 @@ impl Cluster {
             for task in agent.tasks.values_mut() {
                 task.retry = None;
             }
-            if agent.standing == Standing::Registered {
+            if matches!(agent.standing, Standing::Registered | Standing::Recovered) {
                 agent.standing = Standing::Recovered;
                 self.timers.insert((deadline, Timer::Reregister(id.clone())));
             }

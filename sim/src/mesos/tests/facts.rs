@@ -293,3 +293,21 @@ fn an_outage_that_begins_loses_the_tasks_and_the_agent() {
     bench.pass(Millis::from_secs(5));
     assert_eq!(bench.offer(&agent), None, "it does not come back under its id");
 }
+
+#[test]
+fn each_new_master_waits_for_the_agents_anew() {
+    let mut bench = Bench::new(1);
+    let agent = bench.agent(1);
+    bench.run(task("t", &agent));
+    bench.step(ClusterInput::MasterFailover);
+    bench.pass(Millis::from_secs(500));
+    bench.step(ClusterInput::MasterFailover);
+    bench.subscribe(bench.framework.clone());
+    let ask = ReconcileTask { task_id: TaskId::from("t"), agent_id: Some(agent) };
+    for (span, told) in [(500, vec![]), (101, vec![TaskState::Unreachable])] {
+        bench.pass(Millis::from_secs(span));
+        bench.out.clear();
+        bench.call(Call::Reconcile { tasks: vec![ask.clone()] });
+        assert_eq!(states(&bench.take_updates()), told);
+    }
+}
