@@ -6,6 +6,7 @@ use swan_core::mesos::{
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, framework_info, states, task, with_health_check};
+use super::properties::what_runs_is_counted;
 use crate::mesos::{
     AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, OperatorCall, RequestNo, TaskReport,
 };
@@ -292,6 +293,23 @@ fn an_outage_that_begins_loses_the_tasks_and_the_agent() {
     bench.step(ClusterInput::AgentReturn { agent: agent.clone() });
     bench.pass(Millis::from_secs(5));
     assert_eq!(bench.offer(&agent), None, "it does not come back under its id");
+}
+
+#[test]
+fn an_update_of_an_earlier_task_is_no_news_of_its_namesake() {
+    let mut bench = Bench::new(2);
+    let (first, second) = (bench.agent(1), bench.agent(2));
+    bench.run(task("t", &first));
+    bench.report(&first, "t", TaskReport::Exited { status: 0 });
+    bench.step(ClusterInput::Partition { agent: first.clone() });
+    bench.acknowledge_all();
+    bench.run(task("t", &second));
+    bench.step(ClusterInput::Heal { agent: first });
+    assert_eq!(states(&bench.acknowledge_all()), [TaskState::Finished], "the acknowledgement was lost");
+    let framework = bench.framework.clone().expect("subscribed");
+    let known: Vec<_> = bench.cluster.known_of(&framework).map(|seen| (seen.agent, seen.state)).collect();
+    assert_eq!(known, [(&second, TaskState::Running)]);
+    what_runs_is_counted(&bench.cluster);
 }
 
 #[test]

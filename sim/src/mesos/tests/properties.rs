@@ -7,13 +7,14 @@ use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, task, with_health_check};
 use crate::mesos::pool::Pool;
-use crate::mesos::state::Standing;
+use crate::mesos::state::{Phase, Standing};
 use crate::mesos::{
     Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport,
 };
 
 const AGENTS: usize = 3;
-const TASKS: usize = 6;
+/// Few, so that ids are used again.
+const TASKS: usize = 3;
 
 /// Something that may happen to a cluster.
 #[derive(Clone, Debug)]
@@ -170,6 +171,17 @@ fn resources_are_conserved(cluster: &Cluster) {
     }
 }
 
+/// What runs on a reachable agent is in the master's books: its resources are not offered to others.
+pub(super) fn what_runs_is_counted(cluster: &Cluster) {
+    for (id, agent) in cluster.agents.iter().filter(|(_, agent)| agent.reachable()) {
+        for (key, _) in agent.tasks.iter().filter(|(_, task)| task.phase < Phase::Ended) {
+            let known = cluster.frameworks.get(&key.0).and_then(|framework| framework.tasks.get(&key.1));
+            let counted = known.is_some_and(|known| known.agent == *id && !known.state.is_terminal());
+            assert!(counted, "{id}: {key:?}");
+        }
+    }
+}
+
 /// An update that waits on a reachable agent will be sent again (R22), and only ever the first of a task.
 fn waiting_updates_are_repeated(cluster: &Cluster) {
     for agent in cluster.agents.values().filter(|agent| agent.reachable()) {
@@ -206,6 +218,7 @@ proptest! {
         for act in acts {
             do_act(&mut bench, act, &mut conn);
             resources_are_conserved(&bench.cluster);
+            what_runs_is_counted(&bench.cluster);
             waiting_updates_are_repeated(&bench.cluster);
             offers_are_good(&bench.cluster);
         }
