@@ -6,7 +6,7 @@ use swan_core::mesos::{
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, framework_info, states, task, with_health_check};
-use super::properties::what_runs_is_counted;
+use super::properties::{resources_are_conserved, what_runs_is_counted};
 use crate::mesos::{
     AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, OperatorCall, RequestNo, TaskReport,
 };
@@ -310,6 +310,33 @@ fn an_update_of_an_earlier_task_is_no_news_of_its_namesake() {
     let known: Vec<_> = bench.cluster.known_of(&framework).map(|seen| (seen.agent, seen.state)).collect();
     assert_eq!(known, [(&second, TaskState::Running)]);
     what_runs_is_counted(&bench.cluster);
+}
+
+#[test]
+fn a_new_master_dies_of_one_task_id_on_two_agents() {
+    let breaks = |bench: &Bench| bench.out.iter().any(|output| matches!(output, ClusterOutput::Break { .. }));
+    // The first of them is back in time, or was given up before.
+    for away in [Millis(0), Millis::from_secs(601)] {
+        let mut bench = Bench::new(2);
+        let (first, second) = (bench.agent(1), bench.agent(2));
+        bench.run(task("t", &first));
+        bench.step(ClusterInput::MasterFailover);
+        bench.subscribe(bench.framework.clone());
+        bench.step(ClusterInput::AgentReturn { agent: second.clone() });
+        bench.run(task("t", &second));
+        bench.pass(away);
+        bench.out.clear();
+        bench.step(ClusterInput::AgentReturn { agent: first.clone() });
+        assert!(breaks(&bench));
+        assert!(bench.cluster.agents().all(|(_, registered)| !registered));
+        bench.subscribe(bench.framework.clone());
+        bench.out.clear();
+        bench.step(ClusterInput::AgentReturn { agent: first });
+        resources_are_conserved(&bench.cluster);
+        assert!(!breaks(&bench), "the first of them to come is welcome");
+        bench.step(ClusterInput::AgentReturn { agent: second });
+        assert!(breaks(&bench), "and the next is the end of this master too");
+    }
 }
 
 #[test]

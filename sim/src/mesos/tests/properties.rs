@@ -1,7 +1,6 @@
 //! Owns what holds whatever happens to a cluster.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use swan_core::mesos::{Call, Filters, TaskId, Unavailability};
 use swan_core::time::Millis;
 
@@ -148,7 +147,7 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
 }
 
 /// What each registered agent has is free, offered, or used: nothing is lost, nothing counted twice.
-fn resources_are_conserved(cluster: &Cluster) {
+pub(super) fn resources_are_conserved(cluster: &Cluster) {
     for (id, agent) in &cluster.agents {
         if agent.standing != Standing::Registered {
             continue;
@@ -208,9 +207,15 @@ fn start(seed: u64) -> (Bench, ConnId) {
     (bench, conn)
 }
 
+/// Other cases in every run; what fails is printed as the acts that lead to it. `PROPTEST_CASES` asks for more of them,
+/// `PROPTEST_RNG_SEED` for the same again.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
 proptest! {
-    // The same cases in every run.
-    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(config())]
 
     #[test]
     fn invariants_hold_whatever_happens(acts in prop::collection::vec(act(), 1..120)) {
