@@ -278,9 +278,11 @@ impl Cluster {
     }
 
     fn reregister(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up && !agent.partitioned) else {
+        let hears = self.agents.get(id).is_some_and(|agent| agent.up && !agent.partitioned);
+        if !hears || self.dies_of_duplicate(id, out) {
             return;
-        };
+        }
+        let Some(agent) = self.agents.get_mut(id) else { return };
         match agent.standing {
             Standing::Registered => {
                 agent.connected = true;

@@ -2,7 +2,7 @@
 
 use swan_core::mesos::{AgentId, Reason, TaskState};
 
-use super::state::{Standing, Timer};
+use super::state::{Standing, TaskKey, Timer};
 use super::types::ClusterOutput;
 use super::{Cluster, uuid, uuid_text};
 
@@ -20,6 +20,7 @@ impl Cluster {
         self.completed.clear();
         self.master_id = uuid_text(uuid(&mut self.rng));
         (self.next_framework, self.next_agent, self.next_offer) = (0, 0, 0);
+        self.timers.retain(|(_, timer)| !matches!(timer, Timer::Reregister(_)));
         let deadline = self.now.mono + self.options.reregister_timeout;
         for (id, agent) in &mut self.agents {
             agent.free = agent.total.clone();
@@ -28,11 +29,31 @@ impl Cluster {
             for task in agent.tasks.values_mut() {
                 task.retry = None;
             }
-            if agent.standing == Standing::Registered {
+            if matches!(agent.standing, Standing::Registered | Standing::Recovered) {
                 agent.standing = Standing::Recovered;
                 self.timers.insert((deadline, Timer::Reregister(id.clone())));
             }
         }
+    }
+
+    /// The master dies (of its check for a `Duplicate task`) when an agent brings a task whose id it knows from another
+    /// agent. A framework that uses an id twice gets there once a new master has forgotten the first use.
+    pub(super) fn dies_of_duplicate(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) -> bool {
+        let Some(agent) = self.agents.get(id) else { return false };
+        let elsewhere = |(framework, task): &TaskKey| {
+            let known = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
+            known.is_some_and(|known| known.agent != *id)
+        };
+        let told_of = matches!(agent.standing, Standing::Recovered | Standing::Unreachable(_));
+        if !told_of || !agent.tasks.iter().any(|(key, task)| !task.forsaken && elsewhere(key)) {
+            return false;
+        }
+        // The registry has it among the reachable ones by then.
+        if let Some(agent) = self.agents.get_mut(id) {
+            agent.standing = Standing::Registered;
+        }
+        self.master_fails_over(out);
+        true
     }
 
     /// An agent brings its tasks, and with them their frameworks; nobody is told.

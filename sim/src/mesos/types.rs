@@ -92,7 +92,8 @@ pub enum ClusterInput {
     /// They can talk again.
     Heal { agent: AgentId },
     /// The master dies and another leads, who knows only which agents there were. Each of them comes back by
-    /// `AgentReturn`; after `reregister_timeout` the others are unreachable.
+    /// `AgentReturn`; after `reregister_timeout` the others are unreachable. The same follows when two agents bring a new
+    /// master tasks of one id: it dies of it.
     MasterFailover,
     /// The master takes back the offers of one agent, or of all.
     Rescind { agent: Option<AgentId> },

@@ -48,7 +48,7 @@ impl Cluster {
         task.retry = Some(retry);
         self.arm(retry.at, Timer::Retry(agent_id.clone(), key.clone()));
         if reachable {
-            self.update_arrives(key, status, newest, out);
+            self.update_arrives(agent_id, key, status, newest, out);
         }
     }
 
@@ -90,6 +90,7 @@ impl Cluster {
     /// The master hands an update on and learns the task's newest state from it.
     fn update_arrives(
         &mut self,
+        agent: &AgentId,
         (framework, id): &TaskKey,
         status: TaskStatus,
         newest: TaskState,
@@ -101,6 +102,10 @@ impl Cluster {
         if let Some(uuid) = status.uuid.clone().filter(|_| handed) {
             known.handed = Some((status.state, uuid));
         }
+        // A namesake elsewhere, of a task that ended and whose acknowledgement was lost.
+        if known.agent != *agent {
+            return;
+        }
         let ends = !known.state.is_terminal() && newest.is_terminal();
         if !known.state.is_terminal() {
             known.state = newest;
@@ -109,8 +114,8 @@ impl Cluster {
         kept.data = None;
         known.last = Some(kept);
         if ends {
-            let (agent, resources) = (known.agent.clone(), known.resources.clone());
-            self.give_back(&agent, &resources);
+            let resources = known.resources.clone();
+            self.give_back(agent, &resources);
         }
     }
 

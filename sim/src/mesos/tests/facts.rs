@@ -6,6 +6,7 @@ use swan_core::mesos::{
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, framework_info, states, task, with_health_check};
+use super::properties::{resources_are_conserved, what_runs_is_counted};
 use crate::mesos::{
     AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, OperatorCall, RequestNo, TaskReport,
 };
@@ -292,4 +293,66 @@ fn an_outage_that_begins_loses_the_tasks_and_the_agent() {
     bench.step(ClusterInput::AgentReturn { agent: agent.clone() });
     bench.pass(Millis::from_secs(5));
     assert_eq!(bench.offer(&agent), None, "it does not come back under its id");
+}
+
+#[test]
+fn an_update_of_an_earlier_task_is_no_news_of_its_namesake() {
+    let mut bench = Bench::new(2);
+    let (first, second) = (bench.agent(1), bench.agent(2));
+    bench.run(task("t", &first));
+    bench.report(&first, "t", TaskReport::Exited { status: 0 });
+    bench.step(ClusterInput::Partition { agent: first.clone() });
+    bench.acknowledge_all();
+    bench.run(task("t", &second));
+    bench.step(ClusterInput::Heal { agent: first });
+    assert_eq!(states(&bench.acknowledge_all()), [TaskState::Finished], "the acknowledgement was lost");
+    let framework = bench.framework.clone().expect("subscribed");
+    let known: Vec<_> = bench.cluster.known_of(&framework).map(|seen| (seen.agent, seen.state)).collect();
+    assert_eq!(known, [(&second, TaskState::Running)]);
+    what_runs_is_counted(&bench.cluster);
+}
+
+#[test]
+fn a_new_master_dies_of_one_task_id_on_two_agents() {
+    let breaks = |bench: &Bench| bench.out.iter().any(|output| matches!(output, ClusterOutput::Break { .. }));
+    // The first of them is back in time, or was given up before.
+    for away in [Millis(0), Millis::from_secs(601)] {
+        let mut bench = Bench::new(2);
+        let (first, second) = (bench.agent(1), bench.agent(2));
+        bench.run(task("t", &first));
+        bench.step(ClusterInput::MasterFailover);
+        bench.subscribe(bench.framework.clone());
+        bench.step(ClusterInput::AgentReturn { agent: second.clone() });
+        bench.run(task("t", &second));
+        bench.pass(away);
+        bench.out.clear();
+        bench.step(ClusterInput::AgentReturn { agent: first.clone() });
+        assert!(breaks(&bench));
+        assert!(bench.cluster.agents().all(|(_, registered)| !registered));
+        bench.subscribe(bench.framework.clone());
+        bench.out.clear();
+        bench.step(ClusterInput::AgentReturn { agent: first });
+        resources_are_conserved(&bench.cluster);
+        assert!(!breaks(&bench), "the first of them to come is welcome");
+        bench.step(ClusterInput::AgentReturn { agent: second });
+        assert!(breaks(&bench), "and the next is the end of this master too");
+    }
+}
+
+#[test]
+fn each_new_master_waits_for_the_agents_anew() {
+    let mut bench = Bench::new(1);
+    let agent = bench.agent(1);
+    bench.run(task("t", &agent));
+    bench.step(ClusterInput::MasterFailover);
+    bench.pass(Millis::from_secs(500));
+    bench.step(ClusterInput::MasterFailover);
+    bench.subscribe(bench.framework.clone());
+    let ask = ReconcileTask { task_id: TaskId::from("t"), agent_id: Some(agent) };
+    for (span, told) in [(500, vec![]), (101, vec![TaskState::Unreachable])] {
+        bench.pass(Millis::from_secs(span));
+        bench.out.clear();
+        bench.call(Call::Reconcile { tasks: vec![ask.clone()] });
+        assert_eq!(states(&bench.take_updates()), told);
+    }
 }

@@ -1,19 +1,19 @@
 //! Owns what holds whatever happens to a cluster.
 
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 use swan_core::mesos::{Call, Filters, TaskId, Unavailability};
 use swan_core::time::Millis;
 
 use super::bench::{Bench, agent_spec, task, with_health_check};
 use crate::mesos::pool::Pool;
-use crate::mesos::state::Standing;
+use crate::mesos::state::{Phase, Standing};
 use crate::mesos::{
     Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport,
 };
 
 const AGENTS: usize = 3;
-const TASKS: usize = 6;
+/// Few, so that ids are used again.
+const TASKS: usize = 3;
 
 /// Something that may happen to a cluster.
 #[derive(Clone, Debug)]
@@ -147,7 +147,7 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
 }
 
 /// What each registered agent has is free, offered, or used: nothing is lost, nothing counted twice.
-fn resources_are_conserved(cluster: &Cluster) {
+pub(super) fn resources_are_conserved(cluster: &Cluster) {
     for (id, agent) in &cluster.agents {
         if agent.standing != Standing::Registered {
             continue;
@@ -167,6 +167,17 @@ fn resources_are_conserved(cluster: &Cluster) {
             "{id}: {sum} is not {}",
             agent.total
         );
+    }
+}
+
+/// What runs on a reachable agent is in the master's books: its resources are not offered to others.
+pub(super) fn what_runs_is_counted(cluster: &Cluster) {
+    for (id, agent) in cluster.agents.iter().filter(|(_, agent)| agent.reachable()) {
+        for (key, _) in agent.tasks.iter().filter(|(_, task)| task.phase < Phase::Ended) {
+            let known = cluster.frameworks.get(&key.0).and_then(|framework| framework.tasks.get(&key.1));
+            let counted = known.is_some_and(|known| known.agent == *id && !known.state.is_terminal());
+            assert!(counted, "{id}: {key:?}");
+        }
     }
 }
 
@@ -196,9 +207,15 @@ fn start(seed: u64) -> (Bench, ConnId) {
     (bench, conn)
 }
 
+/// Other cases in every run; what fails is printed as the acts that lead to it. `PROPTEST_CASES` asks for more of them,
+/// `PROPTEST_RNG_SEED` for the same again.
+fn config() -> ProptestConfig {
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(200);
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(cases) }
+}
+
 proptest! {
-    // The same cases in every run.
-    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(config())]
 
     #[test]
     fn invariants_hold_whatever_happens(acts in prop::collection::vec(act(), 1..120)) {
@@ -206,6 +223,7 @@ proptest! {
         for act in acts {
             do_act(&mut bench, act, &mut conn);
             resources_are_conserved(&bench.cluster);
+            what_runs_is_counted(&bench.cluster);
             waiting_updates_are_repeated(&bench.cluster);
             offers_are_good(&bench.cluster);
         }
