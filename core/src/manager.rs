@@ -348,9 +348,7 @@ impl Manager {
                 let (items, next) = self.scheduler.records(&from, to.as_ref(), max);
                 let records = Records { from, items, next, as_of: self.scheduler.as_of() };
                 // Before anything else: a batch handed over later must not be missing from these values.
-                let late = mutant!(ReadsRecordsLate);
-                let input = Inner::Journal(JournalInput::Records(records));
-                if late { self.queue.push_back(input) } else { self.queue.push_front(input) }
+                self.queue.push_front(Inner::Journal(JournalInput::Records(records)));
             }
             JournalEffect::Trouble(text) => out.push(ManagerEffect::Trouble(text)),
             JournalEffect::Refused(refusal) => self.end(End::Refused(refusal), out),

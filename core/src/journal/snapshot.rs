@@ -230,7 +230,7 @@ impl Snapshotter {
             _ => find(&mut self.ranges, key),
         };
         if let Some(range) = range {
-            range.dirty = true;
+            range.dirty = !mutant!(SnapshotMissesChanges);
         }
     }
 

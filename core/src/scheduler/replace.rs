@@ -149,7 +149,8 @@ impl Scheduler {
             task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
         );
         let healthy = app.counts.ready + app.counts.outdated_serving + u32::from(uncounted);
-        if self.brake.holds() || serves && healthy <= app.bounds().floor {
+        let unready = mutant!(UnreadySuccessor);
+        if !unready && (self.brake.holds() || serves && healthy <= app.bounds().floor) {
             // Looked at again with whatever changes next.
             app.pairs.insert(number);
             return;

@@ -433,8 +433,7 @@ impl Scheduler {
             return;
         }
         let (operation, automatic, from) = (rollout.operation, rollout.automatic, rollout.from);
-        let back =
-            !mutant!(NeverRollsBack) && policy == OnFailure::Rollback && operation.replaces() && !automatic;
+        let back = policy == OnFailure::Rollback && operation.replaces() && !automatic;
         self.end_rollout(idx, Stage::Failed);
         if back && self.roll_back_to(idx, from, &why) {
             return;

@@ -367,9 +367,6 @@ impl Scheduler {
                 self.stop_task(idx, slot, StopReason::Stuck);
             }
             TaskState::Staging | TaskState::Starting => {
-                if mutant!(StagingNotAsked) {
-                    return;
-                }
                 self.ask_after(idx, slot);
                 self.arm_slot(idx, slot, Some(self.now.mono + STAGING_ASK));
             }

@@ -8,10 +8,14 @@ pub mod back_off;
 pub mod bounded_duplication;
 pub mod conservation;
 pub mod convergence;
+pub mod dead_connections;
 pub mod disaster_brake;
+pub mod durable_replies;
 pub mod fleet;
+pub mod kept_versions;
 pub mod kill_reasons;
 pub mod launch_limits;
+pub mod never_twice;
 pub mod placement_rules;
 pub mod planned_stops;
 pub mod recovery;
@@ -84,6 +88,9 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(state_monotonic::StateMonotonic::default()),
         Box::new(resource_soundness::ResourceSoundness::default()),
         Box::new(conservation::Conservation::default()),
+        Box::new(dead_connections::DeadConnections::default()),
+        Box::new(durable_replies::DurableReplies),
+        Box::new(never_twice::NeverTwice::default()),
         Box::new(kill_reasons::KillReasons),
         Box::new(launch_limits::LaunchLimits::default()),
         Box::new(back_off::BackOff::default()),
@@ -91,6 +98,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
     ];
     if machine.rollouts {
         all.push(Box::new(planned_stops::PlannedStops));
+        all.push(Box::new(kept_versions::KeptVersions::default()));
         all.push(Box::new(rollout_versions::RolloutVersions::default()));
         all.push(Box::new(rollout_deadlines::RolloutDeadlines::default()));
     }

@@ -66,9 +66,15 @@ pub struct StoredApp {
     /// Why it is not as wanted.
     #[prost(string, tag = "5")]
     pub error: String,
+    /// Grows with each change.
+    #[prost(uint64, tag = "6")]
+    pub revision: u64,
     /// What is under way.
     #[prost(message, optional, tag = "11")]
     pub rollout: Option<StoredRollout>,
+    /// What has ended, oldest first.
+    #[prost(message, repeated, tag = "12")]
+    pub ended: Vec<StoredRollout>,
 }
 
 /// The part of a rollout's record that checkers read.
@@ -124,13 +130,16 @@ impl Stored {
 
     /// The image of the version that is wanted: every definition has one of its own.
     pub fn target_image(&self, dotted: &str) -> Option<String> {
-        let mut key = vec![b'v'];
-        key.extend_from_slice(dotted.as_bytes());
-        key.push(0);
-        key.extend_from_slice(&self.app(dotted)?.target.to_be_bytes());
-        let spec = VersionMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.spec;
+        let key = version_key(dotted, self.app(dotted)?.target);
+        let spec = VersionMessage::decode(self.records.get(&key)?.as_slice()).ok()?.spec;
         let (_, rest) = spec.split_once(r#""image":""#)?;
         Some(rest.split('"').next()?.to_owned())
+    }
+
+    /// Whether a version of an app is kept.
+    pub fn has_version(&self, dotted: &str, version: &str) -> bool {
+        let Ok(number) = version.parse::<u64>() else { return false };
+        self.records.contains_key(&version_key(dotted, number))
     }
 
     /// The current tasks of an app, and their agents.
@@ -181,4 +190,12 @@ impl Stored {
         key.extend_from_slice(name.as_bytes());
         self.records.get(&RecordKey(key))
     }
+}
+
+fn version_key(dotted: &str, version: u64) -> RecordKey {
+    let mut key = vec![b'v'];
+    key.extend_from_slice(dotted.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&version.to_be_bytes());
+    RecordKey(key)
 }

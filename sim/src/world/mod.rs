@@ -267,6 +267,9 @@ impl World {
         if !self.all_answered() {
             return Some("a request is not answered".into());
         }
+        if let Some((agent, _, status)) = self.cluster.unacknowledged().next() {
+            return Some(format!("an update of {} on {agent} is not acknowledged (L7)", status.task_id));
+        }
         match self.standing() {
             Standing::Pending(why) => Some(why),
             Standing::GivenUp(_) => None,

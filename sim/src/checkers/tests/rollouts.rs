@@ -51,8 +51,9 @@ impl<C: Checker> Watched<C> {
     /// The app wants so many of an image, and this is under way.
     fn wants(&mut self, instances: u32, image: &str, operation: &str) {
         let target = u64::from(image.bytes().map(u32::from).sum::<u32>());
-        let rollout = (operation != "noop").then(|| StoredRollout { operation: operation.into() });
-        let app = StoredApp { target, instances, rollout, error: String::new() };
+        let rollout = (operation != "noop")
+            .then(|| StoredRollout { operation: operation.into(), ..StoredRollout::default() });
+        let app = StoredApp { target, instances, rollout, ..StoredApp::default() };
         let spec = format!(r#"{{"container":{{"docker":{{"image":"{image}"}}}}}}"#);
         self.put(b"aweb", prost::Message::encode_to_vec(&app));
         let key = [b"vweb\0", &target.to_be_bytes()[..]].concat();

@@ -1,0 +1,58 @@
+//! Owns the check of L2: a connection that is silent is given up in time.
+
+use swan_core::link::{ConnId, LinkEffect, LinkInput};
+use swan_core::manager::{ManagerEffect, ManagerInput};
+
+use super::{Checker, Context, Seen};
+
+/// Five heartbeats of the modelled master, and room for what is on its way.
+const SILENCE_MS: u64 = 5 * 15_000 + 5_000;
+
+/// No connection is silent for long without being closed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DeadConnections {
+    /// The connection on which the manager relies, and when it said something last.
+    current: Option<(ConnId, u64)>,
+}
+
+impl Checker for DeadConnections {
+    fn number(&self) -> &'static str {
+        "L2"
+    }
+
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::Started => self.current = None,
+            Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { conn, .. })) => {
+                self.current = Some((*conn, at.now));
+            }
+            Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. })) => self.current = None,
+            Seen::Told(ManagerInput::Link(
+                LinkInput::Opened { conn, .. }
+                | LinkInput::Event { conn, .. }
+                | LinkInput::Unreadable { conn, .. }
+                | LinkInput::Alive { conn },
+            )) => {
+                if let Some((current, heard)) = &mut self.current
+                    && current == conn
+                {
+                    *heard = at.now;
+                }
+            }
+            Seen::Truth(_) => return self.judge(at.now),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl DeadConnections {
+    fn judge(&self, now: u64) -> Result<(), String> {
+        match self.current {
+            Some((conn, heard)) if now > heard + SILENCE_MS => {
+                Err(format!("{conn:?} has been silent for {} ms, and is not given up", now - heard))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! Owns the check of S18: what a client was told to be done is stored by then, so that no crash undoes it.
+
+use swan_core::id::DottedId;
+use swan_core::manager::ManagerEffect;
+use swan_core::scheduler::api::ApiReply;
+
+use super::stored::Stored;
+use super::{Checker, Context, Seen};
+
+/// Every answer of success follows a durable record of what it tells.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DurableReplies;
+
+impl Checker for DurableReplies {
+    fn number(&self) -> &'static str {
+        "S18"
+    }
+
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        let Seen::Does(ManagerEffect::Reply { result: Ok(reply), .. }) = seen else { return Ok(()) };
+        match reply {
+            ApiReply::Created { app, revision, .. } if at.stored.app(app.as_str()).is_none() => {
+                Err(format!("{app} is said to be created at revision {revision}, and is not stored"))
+            }
+            ApiReply::Created { app, revision, .. }
+            | ApiReply::Accepted { app, revision }
+            | ApiReply::Unchanged { app, revision } => judge(at.stored, app, *revision),
+            ApiReply::Done => Ok(()),
+        }
+    }
+}
+
+/// One that is deleted may be gone with the very batch that took the request.
+fn judge(stored: &Stored, app: &DottedId, told: u64) -> Result<(), String> {
+    match stored.app(app.as_str()).map(|app| app.revision) {
+        Some(known) if known < told => {
+            Err(format!("{app} is said to be at revision {told}, and is stored at {known}"))
+        }
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,62 @@
+//! Owns the check of S3 for apps that must never run twice (R52): nothing takes the place of what may still run.
+
+use std::collections::BTreeSet;
+
+use swan_core::id::TaskName;
+use swan_core::link::LinkInput;
+use swan_core::manager::ManagerInput;
+use swan_core::mesos::{Event, TaskId, TaskState};
+
+use super::{Checker, Context, Seen};
+
+/// A task that cannot be reached is not replaced if its app says so.
+#[derive(Clone, Debug, Default)]
+pub struct NeverTwice {
+    /// Tasks that their operators gave up.
+    gone: BTreeSet<TaskId>,
+}
+
+impl Checker for NeverTwice {
+    fn number(&self) -> &'static str {
+        "S3"
+    }
+
+    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
+                if let Event::Update(status) = &**event
+                    && status.state == TaskState::GoneByOperator
+                {
+                    self.gone.insert(status.task_id.clone());
+                }
+                Ok(())
+            }
+            Seen::Launched(task, _) => self.judge(at, task),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl NeverTwice {
+    /// A task starts: no other of its slot may live that nobody has ended.
+    fn judge(&self, at: Context<'_>, task: &TaskId) -> Result<(), String> {
+        let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
+        let waits = |image: &String| at.book.get(image).is_some_and(|it| it.policy().unreachable.is_none());
+        if !at.fleet.of(name.app).all(|(_, member)| waits(&member.image)) {
+            return Ok(());
+        }
+        let mut others = at.fleet.of(name.app).filter(|(other, member)| {
+            *other != task
+                && member.slot == name.slot
+                && member.ended.is_none()
+                && member.killed.is_none()
+                && member.lost.is_some()
+                && at.stored.is_former(other)
+                && !self.gone.contains(*other)
+        });
+        match others.next() {
+            Some((other, _)) => Err(format!("{task} takes the place of {other}, which may still run")),
+            None => Ok(()),
+        }
+    }
+}
