@@ -8,6 +8,7 @@ pub mod ledger;
 pub mod mesos;
 pub mod options;
 mod queue;
+pub mod recording;
 pub mod rules;
 pub mod run;
 pub mod scenario;

@@ -7,6 +7,7 @@ mod dev;
 mod driver;
 mod failure;
 mod manager;
+mod replay;
 mod service;
 mod sim;
 
@@ -56,6 +57,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,
+        Command::Replay(arguments) => return replay::run(&arguments),
         Command::Sim(arguments) => return Ok(sim::run(arguments)),
         Command::Completions { shell } => cli::completions(shell)?,
     }
