@@ -93,7 +93,7 @@ pub(super) fn define(
             "forcePullImage": docker.force_pull_image.unwrap_or(false),
             "privileged": docker.privileged.unwrap_or(false),
         } },
-        "constraints": [["agent.id", "CLUSTER", offer.agent_id.as_str()]],
+        "constraints": [format!("agent.id IS {}", in_quotes(offer.agent_id.as_str()))],
         // What is not there may come back, and nothing takes its place: the recording knows of no other task.
         "unreachableStrategy": "disabled",
     });
@@ -110,6 +110,11 @@ pub(super) fn define(
         app["taskKillGracePeriodSeconds"] = grace.0.div_ceil(1000).into();
     }
     Ok(Definition { document: app.to_string().into_bytes(), fitted })
+}
+
+/// A value in the language of placement rules.
+fn in_quotes(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
 fn amounts(app: &mut Value, task: &TaskInfo, left: &mut Left) -> bool {

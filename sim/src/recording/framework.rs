@@ -9,6 +9,7 @@ use swan_core::scheduler::api::{ApiCall, ApiRequest, AppChange, Caller, Guard};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::event::EventKind;
 use swan_core::scheduler::input::{Config, RequestId};
+use swan_core::time::Timestamp;
 
 use super::acknowledgements::Acknowledgements;
 use super::client::Calls;
@@ -69,6 +70,9 @@ struct Told {
     end: Option<TaskState>,
     /// Uuids of updates that told of an end.
     ends: BTreeSet<Uuid>,
+    /// Uuids of all updates, and when the newest of these was made.
+    seen: BTreeSet<Uuid>,
+    newest: Timestamp,
     /// Launches under the id of this task, each of which the master refuses under the same id.
     twins: u32,
     had_twin: bool,
@@ -89,6 +93,16 @@ impl Told {
         if self.end.is_none() || (is_new && self.ends.len() > 1) {
             self.end = Some(status.state);
         }
+    }
+}
+
+impl Told {
+    /// Whether an update was made before another one that came sooner: agents send those of a task in order.
+    fn is_late(&mut self, status: &TaskStatus) -> bool {
+        let (Some(uuid), Some(made)) = (&status.uuid, status.timestamp) else { return false };
+        let is_late = self.seen.insert(uuid.clone()) && made < self.newest;
+        self.newest = self.newest.max(made);
+        is_late
     }
 }
 
@@ -273,6 +287,11 @@ impl Framework {
     fn follow(&mut self, now: Moment, status: &TaskStatus, report: &mut Report) {
         let Some(&launch) = self.current.get(&status.task_id) else { return };
         let Some(app) = self.apps.get_mut(&launch) else { return };
+        if app.told.is_late(status) {
+            let kind = "an update that was made before another one of its task that came sooner".into();
+            let detail = format!("{} of {}", status.state.name().unwrap_or("an unknown state"), app.recorded);
+            report.diverge(Divergence { line: now.line, kind, detail });
+        }
         app.told.hear(status);
         if app.told.end.is_some() {
             let leading = self.machines.len() - 1;

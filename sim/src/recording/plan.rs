@@ -142,7 +142,12 @@ impl Plan {
                 let goes_on = recording.lines[index..].iter().any(
                     |later| matches!(&later.what, What::Received { stream: other, .. } if other == stream),
                 );
-                if goes_on { Act::Nothing } else { Act::Ended { stream: *stream, why: text.clone() } }
+                if goes_on {
+                    // Whatever it means: what is received afterwards shows that the stream stood.
+                    let (kind, detail) = ("a stream that goes on after its end".into(), excerpt(text));
+                    return Act::Strange { kind, detail };
+                }
+                Act::Ended { stream: *stream, why: text.clone() }
             }
             What::Note { .. } | What::Operator => Act::Nothing,
             What::Sent(sent) => self.sent(sent, wire),
@@ -396,7 +401,7 @@ fn subscribes_as(call: &Value) -> Option<String> {
 /// Whether a note about a stream tells of its end.
 fn ends(note: &str) -> bool {
     let note = note.to_ascii_lowercase();
-    ["clos", "end", "broke", "break", "lost", "reset", "gone", "dropped", "eof", "dead", "died"]
+    ["clos", " end", "broke", "break", "lost", "reset", "gone", "dropped", "eof", "dead", "died"]
         .iter()
         .any(|word| note.contains(word))
 }

@@ -1,0 +1,1 @@
+//! Owns recordings written by hand, of what the shared ones do not show.
