@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use swan_core::limits::PORTS_MAX;
 use swan_core::mesos::{
     CommandInfo, ContainerInfo, DockerNetwork, HealthCheck, HealthProbe, Offer, Resource, ResourceValue,
-    TaskInfo,
+    TaskInfo, TaskState,
 };
 
 /// What is left of an offer, in thousandths, and its ports.
@@ -96,6 +96,8 @@ pub(super) fn define(
         "constraints": [format!("agent.id IS {}", in_quotes(offer.agent_id.as_str()))],
         // What is not there may come back, and nothing takes its place: the recording knows of no other task.
         "unreachableStrategy": "disabled",
+        // Or an agent would be avoided for what failed there, as the recorded client never does.
+        "failover": { "ignore": { "states": ends() } },
     });
     let mut fitted = amounts(&mut app, task, left);
     fitted |= network(&mut app, task, container, left);
@@ -110,6 +112,11 @@ pub(super) fn define(
         app["taskKillGracePeriodSeconds"] = grace.0.div_ceil(1000).into();
     }
     Ok(Definition { document: app.to_string().into_bytes(), fitted })
+}
+
+/// The names of all states that end a task.
+fn ends() -> Vec<&'static str> {
+    TaskState::ALL.iter().filter(|state| state.is_terminal()).filter_map(|state| state.name()).collect()
 }
 
 /// A value in the language of placement rules.

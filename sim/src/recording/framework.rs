@@ -90,7 +90,8 @@ impl Told {
             return;
         }
         let is_new = status.uuid.clone().is_some_and(|uuid| self.ends.insert(uuid));
-        if self.end.is_none() || (is_new && self.ends.len() > 1) {
+        let contradicts = is_new && self.ends.len() > 1 && self.end != Some(TaskState::Lost);
+        if self.end.is_none() || contradicts {
             self.end = Some(status.state);
         }
     }
@@ -193,6 +194,12 @@ impl Framework {
         plan: &Plan,
         report: &mut Report,
     ) -> bool {
+        let begins = event.as_ref().is_ok_and(|event| matches!(**event, Event::Subscribed(_)));
+        if begins && !self.streams.contains_key(&stream) {
+            // The recording began after its SUBSCRIBE.
+            let answer = Response { stream_id: Some("unrecorded".into()), ..Response::of_status(200) };
+            self.subscribe(now, stream, answer, report);
+        }
         let Some((machine, unopened)) = self.streams.get_mut(&stream) else { return false };
         let machine = *machine;
         if let Some(answer) = unopened.take() {
@@ -384,9 +391,22 @@ impl Framework {
         &mut self.calls
     }
 
-    /// Those of the offers that were made.
-    pub(super) fn made(&self, offers: &[OfferId]) -> Vec<OfferId> {
-        offers.iter().filter(|offer| self.offers.contains(*offer)).cloned().collect()
+    /// The recorded client answers offers or inverse offers.
+    pub(super) fn answered(
+        &mut self,
+        now: Moment,
+        kind: &'static str,
+        offers: &[OfferId],
+        report: &mut Report,
+    ) {
+        let (made, others): (Vec<&OfferId>, Vec<&OfferId>) =
+            offers.iter().partition(|offer| self.offers.contains(*offer));
+        for offer in others {
+            let kind = format!("{kind} of an offer that was never made");
+            report.diverge(Divergence { line: now.line, kind, detail: offer.to_string() });
+        }
+        let made = made.into_iter().cloned().collect();
+        self.calls.want(now.line, super::client::Wanted::Answer(kind, made));
     }
 
     /// Takes in what a machine says.
@@ -435,7 +455,8 @@ impl Framework {
         let launch = TaskName::parse(task.as_str()).and_then(|name| self.by_name.get(name.app));
         let Some(app) = launch.and_then(|launch| self.apps.get_mut(launch)) else { return };
         if app.task.is_some() {
-            report.fault(0, format!("{} is launched twice", app.recorded));
+            let kind = "a launch that only Swan makes, in the place of a task".into();
+            report.diverge(Divergence { line: 0, kind, detail: app.recorded.to_string() });
             return;
         }
         app.task = Some(task.clone());

@@ -103,6 +103,12 @@ impl Plan {
                 // The update that came soonest tells best by how much the clocks differ.
                 wall = wall.max(made.0.checked_sub(line.at));
             }
+            if let (Act::Strange { .. }, What::Sent(sent)) = (&act, &line.what)
+                && sent.is_taken()
+                && let Some(framework) = plan.framework_of(sent)
+            {
+                course.use_up(&framework, &offers_of(sent));
+            }
             let act = plan.follow(&mut course, line, act);
             plan.acts.push(act);
         }
@@ -336,7 +342,9 @@ impl Course {
         match event {
             Event::Subscribed(_) => {
                 let own = self.offers.iter_mut().filter(|((of, _), _)| of == framework);
-                own.for_each(|(_, made)| made.gone = made.gone.or(Some("an offer of an earlier stream")));
+                own.for_each(|(_, made)| {
+                    made.gone = made.gone.or(Some("a launch from an offer of an earlier stream"))
+                });
             }
             Event::Offers(offers) => {
                 for offer in offers {
@@ -390,6 +398,13 @@ impl Course {
         }
         newest.map(|(id, _)| id.clone()).ok_or("a launch without an offer")
     }
+}
+
+/// The offers that a call answers which Swan has no words for.
+fn offers_of(sent: &Sent) -> Vec<OfferId> {
+    let ids = sent.call.as_ref().and_then(|call| call.pointer("/accept/offer_ids")?.as_array());
+    let texts = ids.into_iter().flatten().filter_map(|id| id.get("value")?.as_str());
+    texts.map(OfferId::from).collect()
 }
 
 /// The framework's id in a SUBSCRIBE.

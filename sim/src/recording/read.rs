@@ -143,8 +143,9 @@ fn read_sent(line: &Map<String, Value>) -> Result<Sent, String> {
     let status = match line.get("status") {
         None | Some(Value::Null) => None,
         Some(status) => {
-            let known = status.as_u64().filter(|status| (100..600).contains(status));
-            Some(known.ok_or("status must be the HTTP status of the answer, from 100 to 599")? as u16)
+            let known = status.as_u64().filter(|status| *status == 0 || (100..600).contains(status));
+            let known = known.ok_or("status must be the HTTP status of the answer, from 100 to 599")?;
+            (known > 0).then_some(known as u16)
         }
     };
     let call = line.get("call").filter(|call| !call.is_null());

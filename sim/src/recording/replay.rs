@@ -106,12 +106,10 @@ impl Replay<'_> {
                 framework.launched(now, uses, self.plan, report);
             }
             Call::Accept { offer_ids, .. } | Call::Decline { offer_ids, .. } => {
-                let offers = framework.made(offer_ids);
-                framework.calls().want(now.line, Wanted::Answer(kind, offers));
+                framework.answered(now, kind, offer_ids, report);
             }
             Call::AcceptInverseOffers(respond) | Call::DeclineInverseOffers(respond) => {
-                let offers = framework.made(&respond.inverse_offer_ids);
-                framework.calls().want(now.line, Wanted::Answer(kind, offers));
+                framework.answered(now, kind, &respond.inverse_offer_ids, report);
             }
             Call::Kill { task_id, .. } => framework.kill(now, task_id, report),
             Call::Acknowledge { uuid, .. } => {
