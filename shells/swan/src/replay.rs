@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 use swan_core::mesos::{Call, Event, FrameworkId};
-use swan_mesos::wire::{call_from_wire, event_from_wire, v1};
+use swan_mesos::wire::{call_from_json, event_from_json};
 use swan_sim::recording::{Recording, Wire, replay};
 
 use crate::failure::{Exit, Failure};
@@ -24,15 +24,11 @@ struct MesosJson;
 
 impl Wire for MesosJson {
     fn event(&self, json: &Value) -> Result<Event, String> {
-        let wire: v1::scheduler::Event =
-            serde_json::from_value(json.clone()).map_err(|why| why.to_string())?;
-        event_from_wire(wire).map_err(|why| why.to_string())
+        event_from_json(json)
     }
 
     fn call(&self, json: &Value) -> Result<(Option<FrameworkId>, Call), String> {
-        let wire: v1::scheduler::Call =
-            serde_json::from_value(json.clone()).map_err(|why| why.to_string())?;
-        call_from_wire(wire).map_err(|why| why.to_string())
+        call_from_json(json)
     }
 }
 

@@ -132,7 +132,9 @@ fn amounts(app: &mut Value, task: &TaskInfo, left: &mut Left) -> bool {
             ResourceValue::Scalar(milli) => sum.saturating_add(milli),
             ResourceValue::Ranges(_) | ResourceValue::Set(_) => sum,
         });
-        let taken = left.take(name, wanted);
+        // Mesos may refuse a task without CPUs; a definition cannot even ask for one.
+        let least = if name == "cpus" { 1 } else { 0 };
+        let taken = left.take(name, wanted.max(least));
         fitted |= taken != wanted;
         app[name] = match name {
             "gpus" => (taken / 1000).into(),

@@ -13,6 +13,8 @@ use super::{Line, Wire};
 
 /// Wall time at the start of a recording that tells none.
 const WALL_MS: u64 = 1_795_424_840_000;
+/// No recording is made later than in this century.
+const WALL_MS_MAX: u64 = 4_102_444_800_000;
 
 /// What happens at a line.
 #[derive(Debug)]
@@ -112,7 +114,7 @@ impl Plan {
             let act = plan.follow(&mut course, line, act);
             plan.acts.push(act);
         }
-        plan.wall = wall.unwrap_or(WALL_MS);
+        plan.wall = wall.filter(|wall| *wall <= WALL_MS_MAX).unwrap_or(WALL_MS);
         plan
     }
 
@@ -323,7 +325,7 @@ impl Plan {
             }
         };
         if definition.fitted {
-            let why = "a launch of more than the offer had: it asks for what was there";
+            let why = "a launch with resources that Swan could not ask for: it asks for what fits";
             self.diverge(line, why, task.task_id.as_str());
         }
         course.living.insert((framework.to_owned(), task.task_id.clone()), ());

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-/// Milliseconds that a recording may span: a year. More is no time of a recording.
-const SPAN_MS_MAX: f64 = 366.0 * 86_400_000.0;
+/// Milliseconds that a recording may span: a month. More is no time of a recording, and would take as long to replay.
+const SPAN_MS_MAX: f64 = 31.0 * 86_400_000.0;
 
 /// What was sent to and received from a master, in order.
 #[derive(Clone, Debug, Default)]
@@ -126,8 +126,8 @@ fn read_line(text: &[u8]) -> Result<(f64, What), String> {
         return Err(format!("is {}; each line must be one JSON object", kind_of(&line)));
     };
     let at = line.get("t_ms").and_then(Value::as_f64).filter(|at| (0.0..=SPAN_MS_MAX).contains(at));
-    let at =
-        at.ok_or("t_ms must be a number: milliseconds since the recording's start, of a year at most")?;
+    let at = at
+        .ok_or("t_ms must be a number: milliseconds since the recording's start, at most those of a month")?;
     let dir = line.get("dir").and_then(Value::as_str).unwrap_or_default();
     let what = match dir {
         "note" => What::Note { text: text_of(&line, "note").to_owned(), stream: stream_of(&line)? },
