@@ -56,7 +56,7 @@ pub(crate) enum Command {
     /// Replay a recording of a real Mesos master against the machines of a manager.
     ///
     /// Each recorded launch becomes an app of one instance, pinned to the agent that was used and posted just before its
-    /// offer; each recorded KILL becomes its deletion. Events are told in their order and time. What Swan does not do as the
+    /// offer; each recorded KILL becomes a user's wish to end the task. Events are told in their order and time. What Swan does not do as the
     /// recorded client did is counted as a divergence, and is no fault.
     ///
     /// Exit codes: 0 every event was consumed, every uuid was acknowledged once the update was durable and nothing else

@@ -367,10 +367,11 @@ impl Framework {
         let app = self.current.get(task).and_then(|launch| Some((*launch, self.apps.get(launch)?)));
         let unfit = match app {
             Some((_, App { told: Told { end: Some(_), .. }, .. })) => "KILL of a task that is over",
-            Some((launch, App { task: Some(own), .. })) => {
+            Some((launch, App { task: Some(own), id, .. })) => {
+                let call = ApiCall::KillTask { app: id.clone(), task: own.clone() };
                 self.calls.want(now.line, super::client::Wanted::Kill(task.clone(), own.clone()));
-                let leading = self.machines.len() - 1;
-                self.delete(now, leading, launch);
+                // Its slot would get another one: the app is deleted as soon as this one has ended.
+                self.ask(now, self.machines.len() - 1, launch, call);
                 return self.hurry(now, report);
             }
             _ => "KILL of a task that Swan has not launched",

@@ -1,7 +1,7 @@
 //! Owns the replay of recordings of a real Mesos master: the machines are told what a recorded framework was told, in
 //! order and at the recorded times, and are asked for what its user had it do.
 //!
-//! Recorded LAUNCHes become apps of one instance that fit the agent that was used; recorded KILLs become deletions. What
+//! Recorded LAUNCHes become apps of one instance that fit the agent that was used; recorded KILLs become a user's. What
 //! Swan would not do in the place of the recorded client is counted, and no fault. A fault is what a scheduler must never
 //! do: pass over an event, acknowledge too early, too much or too little, or believe in another end of a task.
 

@@ -78,5 +78,5 @@ fn every_recording_replays_without_a_fault() {
         assert_eq!(report.with_uuid, report.acknowledged + report.cut_off, "{name}: every uuid");
         assert_eq!(report.mapped, report.ended + report.living, "{name}: every task");
     }
-    assert!((ended, living) >= (50, 15), "nearly all of what was launched: {ended} ended, {living} alive");
+    assert!(ended >= 55 && living >= 15, "nearly all of what was launched: {ended} ended, {living} alive");
 }

@@ -174,6 +174,22 @@ fn a_task_is_killed_while_its_image_is_pulled() {
 }
 
 #[test]
+fn a_kill_that_an_unreachable_agent_misses_is_made_again() {
+    let mut story = Story::default();
+    let lost = json!({ "source": "SOURCE_MASTER", "reason": "REASON_AGENT_REMOVED" });
+    let back = json!({ "source": "SOURCE_MASTER", "reason": "REASON_AGENT_REREGISTERED" });
+    story.subscribed(1, FRAMEWORK).offer(1, FRAMEWORK, "O1").launch(1, FRAMEWORK, "O1", json!([task("a")]));
+    story.update(1, "a", "TASK_RUNNING", json!({})).status(1, "a", "TASK_UNREACHABLE", lost, json!({}));
+    story.kill(1, "a").reconciled(1, "a", "TASK_UNREACHABLE");
+    story.at += 60_000;
+    story.status(1, "a", "TASK_RUNNING", back, json!({})).kill(1, "a");
+    story.update(1, "a", "TASK_KILLING", json!({})).update(1, "a", "TASK_KILLED", json!({}));
+    let report = story.replayed();
+    assert!(report.is_good());
+    assert_eq!((counts(&report), report.divergences.len()), ((1, 1, 0), 0));
+}
+
+#[test]
 fn a_health_check_kills_and_the_kill_is_nobodys() {
     let mut story = Story::default();
     let health = json!({ "reason": "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED", "healthy": false });
