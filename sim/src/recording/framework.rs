@@ -12,9 +12,9 @@ use swan_core::scheduler::input::{Config, RequestId};
 use swan_core::time::Timestamp;
 
 use super::acknowledgements::Acknowledgements;
-use super::client::Calls;
+use super::client::{Calls, Wanted};
 use super::machine::{Journal, Machine, STORE_MS, Said};
-use super::plan::Plan;
+use super::plan::{Plan, Uses};
 use super::report::{Divergence, Report};
 
 /// When something happens: line and time.
@@ -52,6 +52,8 @@ pub(super) struct Framework {
 /// What became of a recorded launch.
 #[derive(Debug)]
 struct App {
+    /// The line of its ACCEPT; 0 before that.
+    line: usize,
     recorded: TaskId,
     id: DottedId,
     /// The machine's name of the task that it launched.
@@ -261,6 +263,7 @@ impl Framework {
         let id = DottedId::from_text(&dotted(&planned.path));
         self.by_name.insert(id.as_str().to_owned(), launch);
         let app = App {
+            line: 0,
             recorded: planned.task.clone(),
             id,
             task: None,
@@ -308,29 +311,18 @@ impl Framework {
     }
 
     /// The recorded client launches tasks: by now the machine has.
-    pub(super) fn launched(
-        &mut self,
-        now: Moment,
-        uses: &super::plan::Uses,
-        plan: &Plan,
-        report: &mut Report,
-    ) {
+    pub(super) fn launched(&mut self, now: Moment, uses: &Uses, plan: &Plan, report: &mut Report) {
         self.hurry(now, report);
-        for twin in &uses.twins {
-            let app = self.current.get(twin).and_then(|launch| self.apps.get_mut(launch));
-            if let Some(app) = app {
-                app.told.twins += 1;
-                app.told.had_twin = true;
-            }
-        }
         for &launch in &uses.launches {
-            let Some(app) = self.apps.get(&launch) else {
+            let Some(app) = self.apps.get_mut(&launch) else {
                 let detail = format!("{}: its offer did not reach the machine", plan.launches[launch].task);
                 let kind = "a launch that Swan does not make".into();
                 report.diverge(Divergence { line: now.line, kind, detail });
                 continue;
             };
+            app.line = now.line;
             self.current.insert(app.recorded.clone(), launch);
+            let app = &self.apps[&launch];
             if app.task.is_none() {
                 let detail = format!("{}: {}", app.recorded, self.why_not(app));
                 let kind = "a launch that Swan does not make".into();
@@ -338,6 +330,14 @@ impl Framework {
                 let leading = self.machines.len() - 1;
                 self.delete(now, leading, launch);
                 self.listen(leading, report);
+            }
+        }
+        // After the launches: one of them may be of the same ACCEPT.
+        for twin in &uses.twins {
+            let app = self.current.get(twin).and_then(|launch| self.apps.get_mut(launch));
+            if let Some(app) = app {
+                app.told.twins += 1;
+                app.told.had_twin = true;
             }
         }
     }
@@ -369,7 +369,7 @@ impl Framework {
             Some((_, App { told: Told { end: Some(_), .. }, .. })) => "KILL of a task that is over",
             Some((launch, App { task: Some(own), id, .. })) => {
                 let call = ApiCall::KillTask { app: id.clone(), task: own.clone() };
-                self.calls.want(now.line, super::client::Wanted::Kill(task.clone(), own.clone()));
+                self.calls.want(now.line, Wanted::Kill(task.clone(), own.clone()));
                 // Its slot would get another one: the app is deleted as soon as this one has ended.
                 self.ask(now, self.machines.len() - 1, launch, call);
                 return self.hurry(now, report);
@@ -407,7 +407,7 @@ impl Framework {
             report.diverge(Divergence { line: now.line, kind, detail: offer.to_string() });
         }
         let made = made.into_iter().cloned().collect();
-        self.calls.want(now.line, super::client::Wanted::Answer(kind, made));
+        self.calls.want(now.line, Wanted::Answer(kind, made));
     }
 
     /// Takes in what a machine says.
@@ -496,7 +496,8 @@ impl Framework {
             match (same, app.told.end) {
                 (false, told) => {
                     let (task, own) = (&app.recorded, words(app.end));
-                    report.fault(0, format!("{task}: recorded {}, for the machine {own}", words(told)));
+                    report
+                        .fault(app.line, format!("{task}: recorded {}, for the machine {own}", words(told)));
                 }
                 (true, Some(_)) => report.ended += 1,
                 (true, None) => report.living += 1,
