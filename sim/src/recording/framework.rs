@@ -140,10 +140,19 @@ impl Framework {
         }
     }
 
-    /// Time passes.
-    pub(super) fn run_until(&mut self, at: u64, report: &mut Report) {
+    /// Time passes until something happens.
+    pub(super) fn run_until(&mut self, until: Moment, report: &mut Report) {
+        let leading = self.machines.len().saturating_sub(1);
+        for (number, machine) in self.machines.iter_mut().enumerate() {
+            let silences = machine.outlast_silence(until.at);
+            let told = if number == leading { silences } else { 0 };
+            for _ in 0..told {
+                let kind = "a silence in which Swan gives up a stream".into();
+                report.diverge(Divergence { line: until.line, kind, detail: String::new() });
+            }
+        }
         if let Some(machine) = self.machines.last_mut() {
-            machine.run_until(&mut self.journal, at);
+            machine.run_until(&mut self.journal, until.at);
             self.listen(self.machines.len() - 1, report);
         }
     }
@@ -475,7 +484,7 @@ impl Framework {
 
     /// All is over: what is still to be durable becomes so, and the account is made up.
     pub(super) fn finish(&mut self, at: u64, report: &mut Report) {
-        self.run_until(at, report);
+        self.run_until(Moment { line: 0, at }, report);
         let superseded = self.streams.iter().filter(|(_, (machine, _))| machine + 1 < self.machines.len());
         for stream in superseded.map(|(stream, _)| *stream).collect::<Vec<_>>() {
             self.acknowledgements.end_stream(stream, at, u64::MAX);

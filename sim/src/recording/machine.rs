@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use swan_core::link::{CallAnswer, ConnId, Link, LinkEffect, LinkInput, MasterAddress, Response};
+use swan_core::link::{CallAnswer, ConnId, Link, LinkEffect, LinkInput, LinkStatus, MasterAddress, Response};
 use swan_core::mesos::{Event as MesosEvent, FrameworkInfo};
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::scheduler::Scheduler;
@@ -173,6 +173,19 @@ impl Machine {
     pub(super) fn ask(&mut self, now: u64, id: RequestId, request: ApiRequest) {
         self.step(now, Input::Api { id, request: Box::new(request) });
         self.settle(now);
+    }
+
+    /// The recorded client stayed with a stream that was silent for longer than Swan waits: so that the rest of it can be
+    /// told, the link is made to believe that something came. Gives how often.
+    pub(super) fn outlast_silence(&mut self, until: u64) -> u64 {
+        let mut silences = 0;
+        while self.link.status() == LinkStatus::Subscribed
+            && let Some(due) = self.link.next_deadline().filter(|due| due.0 <= until)
+        {
+            self.tell_link(due.0.saturating_sub(1), LinkInput::Alive { conn: CONN });
+            silences += 1;
+        }
+        silences
     }
 
     /// Lets time pass: batches become durable, and timers fire.

@@ -15,6 +15,21 @@ use super::report::{Divergence, Report};
 /// After the last line the machines get so long to finish, in ms: longer than they hold offers.
 const AFTERMATH_MS: u64 = 5_000;
 
+/// Events that Swan must be able to read; others are consumed as what it does not know.
+const KNOWN: [&str; 11] = [
+    "SUBSCRIBED",
+    "OFFERS",
+    "INVERSE_OFFERS",
+    "RESCIND",
+    "RESCIND_INVERSE_OFFER",
+    "UPDATE",
+    "UPDATE_OPERATION_STATUS",
+    "MESSAGE",
+    "FAILURE",
+    "ERROR",
+    "HEARTBEAT",
+];
+
 struct Replay<'a> {
     plan: &'a Plan,
     frameworks: BTreeMap<String, Framework>,
@@ -45,10 +60,11 @@ pub fn replay(recording: &Recording, wire: &dyn Wire) -> Report {
     let mut at = 0;
     for (line, act) in recording.lines.iter().zip(acts) {
         at = line.at;
+        let now = Moment { line: line.number, at };
         for framework in replay.frameworks.values_mut() {
-            framework.run_until(at, &mut replay.report);
+            framework.run_until(now, &mut replay.report);
         }
-        replay.act(Moment { line: line.number, at }, act);
+        replay.act(now, act);
     }
     for framework in replay.frameworks.values_mut() {
         framework.finish(at + AFTERMATH_MS, &mut replay.report);
@@ -81,14 +97,19 @@ impl Replay<'_> {
             }
             Act::Called { framework, call, uses } => self.called(now, &framework, &call, &uses),
             Act::Event { stream, kind, event } => {
-                let is_unreadable = event.is_err();
+                let unreadable = event.as_ref().err().cloned();
                 let framework = of_stream(self.plan, &mut self.frameworks, stream);
                 let report = &mut self.report;
                 let consumed =
                     framework.is_some_and(|framework| framework.hear(now, stream, event, self.plan, report));
-                if consumed {
+                if let Some(why) = unreadable.as_ref().filter(|_| KNOWN.contains(&kind.as_str())) {
+                    report.fault(
+                        now.line,
+                        format!("the event {kind} of stream {stream} cannot be read: {why}"),
+                    );
+                } else if consumed {
                     *report.events.entry(kind).or_default() += 1;
-                    report.unreadable += u64::from(is_unreadable);
+                    report.unreadable += u64::from(unreadable.is_some());
                 } else {
                     report.fault(now.line, format!("the event {kind} of stream {stream} was passed over"));
                 }

@@ -265,6 +265,31 @@ fn events_that_nobody_knows_are_consumed() {
 }
 
 #[test]
+fn an_update_that_cannot_be_read_is_a_fault() {
+    let mut story = Story::default();
+    story.subscribed(1, FRAMEWORK);
+    story.recv(
+        1,
+        json!({ "type": "UPDATE", "update": { "status": { "state": "TASK_RUNNING", "uuid": "?" } } }),
+    );
+    let report = story.replayed();
+    let [(3, what)] = &report.faults[..] else { panic!("{report}") };
+    assert!(what.starts_with("the event UPDATE of stream 1 cannot be read: "), "{what}");
+}
+
+#[test]
+fn a_stream_goes_on_after_a_silence_that_swan_would_not_bear() {
+    let mut story = Story::default();
+    story.subscribed(1, FRAMEWORK).offer(1, FRAMEWORK, "O1").launch(1, FRAMEWORK, "O1", json!([task("a")]));
+    story.at += 200_000;
+    story.update(1, "a", "TASK_FINISHED", json!({}));
+    let report = story.replayed();
+    assert!(report.is_good());
+    assert_eq!((counts(&report), report.acknowledged), ((1, 1, 0), 1));
+    assert_eq!(diverged(&report, "a silence in which Swan gives up a stream"), 2);
+}
+
+#[test]
 fn an_offer_that_the_machine_shuns_is_explained() {
     let mut story = Story::default();
     // In an hour from now by the clock of the updates.
