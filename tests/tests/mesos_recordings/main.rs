@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a recording that cannot be read fails the test")]
 
 mod altered;
+mod modelled;
 mod written;
 
 use std::fs;
