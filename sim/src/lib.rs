@@ -9,6 +9,7 @@ pub mod marks;
 pub mod mesos;
 pub mod options;
 mod queue;
+pub mod recording;
 pub mod rules;
 pub mod run;
 pub mod scenario;

@@ -104,7 +104,8 @@ pub fn run(seed: u64, options: &Options, keep: Keep) -> Outcome {
     Outcome { ledger: world.ledger(), digest: world.digest(), trace: world.take_trace(), log, failure }
 }
 
-fn words(panic: &(dyn std::any::Any + Send)) -> String {
+/// What a panic said.
+pub(crate) fn words(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("a panic without words").to_owned()
 }

@@ -11,6 +11,7 @@ use crate::cli::{
     AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
 };
 use crate::failure::Failure;
+use crate::replay::ReplayArgs;
 use crate::sim::SimArgs;
 
 /// An application scheduler for Apache Mesos.
@@ -52,6 +53,15 @@ pub(crate) enum Command {
     Version(VersionArgs),
     /// Run simulated clusters that break everything.
     Sim(SimArgs),
+    /// Replay a recording of a real Mesos master against the machines of a manager.
+    ///
+    /// Each recorded launch becomes an app of one instance, pinned to the agent that was used and posted just before its
+    /// offer; each recorded KILL becomes a user's wish to end the task. Events are told in their order and time. What Swan does not do as the
+    /// recorded client did is counted as a divergence, and is no fault.
+    ///
+    /// Exit codes: 0 every event was consumed, every uuid was acknowledged once the update was durable and nothing else
+    /// was, each launched task ended as recorded, and no assertion fell; 1 otherwise, or if a file is no recording.
+    Replay(ReplayArgs),
     /// Print a completion script.
     Completions {
         /// For which shell.

@@ -9,6 +9,7 @@ mod failure;
 mod manager;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod replay;
 mod service;
 mod sim;
 
@@ -58,6 +59,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,
+        Command::Replay(arguments) => return replay::run(&arguments),
         Command::Sim(arguments) => return Ok(sim::run(arguments)),
         Command::Completions { shell } => cli::completions(shell)?,
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use swan_core::mesos::{Call, FrameworkId};
-use swan_mesos::wire::{call_from_wire, event_from_wire, event_to_wire};
+use swan_mesos::wire::{call_from_json, event_from_json, event_to_wire};
 
 /// One line.
 #[derive(Clone, Debug)]
@@ -113,8 +113,7 @@ fn read_line(line: &Value) -> Option<Line> {
 
 /// The event as core's types hold it, so that both sides are written by the same codec.
 fn meant(event: &Value) -> Value {
-    let wire = serde_json::from_value(event.clone()).unwrap();
-    serde_json::to_value(event_to_wire(&event_from_wire(wire).unwrap()).unwrap()).unwrap()
+    serde_json::to_value(event_to_wire(&event_from_json(event).unwrap()).unwrap()).unwrap()
 }
 
 fn read_note(line: &Value, stream: Option<u64>) -> Option<What> {
@@ -147,8 +146,7 @@ fn read_send(line: &Value) -> Send {
 
 /// The call as core's types hold it, and the framework's id; `None` if the codec cannot read it.
 pub(crate) fn decode(call: &Value) -> Option<(Option<FrameworkId>, Call)> {
-    let wire = serde_json::from_value(call.clone()).ok()?;
-    call_from_wire(wire).ok()
+    call_from_json(call).ok()
 }
 
 /// What HTTP or the decoder already refuses, here as there, never reaches a model of the cluster.

@@ -9,6 +9,24 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, Deserializer, Visitor};
 use serde::ser::{Error as _, Serializer};
 use serde::{Deserialize, Serialize};
+use swan_core::mesos as core;
+
+use super::convert::{call_from_wire, event_from_wire};
+use super::v1::scheduler;
+
+/// An event in Mesos's JSON, in core's terms; an error says for people what is wrong with it. A type by an unknown name is
+/// one, a type by an unknown number is none.
+pub fn event_from_json(json: &serde_json::Value) -> Result<core::Event, String> {
+    let event = scheduler::Event::deserialize(json).map_err(|why| why.to_string())?;
+    event_from_wire(event).map_err(|why| why.to_string())
+}
+
+/// A call in Mesos's JSON, in core's terms, with the framework's id beside it; an error says for people what is wrong with
+/// it.
+pub fn call_from_json(json: &serde_json::Value) -> Result<(Option<core::FrameworkId>, core::Call), String> {
+    let call = scheduler::Call::deserialize(json).map_err(|why| why.to_string())?;
+    call_from_wire(call).map_err(|why| why.to_string())
+}
 
 /// An enum whose values have names on the wire.
 pub(crate) trait Named: Copy + TryFrom<i32> + Into<i32> {

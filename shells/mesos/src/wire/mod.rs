@@ -10,4 +10,5 @@ mod recordio;
 pub use convert::{call_from_wire, call_to_wire, event_from_wire, event_to_wire};
 pub use error::WireError;
 pub use generated::v1;
+pub use json::{call_from_json, event_from_json};
 pub use recordio::{RecordDecoder, RecordError, encode_record};
