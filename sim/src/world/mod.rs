@@ -267,14 +267,21 @@ impl World {
         if !self.all_answered() {
             return Some("a request is not answered".into());
         }
-        if let Some((agent, _, status)) = self.cluster.unacknowledged().next() {
-            return Some(format!("an update of {} on {agent} is not acknowledged (L7)", status.task_id));
+        if let Some(waiting) = self.waiting_update() {
+            return Some(waiting);
         }
         match self.standing() {
             Standing::Pending(why) => Some(why),
             Standing::GivenUp(_) => None,
             Standing::AsWanted => view.pending(),
         }
+    }
+
+    /// An update that some agent still repeats (L7).
+    fn waiting_update(&self) -> Option<String> {
+        let there = |agent: &AgentId| self.cluster.agents().any(|(id, reachable)| id == agent && reachable);
+        let (agent, _, status) = self.cluster.unacknowledged().find(|(agent, ..)| there(agent))?;
+        Some(format!("an update of {} on {agent} is not acknowledged (L7)", status.task_id))
     }
 
     /// What runs, compared with what users want.
