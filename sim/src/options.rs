@@ -259,7 +259,7 @@ impl Options {
         Self {
             safety_ms: minutes.unwrap_or(drawn) * 60_000,
             settle_ms: 60 * 60_000,
-            agents: few_or_many(rng, 8, 16) as u32,
+            agents: rng.between(2, 8) as u32,
             apps: rng.between(1, 5) as u32,
             clients: ClientOptions::swarm(rng, &MACHINE),
             store: StoreOptions {
@@ -327,7 +327,7 @@ impl ClientOptions {
             verbs,
             keyed: share(rng, 1_000_000),
             matched: share(rng, 500_000),
-            instances: few_or_many(rng, 8, 24),
+            instances: rng.between(1, 8),
             bad_images: able(machine.rollouts, share(rng, 400_000)),
             policies: able(machine.policies, share(rng, 1_000_000)),
             rules: able(machine.rules, share(rng, 700_000)),
@@ -351,11 +351,6 @@ impl AgentOptions {
             maintenance_every: if machine.maintenance { maintenance_every } else { 0 },
         }
     }
-}
-
-/// Mostly few, since these are quick, and sometimes so many that a part of them is many.
-fn few_or_many(rng: &mut Rng, few: u64, many: u64) -> u64 {
-    if rng.chance(200_000) { rng.between(few, many) } else { rng.between(2, few) }
 }
 
 /// Nothing, or anything up to a share.

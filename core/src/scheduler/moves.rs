@@ -137,9 +137,8 @@ impl Scheduler {
             self.stop_task(idx, number, StopReason::Move);
         } else if app.occupied() + app.successor_count() < bounds.ceiling {
             app.leaving.remove(&number);
-            app.add_successor(number);
             app.moving.insert(number);
-            self.enqueue(idx, number | SUCCESSOR);
+            self.begin_successor(idx, number);
         } else if healthy > bounds.floor {
             self.stop_task(idx, number, StopReason::Move);
         } else {

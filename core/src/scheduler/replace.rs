@@ -8,7 +8,6 @@ use super::ledger::Change;
 use super::rollout::Bounds;
 use super::slot::{SUCCESSOR, StopReason, Task};
 use crate::limits::SLOTS_PER_PLAN;
-use crate::time::ClusterTime;
 
 /// What the two seats of a slot ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,13 +61,28 @@ impl Scheduler {
             } else if app.occupied() + app.successor_count()
                 < ceiling + u32::from(mutant!(CeilingOneMore)) + if mutant!(NoCeiling) { 1000 } else { 0 }
             {
-                app.add_successor(number);
-                self.enqueue(idx, number | SUCCESSOR);
+                self.begin_successor(idx, number);
             } else if healthy + u32::from(mutant!(FloorOneLess)) > floor || mutant!(NoFloor) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else {
                 return;
             }
+        }
+    }
+
+    /// Gives a slot its second seat, which waits at least as long as the slot would have to (S11).
+    pub(super) fn begin_successor(&mut self, idx: AppIdx, number: u32) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get_mut(idx).expect("the planner plans living apps");
+        app.add_successor(number);
+        let seat = number | SUCCESSOR;
+        let not_before = app.slot(number).map_or(clock, |first| first.not_before);
+        if not_before > clock {
+            app.edit(seat, |slot| slot.not_before = not_before);
+            self.note_slot(idx, seat);
+            self.arm_slot(idx, seat, Some(self.now.mono + not_before.since(clock)));
+        } else {
+            self.enqueue(idx, seat);
         }
     }
 
@@ -205,9 +219,10 @@ impl Scheduler {
         self.unqueue(idx, number);
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let (task, failures, heard) = app.edit(seat, |slot| (slot.task.take(), slot.failures, slot.heard));
+        // What failed in this seat is not forgotten because another task takes it.
         app.edit(number, |slot| {
-            (slot.task, slot.failures, slot.heard) = (task, failures, heard);
-            slot.not_before = ClusterTime(0);
+            (slot.task, slot.heard) = (task, heard);
+            slot.failures = slot.failures.max(failures);
         });
         self.note_slot(idx, number);
         self.drop_successor(idx, number);

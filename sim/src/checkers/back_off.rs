@@ -73,6 +73,10 @@ impl BackOff {
         let Some(member) = at.fleet.get(task).filter(|member| member.ended == Some(at.now)) else { return };
         let place = (name.app.to_owned(), name.slot, member.image.clone());
         let Some(fault) = member.failed else { return };
+        // Its end was decided, whether the KILL has left or not.
+        if at.stored.current(task).is_some_and(|stored| stored.stop > 0) {
+            return;
+        }
         *self.all.entry((name.app.to_owned(), name.slot)).or_default() += 1;
         let steady = member.running.is_some_and(|since| since + STEADY_MS < at.now);
         if fault != Fault::Own || steady {

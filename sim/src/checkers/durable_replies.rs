@@ -1,5 +1,7 @@
 //! Owns the check of S18: what a client was told to be done is stored by then, so that no crash undoes it.
 
+use std::collections::BTreeSet;
+
 use swan_core::id::DottedId;
 use swan_core::manager::ManagerEffect;
 use swan_core::scheduler::api::ApiReply;
@@ -8,8 +10,11 @@ use super::stored::Stored;
 use super::{Checker, Context, Seen};
 
 /// Every answer of success follows a durable record of what it tells.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DurableReplies;
+#[derive(Clone, Debug, Default)]
+pub struct DurableReplies {
+    /// Apps that were stored once: a request that is repeated by its key is answered again, also after the app is gone.
+    known: BTreeSet<DottedId>,
+}
 
 impl Checker for DurableReplies {
     fn number(&self) -> &'static str {
@@ -17,9 +22,14 @@ impl Checker for DurableReplies {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Seen::Truth(_) = seen {
+            self.known.extend(at.stored.app_names().map(DottedId::from_text));
+        }
         let Seen::Does(ManagerEffect::Reply { result: Ok(reply), .. }) = seen else { return Ok(()) };
         match reply {
-            ApiReply::Created { app, revision, .. } if at.stored.app(app.as_str()).is_none() => {
+            ApiReply::Created { app, revision, .. }
+                if at.stored.app(app.as_str()).is_none() && !self.known.contains(app) =>
+            {
                 Err(format!("{app} is said to be created at revision {revision}, and is not stored"))
             }
             ApiReply::Created { app, revision, .. }

@@ -41,6 +41,8 @@ pub struct Member {
     pub running: Option<u64>,
     /// The newest verdict told.
     pub healthy: Option<bool>,
+    /// Since when it is told to run well.
+    pub well: Option<u64>,
     /// When it was last known to serve.
     pub served: Option<u64>,
     /// When its end was told.
@@ -176,6 +178,7 @@ impl Fleet {
             state: TaskState::Staging,
             running: None,
             healthy: None,
+            well: None,
             served: None,
             ended: None,
             failed: None,
@@ -211,6 +214,7 @@ impl Fleet {
             _ => {}
         }
         member.state = status.state;
+        member.well = if member.is_well() { member.well.or(Some(now)) } else { None };
         if member.serves() {
             member.served = Some(now);
         }

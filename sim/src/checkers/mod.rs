@@ -89,7 +89,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(resource_soundness::ResourceSoundness::default()),
         Box::new(conservation::Conservation::default()),
         Box::new(dead_connections::DeadConnections::default()),
-        Box::new(durable_replies::DurableReplies),
+        Box::new(durable_replies::DurableReplies::default()),
         Box::new(never_twice::NeverTwice::default()),
         Box::new(kill_reasons::KillReasons),
         Box::new(launch_limits::LaunchLimits::default()),

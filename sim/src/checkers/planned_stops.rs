@@ -12,8 +12,8 @@ use crate::world::call_of;
 
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
-/// A stop is decided at most so long before its KILL leaves.
-const YOUNG_MS: u64 = 2_000;
+/// A stop is decided at most so long before its KILL leaves: the store may hang in between.
+const YOUNG_MS: u64 = 40_000;
 /// Reasons of a stop, as its record has them: a rollout replaces the task.
 const REPLACE: u32 = 2;
 /// The task leaves an agent with a planned outage.
@@ -43,8 +43,8 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
     let why = at.stored.current(task).map(|it| it.stop);
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
-    // One that came up while its stop was being written down did not serve when that was decided.
-    let young = killed.running.is_none_or(|since| since + YOUNG_MS > at.now);
+    // One that became well while its stop was being written down did not serve when that was decided.
+    let young = killed.well.is_none_or(|since| since + YOUNG_MS > at.now);
     let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false) && !young;
     // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
     let judged = why == Some(MOVE) || why == Some(REPLACE) && app.operation() != "noop";

@@ -123,6 +123,12 @@ impl Stored {
         theirs.filter_map(|(_, value)| StoredApp::decode(value.as_slice()).ok())
     }
 
+    /// The dotted ids of all apps.
+    pub fn app_names(&self) -> impl Iterator<Item = &str> {
+        let theirs = self.records.range(RecordKey(vec![b'a'])..RecordKey(vec![b'a' + 1]));
+        theirs.filter_map(|(key, _)| std::str::from_utf8(&key.0[1..]).ok())
+    }
+
     /// The app's record.
     pub fn app(&self, dotted: &str) -> Option<StoredApp> {
         StoredApp::decode(self.named(b'a', dotted)?.as_slice()).ok()
