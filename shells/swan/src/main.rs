@@ -11,6 +11,7 @@ mod manager;
 mod mutants;
 mod service;
 mod sim;
+mod traces;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -58,7 +59,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,
-        Command::Sim(arguments) => return Ok(sim::run(arguments)),
+        Command::Sim(arguments) => return sim::run(arguments),
         Command::Completions { shell } => cli::completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -27,7 +27,9 @@ impl Checker for KillReasons {
 
 fn judge(stored: &Stored, task: &TaskId) -> Result<(), String> {
     match stored.current(task) {
-        Some(current) if current.stop == 0 => Err(format!("{task} is killed, but no record says that it ends")),
+        Some(current) if current.stop == 0 => {
+            Err(format!("{task} is killed, but no record says that it ends"))
+        }
         Some(_) => Ok(()),
         None if stored.is_former(task) => Ok(()),
         None => Err(format!("{task} is killed, but no record knows it")),
