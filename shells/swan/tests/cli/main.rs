@@ -3,6 +3,7 @@
 mod canned;
 mod changes;
 mod host;
+mod traces;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
