@@ -281,8 +281,10 @@ fn defined(definition: &Definition) -> String {
 
 #[cfg(test)]
 mod tests {
+    use swan_core::rng::Rng;
+
     use super::*;
-    use crate::run::{Keep, replay, run};
+    use crate::run::{Keep, Kind, replay, run};
 
     fn recorded(seed: u64) -> Trace {
         let options = Options::swarm(seed, Some(2));
@@ -321,6 +323,24 @@ mod tests {
         let count = |events: &[Event]| events.iter().filter(|event| asks(event)).count();
         assert_eq!(count(&again.events), count(&trace.events));
         assert!(again.events.len() > 5, "all else happens");
+    }
+
+    #[test]
+    fn any_part_of_a_trace_is_a_trace() {
+        let mut rng = Rng::new(11);
+        for seed in 0..12 {
+            let mut part = recorded(seed);
+            let share = rng.between(100_000, 900_000) as u32;
+            part.events.retain(|_| rng.chance(share));
+            part.options.agents = rng.between(1, u64::from(part.options.agents)) as u32;
+            let outcome = replay(&part, Keep::Events);
+            assert_ne!(outcome.failure.as_ref().map(|it| it.kind), Some(Kind::Crash), "seed {seed}");
+            assert!(outcome.events.len() <= part.events.len(), "seed {seed}");
+            let came_true = Trace::of(seed, "a commit", part.options, &outcome);
+            let again = replay(&came_true, Keep::Events);
+            assert_eq!(again.digest, came_true.digest, "seed {seed}");
+            assert_eq!(again.events, came_true.events, "seed {seed}");
+        }
     }
 
     fn has(trace: &Trace, site: Site) -> bool {
