@@ -18,6 +18,9 @@ use crate::world::{Ask, Change};
 
 /// What this code reads and writes.
 const FORMAT: u32 = 1;
+/// The first and the last line, for people.
+const TRACE: &str = r#"{"trace":{"format":1,"seed":…,"commit":…,"options":…}}"#;
+const END: &str = r#"{"end":{"digest":…,"failure":…}}"#;
 
 /// One run, as it can be run again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,63 +115,59 @@ const fn is_zero(number: &u32) -> bool {
 impl Trace {
     /// The trace of a run whose events were kept.
     pub fn of(seed: u64, commit: &str, options: Options, outcome: &Outcome) -> Self {
-        let Outcome { events, digest, failure, .. } = outcome.clone();
-        Self { seed, commit: commit.to_owned(), options, events, digest, failure }
+        let (events, failure) = (outcome.events.clone(), outcome.failure.clone());
+        Self { seed, commit: commit.to_owned(), options, events, digest: outcome.digest, failure }
     }
 
     /// Reads what [`Self::write`] has written, perhaps edited since. The error names the line and what would be right.
     pub fn read(text: &str) -> Result<Self, String> {
         let mut lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
-        let (first, header) =
-            match lines.next().map(|(number, line)| Ok::<_, String>((number, parse(number, line)?))) {
-                Some(Ok((number, Line::Trace(header)))) => (number, header),
-                Some(Err(why)) => return Err(why),
-                _ => return Err(
-                    r#"line 1: a trace begins with {"trace":{"format":1,"seed":…,"commit":…,"options":…}}"#
-                        .into(),
-                ),
-            };
-        let Header { format, seed, commit, options } = *header;
-        let wrong = |number: usize| move |why: String| format!("line {number}: {why}");
-        if format != FORMAT {
-            return Err(wrong(first)(format!("format {format} is not known here, only {FORMAT}")));
-        }
-        options.check().map_err(wrong(first))?;
-        let mut trace = Self { seed, commit, options, events: Vec::new(), digest: 0, failure: None };
-        let (mut ended, mut last) = (false, first);
+        let Some((mut last, first)) = lines.next() else {
+            return Err(format!("line 1: a trace begins with {TRACE}"));
+        };
+        let mut trace = Self::begin(last, first)?;
+        let mut ended = false;
         for (number, line) in lines {
             last = number;
             if ended {
-                return Err(wrong(number)(r#"nothing may follow {"end":…}"#.into()));
+                return Err(format!("line {number}: nothing may follow {END}"));
             }
-            let event = match parse(number, line)? {
-                Line::Draw(draw) => Event::Draw(draw),
-                Line::Ask(asked) => Event::Ask(asked),
+            match parse(number, line)? {
+                Line::Draw(draw) => trace.events.push(Event::Draw(draw)),
+                Line::Ask(asked) => trace.add(asked).map_err(|why| format!("line {number}: {why}"))?,
                 Line::End(End { digest, failure }) => {
                     (trace.digest, trace.failure, ended) = (digest, failure, true);
-                    continue;
                 }
-                Line::Trace(_) => {
-                    return Err(wrong(number)(r#"a trace has one {"trace":…}, its first line"#.into()));
-                }
-            };
-            trace.check(&event).map_err(wrong(number))?;
-            trace.events.push(event);
+                Line::Trace(_) => return Err(format!("line {number}: only the first line is {TRACE}")),
+            }
         }
-        let cut_off = r#"a trace ends with {"end":{"digest":…,"failure":…}}; this one was cut off"#;
-        if ended { Ok(trace) } else { Err(wrong(last)(cut_off.into())) }
+        if ended {
+            Ok(trace)
+        } else {
+            Err(format!("line {last}: the last line is not {END}: it was cut off"))
+        }
     }
 
-    /// What does not fit the options.
-    fn check(&self, event: &Event) -> Result<(), String> {
-        let clients = self.options.clients.count;
-        match event {
-            Event::Ask(asked) if asked.client >= clients => {
-                Err(format!("client {}: there are {clients} clients, from 0 on", asked.client))
-            }
-            Event::Ask(asked) => asked.ask.definition().map_or(Ok(()), Definition::check),
-            Event::Draw(_) => Ok(()),
+    fn begin(number: usize, line: &str) -> Result<Self, String> {
+        let Line::Trace(header) = parse(number, line)? else {
+            return Err(format!("line {number}: a trace begins with {TRACE}"));
+        };
+        let Header { format, seed, commit, options } = *header;
+        if format != FORMAT {
+            return Err(format!("line {number}: format {format} is not known here, only {FORMAT}"));
         }
+        options.check().map_err(|why| format!("line {number}: {why}"))?;
+        Ok(Self { seed, commit, options, events: Vec::new(), digest: 0, failure: None })
+    }
+
+    fn add(&mut self, asked: Asked) -> Result<(), String> {
+        let clients = self.options.clients.count;
+        if asked.client >= clients {
+            return Err(format!("client {}: there are {clients} clients, from 0 on", asked.client));
+        }
+        asked.ask.definition().map_or(Ok(()), Definition::check)?;
+        self.events.push(Event::Ask(asked));
+        Ok(())
     }
 
     /// The whole file.
@@ -374,7 +373,7 @@ mod tests {
                 wrong(&|all| all[0] = all[0].replace(r#""agents":"#, r#""agents":9999"#)),
                 vec!["line 1", "1000"],
             ),
-            (wrong(&|all| all.insert(1, all[0].clone())), vec!["line 2", "its first line"]),
+            (wrong(&|all| all.insert(1, all[0].clone())), vec!["line 2", "only the first line"]),
             (wrong(&|all| drop(all.pop())), vec!["cut off", r#"{"end":"#]),
             (wrong(&|all| all.push(draw.into())), vec!["nothing may follow", &format!("line {}", end + 1)]),
         ] {

@@ -108,7 +108,10 @@ pub(crate) fn make_small(args: &ShrinkArgs) -> Result<ExitCode, Failure> {
     // The default again, for whatever comes now.
     drop(std::panic::take_hook());
     clear_line();
-    let small = small.map_err(|why| Failure::failed(format!("{}: {why}", args.trace.display())))?;
+    let small = small.map_err(|why| {
+        let (path, of) = (args.trace.display(), &trace.commit);
+        Failure::failed(format!("{path}: {why}; it is of commit {of}, this is {}", commit()))
+    })?;
     let path = beside(&args.trace);
     std::fs::write(&path, small.write())
         .map_err(|error| Failure::failed(format!("cannot write {}: {error}", path.display())))?;
