@@ -1,9 +1,15 @@
 //! Owns what users say about an app: the definition, the document that says it, and how its image misbehaves.
 
+use serde::{Deserialize, Serialize};
+
 use crate::rules::Rule;
 
+/// Most instances that anybody asks for.
+const INSTANCES_MAX: u32 = 10_000;
+
 /// An app as a user wants it. Every definition has an image of its own, by which it is known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Definition {
     /// What runs; its name says how it misbehaves.
     pub image: String,
@@ -18,11 +24,12 @@ pub struct Definition {
     /// Where tasks may run.
     pub rules: Vec<Rule>,
     /// `placement.strategy`, if any.
-    pub strategy: Option<&'static str>,
+    pub strategy: Option<String>,
 }
 
 /// How an image misbehaves, everywhere and always.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Trouble {
     /// Its process exits at once.
     Exits,
@@ -35,7 +42,8 @@ pub enum Trouble {
 }
 
 /// What a user says of changes and failures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Policy {
     /// `minimumHealthCapacity`, hundredths.
     pub min_healthy: u32,
@@ -60,7 +68,8 @@ pub struct Policy {
 }
 
 /// `update.onFailure`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(missing_docs)]
 pub enum OnFailure {
     Stop,
@@ -69,7 +78,8 @@ pub enum OnFailure {
 }
 
 /// `failover.onExhausted`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(missing_docs)]
 pub enum OnExhausted {
     KeepTrying,
@@ -156,6 +166,18 @@ impl Definition {
         }
     }
 
+    /// What no client asks for: numbers that are out of all proportion.
+    pub fn check(&self) -> Result<(), String> {
+        let Policy { min_healthy, max_over, .. } = self.policy();
+        if self.instances > INSTANCES_MAX || min_healthy > 100 || max_over > 100 {
+            return Err(format!(
+                "{} instances, minHealthy {min_healthy}, maxOver {max_over}: at most {INSTANCES_MAX}, 100, 100",
+                self.instances
+            ));
+        }
+        Ok(())
+    }
+
     /// What holds for changes and failures.
     pub fn policy(&self) -> Policy {
         self.policy.unwrap_or_default()
@@ -181,7 +203,7 @@ impl Definition {
             let rules: Vec<String> = self.rules.iter().map(Rule::json).collect();
             more += &format!(r#","constraints":[{}]"#, rules.join(","));
         }
-        if let Some(strategy) = self.strategy {
+        if let Some(strategy) = &self.strategy {
             more += &format!(r#","placement":{{"strategy":"{strategy}"}}"#);
         }
         format!(
@@ -291,7 +313,7 @@ mod tests {
         let said = Definition {
             policy: Some(policy),
             rules,
-            strategy: Some("binpack"),
+            strategy: Some(text("binpack")),
             ..Definition::plain("image:1", 3, true)
         };
         let read = AppSpec::parse(&said.document("web.shop")).expect("a sound document");

@@ -8,6 +8,7 @@ use swan_core::journal::{Blob, ChunkName, LogPart, OpId, Payload, StoreOp, Store
 use swan_core::record::Epoch;
 use swan_core::rng::Rng;
 
+use crate::draws::{Draws, Named, Site};
 use crate::ledger::Ledger;
 use crate::options::StoreOptions;
 
@@ -46,8 +47,6 @@ pub struct Disk {
     busy: Option<Busy>,
     /// Appends of unknown outcome that take effect only now (R94).
     late: Vec<(u64, StoreOp)>,
-    /// Faults happen.
-    pub faults: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -60,7 +59,7 @@ impl Disk {
     /// An empty disk.
     pub fn new(options: StoreOptions, rng: Rng) -> Self {
         let platter = Platter::default();
-        Self { options, rng, platter, waiting: VecDeque::new(), busy: None, late: Vec::new(), faults: true }
+        Self { options, rng, platter, waiting: VecDeque::new(), busy: None, late: Vec::new() }
     }
 
     /// What is stored now.
@@ -69,9 +68,9 @@ impl Disk {
     }
 
     /// Takes an operation.
-    pub fn submit(&mut self, now: u64, id: OpId, op: StoreOp, ledger: &mut Ledger) {
+    pub(crate) fn submit(&mut self, now: u64, id: OpId, op: StoreOp, draws: &mut Draws, ledger: &mut Ledger) {
         self.waiting.push_back((id, op));
-        self.begin(now, ledger);
+        self.begin(now, draws, ledger);
     }
 
     /// When to call [`Self::step`].
@@ -81,7 +80,7 @@ impl Disk {
     }
 
     /// Ends what is due.
-    pub fn step(&mut self, now: u64, ledger: &mut Ledger) -> Done {
+    pub(crate) fn step(&mut self, now: u64, draws: &mut Draws, ledger: &mut Ledger) -> Done {
         let mut done = Done::default();
         let due: Vec<StoreOp> = self.late.extract_if(.., |(at, _)| *at <= now).map(|(_, op)| op).collect();
         for op in due {
@@ -91,33 +90,34 @@ impl Disk {
         }
         if self.busy.as_ref().is_some_and(|busy| busy.until <= now) {
             let busy = self.busy.take().expect("checked just now");
-            self.finish(now, busy.group, &mut done, ledger);
-            self.begin(now, ledger);
+            self.finish(now, busy.group, &mut done, draws, ledger);
+            self.begin(now, draws, ledger);
         }
         done
     }
 
     /// The process is gone: what it had under way is there, or not, or in part.
-    pub fn crash(&mut self, ledger: &mut Ledger) -> Done {
+    pub(crate) fn crash(&mut self, draws: &mut Draws, ledger: &mut Ledger) -> Done {
         let mut done = Done::default();
         self.waiting.clear();
         let Some(busy) = self.busy.take() else { return done };
-        let kept = self.rng.between(0, busy.group.len() as u64) as usize;
+        let all = busy.group.len() as u64;
+        let mut kept = 0;
+        if draws.chance(Site::DiskKeeps, &"", (1_000_000 * all / (all + 1)) as u32) {
+            ledger.note("store: write survived crash");
+            kept = draws.number("writes", 1, all) as usize;
+        }
         for (_, op) in &busy.group[..kept] {
             self.platter.apply(op, &mut done);
         }
-        if kept > 0 {
-            ledger.note("store: write survived crash");
-        }
         if let Some((_, StoreOp::Append { epoch, entry, .. })) = busy.group.get(kept)
             && *epoch == self.platter.epoch
-            && self.faults
-            && self.rng.chance(self.options.torn)
+            && draws.chance(Site::DiskTears, &"", self.options.torn)
         {
             ledger.note("store: torn entry");
             let whole = entry.as_slice();
-            let mut bytes = whole[..self.rng.between(1, whole.len() as u64 - 1) as usize].to_vec();
-            if self.rng.chance(300_000) {
+            let mut bytes = whole[..draws.number("bytes", 1, whole.len() as u64 - 1) as usize].to_vec();
+            if draws.also("madeLonger", 300_000) {
                 // The file was made longer before its content was written.
                 bytes.resize(whole.len(), 0);
             }
@@ -128,7 +128,7 @@ impl Disk {
         done
     }
 
-    fn begin(&mut self, now: u64, ledger: &mut Ledger) {
+    fn begin(&mut self, now: u64, draws: &mut Draws, ledger: &mut Ledger) {
         if self.busy.is_some() {
             return;
         }
@@ -141,30 +141,37 @@ impl Disk {
         }
         let (low, high) = self.options.latency_ms;
         let mut takes = self.rng.between(low, high);
-        if self.faults && self.rng.chance(self.options.stalls.0) {
-            takes += self.rng.between(1_000, self.options.stalls.1);
+        if draws.chance(Site::DiskStalls, &Named(&group[0].1), self.options.stalls.0) {
+            takes += draws.number("ms", 1_000, self.options.stalls.1);
             ledger.note("store: stall");
         }
         self.busy = Some(Busy { until: now + takes, group });
     }
 
-    fn finish(&mut self, now: u64, group: Vec<(OpId, StoreOp)>, done: &mut Done, ledger: &mut Ledger) {
-        if self.faults && self.rng.chance(self.options.fails) {
+    fn finish(
+        &mut self,
+        now: u64,
+        group: Vec<(OpId, StoreOp)>,
+        done: &mut Done,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) {
+        if draws.chance(Site::DiskFails, &Named(&group[0].1), self.options.fails) {
             ledger.note("store: failed");
             let failed = |(id, _)| (id, StoreResult::FailedClean("no space is left".into()));
             done.answers.extend(group.into_iter().map(failed));
             return;
         }
-        if self.faults && self.rng.chance(self.options.unknown) {
+        if draws.chance(Site::DiskUnknown, &Named(&group[0].1), self.options.unknown) {
             ledger.note("store: unknown outcome");
-            let kept = self.rng.between(0, group.len() as u64) as usize;
+            let kept = draws.number("writes", 0, group.len() as u64) as usize;
             for (_, op) in &group[..kept] {
                 self.platter.apply(op, done);
             }
             if let Some((_, op @ StoreOp::Append { .. })) = group.get(kept)
-                && self.rng.chance(300_000)
+                && draws.also("oneMoreLater", 300_000)
             {
-                self.late.push((now + self.rng.between(1, 3_000), op.clone()));
+                self.late.push((now + draws.number("laterMs", 1, 3_000), op.clone()));
             }
             let unknown = |(id, _)| (id, StoreResult::Unknown("the connection was lost".into()));
             done.answers.extend(group.into_iter().map(unknown));

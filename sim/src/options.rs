@@ -1,5 +1,6 @@
 //! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
 
+use serde::{Deserialize, Serialize};
 use swan_core::rng::Rng;
 
 /// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
@@ -11,6 +12,11 @@ pub const MACHINE: Abilities = Abilities {
     maintenance: true,
     brake: true,
 };
+
+/// Most agents, and most clients, of a world.
+const SIZE_MAX: u64 = 1_000;
+/// Longest time that makes sense in a world, ms: some thirty years.
+const TIME_MAX: u64 = 1 << 40;
 
 /// What machines may be able to do; each is one feature of the profile, switched on by whoever adds it to the machines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +36,8 @@ pub struct Abilities {
 }
 
 /// Everything that a run depends on, beside its seed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Options {
     /// Milliseconds under faults.
     pub safety_ms: u64,
@@ -55,7 +62,8 @@ pub struct Options {
 }
 
 /// What API clients do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ClientOptions {
     /// How many there are.
     pub count: u32,
@@ -80,7 +88,8 @@ pub struct ClientOptions {
 }
 
 /// Weights of what clients ask for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[allow(missing_docs)]
 pub struct Verbs {
     pub create: u64,
@@ -99,7 +108,8 @@ pub struct Verbs {
 }
 
 /// How the disk behaves.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoreOptions {
     /// Milliseconds that an operation takes, from and to.
     pub latency_ms: (u64, u64),
@@ -116,7 +126,8 @@ pub struct StoreOptions {
 }
 
 /// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkOptions {
     /// Milliseconds that a message takes, from and to.
     pub latency_ms: (u64, u64),
@@ -139,7 +150,8 @@ pub struct NetworkOptions {
 }
 
 /// How tasks behave. Shares are ppm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskOptions {
     /// Milliseconds until a task runs (T1), from and to.
     pub start_ms: (u64, u64),
@@ -156,7 +168,8 @@ pub struct TaskOptions {
 }
 
 /// What happens to agents. Intervals are means in ms; 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgentOptions {
     /// Crashes (A1).
     pub crash_every: u64,
@@ -179,7 +192,8 @@ pub struct AgentOptions {
 }
 
 /// What happens to the manager's process. 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProcessOptions {
     /// Mean number of effects between two crashes, each before a certain effect.
     pub crash_effects: u64,
@@ -249,6 +263,37 @@ impl Options {
             },
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
         }
+    }
+
+    /// Whether a world can be made of them; an error says what cannot be.
+    pub fn check(&self) -> Result<(), String> {
+        let Self { store, network, tasks, clients, process, .. } = self;
+        for (name, (low, high)) in [
+            ("store.latencyMs", store.latency_ms),
+            ("network.latencyMs", network.latency_ms),
+            ("tasks.startMs", tasks.start_ms),
+        ] {
+            if low > high {
+                return Err(format!("{name}: from {low} to {high}; the first may not be greater"));
+            }
+        }
+        for (name, value, least, most) in [
+            ("agents", u64::from(self.agents), 1, SIZE_MAX),
+            ("clients.count", u64::from(clients.count), 0, SIZE_MAX),
+            ("store.snapshotEntries", store.snapshot_entries, 1, TIME_MAX),
+            ("safetyMs", self.safety_ms, 0, TIME_MAX),
+            ("settleMs", self.settle_ms, 0, TIME_MAX),
+            ("store.latencyMs", store.latency_ms.1, 0, TIME_MAX),
+            ("network.latencyMs", network.latency_ms.1, 0, TIME_MAX),
+            ("tasks.startMs", tasks.start_ms.1, 0, TIME_MAX),
+            ("process.downMs", process.down_ms, 0, TIME_MAX),
+            ("agentFaults.awayMs", self.agent_faults.away_ms, 0, TIME_MAX),
+        ] {
+            if !(least..=most).contains(&value) {
+                return Err(format!("{name}: {value} is not between {least} and {most}"));
+            }
+        }
+        Ok(())
     }
 
     /// What the seed draws: each kind of fault is off in half of the runs, else of any intensity.

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use swan_core::mesos::{Attribute, AttributeValue, Offer};
 
 /// What is known of an agent that rules may look at.
@@ -14,7 +15,8 @@ pub struct Place {
 }
 
 /// What a rule looks at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Field {
     /// The agent's host name.
     Hostname,
@@ -25,7 +27,8 @@ pub enum Field {
 }
 
 /// One rule.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Rule {
     /// Each task of the app has another value.
     Unique(Field),

@@ -3,12 +3,16 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use serde::{Deserialize, Serialize};
+
 use crate::ledger::Ledger;
 use crate::options::Options;
+use crate::trace::{Event, Trace};
 use crate::world::World;
 
 /// What kind of failure, which decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Kind {
     /// A machine panicked.
     Crash,
@@ -30,7 +34,8 @@ impl Kind {
 }
 
 /// Why a run failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Failure {
     /// What kind.
     pub kind: Kind,
@@ -50,6 +55,21 @@ impl fmt::Display for Failure {
     }
 }
 
+impl Failure {
+    /// Whether another failure is the same, as far as one can tell: broken is the same invariant, or words of the panic
+    /// differ in numbers only.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.kind == other.kind && self.gist() == other.gist()
+    }
+
+    fn gist(&self) -> String {
+        match self.kind {
+            Kind::Crash => self.what.chars().filter(|c| !c.is_ascii_digit()).collect(),
+            Kind::Liveness | Kind::Correctness => self.what.split(':').next().unwrap_or_default().to_owned(),
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Debug)]
 pub struct Outcome {
@@ -58,7 +78,9 @@ pub struct Outcome {
     /// The digest of all its effects.
     pub digest: u64,
     /// The digest after each step, if asked for.
-    pub trace: Vec<u64>,
+    pub digests: Vec<u64>,
+    /// What happened by chance and was asked by clients, if asked for.
+    pub events: Vec<Event>,
     /// The newest inputs and effects in words, if asked for.
     pub log: Vec<String>,
     /// The first thing that went wrong.
@@ -71,37 +93,52 @@ pub enum Keep {
     #[default]
     Nothing,
     /// The digest after each step.
-    Trace,
-    /// The newest inputs and effects in words.
+    Digests,
+    /// What makes a trace.
+    Events,
+    /// That, and the newest inputs and effects in words.
     Log,
 }
 
 /// Runs one seed.
 pub fn run(seed: u64, options: &Options, keep: Keep) -> Outcome {
-    let mut world = World::new(seed, options.clone());
+    run_world(seed, options, None, keep)
+}
+
+/// Runs a trace again: just what it tells happens by chance.
+pub fn replay(trace: &Trace, keep: Keep) -> Outcome {
+    run_world(trace.seed, &trace.options, Some(&trace.events), keep)
+}
+
+fn run_world(seed: u64, options: &Options, script: Option<&[Event]>, keep: Keep) -> Outcome {
+    let record = matches!(keep, Keep::Events | Keep::Log);
+    let mut world = World::scripted(seed, options.clone(), script, record);
     match keep {
-        Keep::Nothing => {}
-        Keep::Trace => world.keep_trace(),
+        Keep::Nothing | Keep::Events => {}
+        Keep::Digests => world.keep_digests(),
         Keep::Log => world.keep_log(),
     }
     let result = catch_unwind(AssertUnwindSafe(|| world.run()));
-    let (at, effects) = (world.now(), world.ledger().effects);
-    let failure = match result {
-        Err(panic) => Some(Failure { kind: Kind::Crash, what: words(panic.as_ref()), at, effects }),
-        Ok(pending) => world
-            .violation()
-            .map(|it| Failure {
-                kind: Kind::Correctness,
-                what: format!("{}: {}", it.number, it.what),
-                at: it.at,
-                effects: it.effects,
-            })
-            .or_else(|| {
-                pending.map(|why| Failure { kind: Kind::Liveness, what: format!("L1: {why}"), at, effects })
-            }),
-    };
+    let failure = failure_of(&world, result);
     let log = world.log().map(str::to_owned).collect();
-    Outcome { ledger: world.ledger(), digest: world.digest(), trace: world.take_trace(), log, failure }
+    let (ledger, digest) = (world.ledger(), world.digest());
+    Outcome { ledger, digest, digests: world.take_digests(), events: world.take_events(), log, failure }
+}
+
+fn failure_of(world: &World, result: std::thread::Result<Option<String>>) -> Option<Failure> {
+    let (at, effects) = (world.now(), world.ledger().effects);
+    let pending = match result {
+        Err(panic) => {
+            return Some(Failure { kind: Kind::Crash, what: words(panic.as_ref()), at, effects });
+        }
+        Ok(pending) => pending,
+    };
+    let broken = world.violation().map(|it| {
+        let what = format!("{}: {}", it.number, it.what);
+        Failure { kind: Kind::Correctness, what, at: it.at, effects: it.effects }
+    });
+    let late = |why| Failure { kind: Kind::Liveness, what: format!("L1: {why}"), at, effects };
+    broken.or_else(|| pending.map(late))
 }
 
 /// What a panic said.

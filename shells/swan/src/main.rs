@@ -12,6 +12,7 @@ mod mutants;
 mod replay;
 mod service;
 mod sim;
+mod traces;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
@@ -60,7 +61,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,
         Command::Replay(arguments) => return replay::run(&arguments),
-        Command::Sim(arguments) => return Ok(sim::run(arguments)),
+        Command::Sim(arguments) => return sim::run(arguments),
         Command::Completions { shell } => cli::completions(shell)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -9,12 +9,15 @@ use clap::{Args, Subcommand};
 use swan_sim::ledger::Ledger;
 use swan_sim::marks::missing;
 use swan_sim::options::Options;
-use swan_sim::run::{Failure, Keep, Kind, run as run_seed};
+use swan_sim::run::{Keep, Kind, run as run_seed};
+
+use crate::failure::Failure;
+use crate::traces::{self, ShrinkArgs};
 
 /// Lines of what led to a failure.
-const CONTEXT_LINES: usize = 40;
+pub(crate) const CONTEXT_LINES: usize = 40;
 /// Between two refreshes of the progress line.
-const REFRESH: Duration = Duration::from_millis(100);
+pub(crate) const REFRESH: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
@@ -27,8 +30,12 @@ enum What {
     /// Run seeds until one fails: each a cluster of its own, under faults of its own.
     ///
     /// Exit codes: 0 all is well, 127 a machine panicked, 128 not everything became as wanted, 129 an invariant was
-    /// broken.
+    /// broken. A seed that fails leaves a trace of all that happened by chance, which can be run again and made small.
     Run(RunArgs),
+    /// Leave out of a failing run what it fails without: apps, agents, faults, requests, time.
+    ///
+    /// What is left fails in the same way; it is told, and written beside TRACE with '.shrunk' added to the name.
+    Shrink(ShrinkArgs),
     /// Prove that a seed decides everything: the same effects twice, in another process, and by another build.
     Meta(MetaArgs),
     /// Show which seeded bugs are found, and by how many seeds.
@@ -56,6 +63,12 @@ struct RunArgs {
     /// Print what happened last in each run that is made.
     #[arg(long)]
     log: bool,
+    /// Run the trace of an earlier run again instead of seeds: just what it tells happens by chance.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "minutes", "keep_going", "trace_dir"])]
+    trace: Option<PathBuf>,
+    /// Where traces of seeds that fail are written, as swan-sim-SEED.trace.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    trace_dir: PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -84,14 +97,16 @@ pub(crate) fn seeds(text: &str) -> Result<(u64, u64), String> {
 }
 
 /// Does what was asked.
-pub(crate) fn run(args: SimArgs) -> ExitCode {
-    match args.what {
+pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
+    Ok(match args.what {
+        What::Run(RunArgs { trace: Some(trace), log, .. }) => return traces::run_again(&trace, log),
         What::Run(args) => run_seeds(&args),
+        What::Shrink(args) => return traces::make_small(&args),
         What::Meta(args) if args.emit => emit(&args),
         What::Meta(args) => meta(&args),
         #[cfg(feature = "mutants")]
         What::Mutants(args) => crate::mutants::run_all(&args),
-    }
+    })
 }
 
 fn run_seeds(args: &RunArgs) -> ExitCode {
@@ -107,7 +122,7 @@ fn run_seeds(args: &RunArgs) -> ExitCode {
             failures += 1;
             worst.get_or_insert(failure.kind);
             clear_line();
-            tell(seed, args.minutes, &failure);
+            traces::tell(seed, args.minutes, &failure, &args.trace_dir);
             if !args.keep_going {
                 break;
             }
@@ -135,41 +150,26 @@ fn run_seeds(args: &RunArgs) -> ExitCode {
 }
 
 fn progress(done: u64, all: u64, total: &Ledger, failures: u64, began: Instant) {
+    let (seconds, minutes) = (began.elapsed().as_secs(), total.virtual_ms / 60_000);
+    show_line(&format!(
+        "{done}/{all} seeds, {minutes} virtual minutes, {} steps, {failures} failures, {seconds} s",
+        total.steps
+    ));
+}
+
+/// Shows a line of progress instead of the one before, to people only.
+pub(crate) fn show_line(line: &str) {
     let mut err = std::io::stderr();
     if err.is_terminal() {
-        let seconds = began.elapsed().as_secs();
-        let minutes = total.virtual_ms / 60_000;
         // A progress line that cannot be written is no reason to stop.
-        let _ = write!(
-            err,
-            "\r\x1b[K{done}/{all} seeds, {minutes} virtual minutes, {} steps, {failures} failures, {seconds} s",
-            total.steps
-        );
+        let _ = write!(err, "\r\x1b[K{line}");
     }
 }
 
-fn clear_line() {
+pub(crate) fn clear_line() {
     if std::io::stderr().is_terminal() {
         eprint!("\r\x1b[K");
     }
-}
-
-/// Tells of a failure: what, after what, and how to see it again.
-fn tell(seed: u64, minutes: Option<u64>, failure: &Failure) {
-    let options = Options::swarm(seed, minutes);
-    // The same seed does the same again: this time with a log.
-    let again = run_seed(seed, &options, Keep::Log);
-    let lines = again.log.len().saturating_sub(CONTEXT_LINES);
-    println!("what happened last (time in s, effects so far, < told, > does, ! fault):");
-    again.log[lines..].iter().for_each(|line| println!("{line}"));
-    println!("options: {options:#?}");
-    if again.failure.as_ref() != Some(failure) {
-        println!("NOT DETERMINISTIC: a second run of this seed ended otherwise: {:?}", again.failure);
-    }
-    println!("commit:  {}", option_env!("SWAN_COMMIT").unwrap_or("unknown"));
-    println!("FAILED:  seed {seed}: {failure}");
-    let minutes = minutes.map_or_else(String::new, |minutes| format!(" --minutes {minutes}"));
-    println!("again:   swan sim run --seed {seed}{minutes}");
 }
 
 /// The running digest after each step, one line each, for all seeds.
@@ -186,9 +186,9 @@ fn emit(args: &MetaArgs) -> ExitCode {
 }
 
 fn trace(seed: u64, minutes: Option<u64>) -> Vec<String> {
-    let outcome = run_seed(seed, &Options::swarm(seed, minutes), Keep::Trace);
+    let outcome = run_seed(seed, &Options::swarm(seed, minutes), Keep::Digests);
     let end = format!("{seed} ended {:016x} {:?}", outcome.digest, outcome.failure);
-    let steps = outcome.trace.iter().enumerate();
+    let steps = outcome.digests.iter().enumerate();
     steps.map(|(step, digest)| format!("{seed} {step} {digest:016x}")).chain([end]).collect()
 }
 

@@ -13,6 +13,8 @@ const SILENCE_MS: u64 = 5 * 15_000 + 5_000;
 pub struct DeadConnections {
     /// The connection on which the manager relies, and when it said something last.
     current: Option<(ConnId, u64)>,
+    /// When the process took its last step; one that is gone gives nothing up.
+    stepped: u64,
 }
 
 impl Checker for DeadConnections {
@@ -39,7 +41,8 @@ impl Checker for DeadConnections {
                     *heard = at.now;
                 }
             }
-            Seen::Truth(_) => return self.judge(at.now),
+            Seen::Stepped(_) => self.stepped = at.now,
+            Seen::Truth(_) => return self.judge(),
             _ => {}
         }
         Ok(())
@@ -47,10 +50,11 @@ impl Checker for DeadConnections {
 }
 
 impl DeadConnections {
-    fn judge(&self, now: u64) -> Result<(), String> {
+    fn judge(&self) -> Result<(), String> {
         match self.current {
-            Some((conn, heard)) if now > heard + SILENCE_MS => {
-                Err(format!("{conn:?} has been silent for {} ms, and is not given up", now - heard))
+            Some((conn, heard)) if self.stepped > heard + SILENCE_MS => {
+                let silence = self.stepped - heard;
+                Err(format!("{conn:?} has been silent for {silence} ms, and is not given up"))
             }
             _ => Ok(()),
         }

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use swan_core::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Resource, Unavailability};
-use swan_core::rng::Rng;
 
-use super::faults::Fault;
+use super::faults::Sequel;
 use super::{Happening, WALL_START, World};
+use crate::draws::{Draws, Site};
 use crate::mesos::{AgentSpec, ClusterInput, OperatorCall, RequestNo};
 use crate::rules::Place;
 
@@ -30,7 +30,6 @@ pub(super) enum Standing {
 /// All agents ever.
 #[derive(Clone, Debug)]
 pub(super) struct Agents {
-    rng: Rng,
     all: Vec<(AgentId, Standing)>,
     places: BTreeMap<AgentId, Place>,
     /// What the one that joins next is like.
@@ -39,8 +38,8 @@ pub(super) struct Agents {
 }
 
 impl Agents {
-    pub(super) const fn new(rng: Rng) -> Self {
-        Self { rng, all: Vec::new(), places: BTreeMap::new(), joining: None, named: 0 }
+    pub(super) const fn new() -> Self {
+        Self { all: Vec::new(), places: BTreeMap::new(), joining: None, named: 0 }
     }
 
     /// The cluster has given a new agent its id.
@@ -60,19 +59,18 @@ impl Agents {
     }
 
     /// One of those that are up, unless it is the last.
-    fn pick(&mut self) -> Option<usize> {
-        let up = self.up();
-        if up.len() < 2 { None } else { Some(up[self.rng.below(up.len() as u64) as usize]) }
+    fn pick(&self, draws: &mut Draws) -> Option<usize> {
+        if self.up().len() < 2 { None } else { self.any(draws) }
+    }
+
+    fn any(&self, draws: &mut Draws) -> Option<usize> {
+        let up: Vec<u64> = self.up().into_iter().map(|at| at as u64).collect();
+        draws.one_of("agent", &up).map(|at| at as usize)
     }
 
     /// One of all those that are up.
-    pub(super) fn any(&mut self) -> Option<AgentId> {
-        let up = self.up();
-        if up.is_empty() {
-            None
-        } else {
-            Some(self.all[up[self.rng.below(up.len() as u64) as usize]].0.clone())
-        }
+    pub(super) fn any_id(&self, draws: &mut Draws) -> Option<AgentId> {
+        self.any(draws).map(|at| self.all[at].0.clone())
     }
 }
 
@@ -115,7 +113,7 @@ impl World {
 
     /// The cluster has given a new agent its id.
     pub(super) fn agent_joined(&mut self, agent: AgentId) {
-        if self.faults && self.agents.rng.chance(self.options.agent_faults.black_holes) {
+        if self.draws.chance(Site::BlackHole, &agent, self.options.agent_faults.black_holes) {
             self.ledger.note("agent: black hole (A6)");
             self.executors.black_hole(agent.clone());
         }
@@ -123,50 +121,50 @@ impl World {
     }
 
     fn absence(&mut self) -> u64 {
-        self.agents.rng.between(500, self.options.agent_faults.away_ms.max(500))
+        self.draws.number("awayMs", 500, self.options.agent_faults.away_ms.max(500))
     }
 
     /// An agent's process dies; it comes back, or its host is gone and another joins.
     pub(super) fn crash_agent(&mut self) {
-        let Some(at) = self.agents.pick() else { return };
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
         let agent = self.agents.all[at].0.clone();
         let away = self.absence();
-        let forever = self.agents.rng.chance(self.options.agent_faults.forever);
+        let forever = self.draws.also("forEver", self.options.agent_faults.forever);
         self.disturbed(if forever { "agent: gone for ever (A1)" } else { "agent: crash (A1)" });
         self.agents.all[at].1 = if forever { Standing::Gone } else { Standing::Crashed };
         self.cluster_step(ClusterInput::AgentCrash { agent });
-        let next = if forever { Fault::AgentJoins } else { Fault::AgentBack(at) };
-        self.queue.push(self.now + away, Happening::Fault(next));
+        let next = if forever { Sequel::AgentJoins } else { Sequel::AgentBack(at) };
+        self.queue.push(self.now + away, Happening::Sequel(next));
     }
 
     /// An agent and the master cannot talk for a while.
     pub(super) fn partition_agent(&mut self) {
-        let Some(at) = self.agents.pick() else { return };
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
         let agent = self.agents.all[at].0.clone();
         let away = self.absence();
         self.disturbed("agent: partition (A4)");
         self.agents.all[at].1 = Standing::Partitioned;
         self.cluster_step(ClusterInput::Partition { agent });
-        self.queue.push(self.now + away, Happening::Fault(Fault::AgentBack(at)));
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
     }
 
     /// An agent leaves in order, and another joins later.
     pub(super) fn stop_agent(&mut self) {
-        let Some(at) = self.agents.pick() else { return };
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
         let agent = self.agents.all[at].0.clone();
+        let away = self.absence();
         self.disturbed("agent: stop");
         self.agents.all[at].1 = Standing::Gone;
         self.cluster_step(ClusterInput::AgentStop { agent });
-        let away = self.absence();
-        self.queue.push(self.now + away, Happening::Fault(Fault::AgentJoins));
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentJoins));
     }
 
     /// Many agents are lost at the same time, by a switch or by a power supply, and come back at the same time.
     pub(super) fn lose_many(&mut self) {
         let up = self.agents.up();
-        let part = self.agents.rng.between(20, 60) as usize;
+        let part = self.draws.number("percent", 20, 60) as usize;
         let most = up.len().saturating_sub(1).min((up.len() * part).div_ceil(100));
-        let (by_switch, away) = (self.agents.rng.chance(500_000), self.absence());
+        let (by_switch, away) = (self.draws.also("partitioned", 500_000), self.absence());
         self.disturbed("agents: many lost at once (A5)");
         for at in up.into_iter().take(most) {
             let agent = self.agents.all[at].0.clone();
@@ -177,19 +175,19 @@ impl World {
             };
             self.agents.all[at].1 = standing;
             self.cluster_step(input);
-            self.queue.push(self.now + away, Happening::Fault(Fault::AgentBack(at)));
+            self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
         }
     }
 
     /// An agent goes and comes back, again and again.
     pub(super) fn flap_agent(&mut self) {
-        let Some(at) = self.agents.pick() else { return };
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
         self.disturbed("agent: flaps (A9)");
-        let period = self.agents.rng.between(10_000, 120_000);
+        let period = self.draws.number("periodMs", 10_000, 120_000);
         for flap in 0..FLAPS {
             let begins = self.now + 1 + 2 * flap * period;
-            self.queue.push(begins, Happening::Fault(Fault::AgentGoes(at)));
-            self.queue.push(begins + period, Happening::Fault(Fault::AgentBack(at)));
+            self.queue.push(begins, Happening::Sequel(Sequel::AgentGoes(at)));
+            self.queue.push(begins + period, Happening::Sequel(Sequel::AgentBack(at)));
         }
     }
 
@@ -205,24 +203,24 @@ impl World {
 
     /// An operator plans an outage of an agent, and may really begin it.
     pub(super) fn plan_outage(&mut self) {
-        let Some(at) = self.agents.pick() else { return };
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
         let agent = self.agents.all[at].0.clone();
         self.disturbed("operator: plans an outage (M16)");
-        let (wait, lasts) =
-            (self.agents.rng.between(1_000, 300_000), self.agents.rng.between(10_000, 600_000));
+        let wait = self.draws.number("waitMs", 1_000, 300_000);
+        let lasts = self.draws.number("lastsMs", 10_000, 600_000);
+        let (begins, away) = (self.draws.also("begins", 500_000), self.absence());
         let start = WALL_START + self.now + wait;
         let window = Unavailability {
             start_ns: i64::try_from(start * 1_000_000).unwrap_or(i64::MAX),
             duration_ns: Some(i64::try_from(lasts * 1_000_000).unwrap_or(i64::MAX)),
         };
         self.operate(OperatorCall::PlanOutage { agent, window: Some(window) });
-        let begins = self.agents.rng.chance(500_000);
-        let next = if begins { Fault::OutageBegins(at) } else { Fault::OutageLifted(at) };
-        self.queue.push(self.now + wait + if begins { 0 } else { lasts }, Happening::Fault(next));
+        let next = if begins { Sequel::OutageBegins(at, away) } else { Sequel::OutageLifted(at) };
+        self.queue.push(self.now + wait + if begins { 0 } else { lasts }, Happening::Sequel(next));
     }
 
     /// The planned outage begins; the machine comes back as another agent.
-    pub(super) fn begin_outage(&mut self, at: usize) {
+    pub(super) fn begin_outage(&mut self, at: usize, away: u64) {
         let (agent, standing) = self.agents.all[at].clone();
         if standing != Standing::Up || self.agents.up().len() < 2 {
             return self.lift_outage(at);
@@ -230,8 +228,7 @@ impl World {
         self.disturbed("operator: begins an outage (M16)");
         self.agents.all[at].1 = Standing::Gone;
         self.operate(OperatorCall::BeginOutage { agent });
-        let away = self.absence();
-        self.queue.push(self.now + away, Happening::Fault(Fault::AgentJoins));
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentJoins));
     }
 
     /// The planned outage does not take place.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use swan_core::id::DottedId;
 use swan_core::mesos::TaskId;
 use swan_core::scheduler::View;
@@ -14,7 +15,8 @@ use crate::definition::{Definition, OnExhausted, OnFailure, Trouble};
 const EXACT_MAX: usize = 24;
 
 /// One thing to ask for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Ask {
     /// A new app.
     Create { app: String, definition: Definition },
@@ -31,7 +33,8 @@ pub enum Ask {
 }
 
 /// What an app is to become.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Change {
     /// Another definition.
     Update(Definition),
@@ -56,7 +59,7 @@ impl Ask {
     }
 
     /// The app that it is about; empty if about none.
-    pub(super) fn app(&self) -> &str {
+    pub(crate) fn app(&self) -> &str {
         match self {
             Self::OverrideBrake => "",
             Self::Create { app, .. }
@@ -68,7 +71,7 @@ impl Ask {
     }
 
     /// The definition that it brings, if it does.
-    pub(super) const fn definition(&self) -> Option<&Definition> {
+    pub(crate) const fn definition(&self) -> Option<&Definition> {
         match self {
             Self::Create { definition, .. } | Self::Change { change: Change::Update(definition), .. } => {
                 Some(definition)

@@ -14,7 +14,9 @@ use super::asks::{Ask, merge};
 use super::invent::Inventor;
 use super::{Happening, World};
 use crate::checkers::convergence::{Book, Wanted, Wishes};
+use crate::draws::Site;
 use crate::options::{AgentOptions, ClientOptions};
+use crate::trace::Asked;
 
 /// How long a client waits for an answer, ms.
 const PATIENCE_MS: u64 = 60_000;
@@ -116,11 +118,6 @@ impl Clients {
     /// How many ask by themselves.
     pub(super) const fn count(&self) -> usize {
         self.options.count as usize
-    }
-
-    /// How long a client thinks.
-    pub(super) fn pause(&mut self) -> u64 {
-        self.rng.between(1, self.options.think_ms)
     }
 
     /// Nobody asks for anything any more.
@@ -265,16 +262,9 @@ impl World {
             self.give_up(client, scripted);
         }
         if self.clients.clients[client].trying.is_none() {
-            let ask = if scripted {
-                match self.clients.clients[client].scripted.pop_front() {
-                    Some(ask) => ask,
-                    None => return,
-                }
-            } else {
-                let Clients { inventor, rng, .. } = &mut self.clients;
-                inventor.invent(rng)
-            };
-            self.prepare(client, ask, scripted);
+            let asked = if scripted { self.follow_script(client) } else { self.think_of(client) };
+            let Some(asked) = asked else { return };
+            self.prepare(client, asked, scripted);
         }
         if !self.submit(client) {
             self.call_client(client, RETRY_MS);
@@ -283,7 +273,7 @@ impl World {
 
     /// No answer came: ask again under the same key, or leave it.
     fn give_up(&mut self, client: usize, scripted: bool) {
-        let again = scripted || self.clients.rng.chance(700_000);
+        let again = scripted || !self.draws.chance(Site::ClientLeaves, &client, 300_000);
         let client = &mut self.clients.clients[client];
         client.waits = None;
         let keyed = client.trying.as_ref().is_some_and(|it| it.request.idempotency.is_some());
@@ -296,13 +286,49 @@ impl World {
         }
     }
 
-    /// Turns an ask into a request; one that makes no sense now is dropped.
-    fn prepare(&mut self, client: usize, ask: Ask, scripted: bool) {
+    fn follow_script(&mut self, client: usize) -> Option<Asked> {
+        let ask = self.clients.clients[client].scripted.pop_front()?;
+        Some(Asked { at: self.now, client: client as u32, ask, matched: false, keyed: true })
+    }
+
+    /// What a client asks now: what a trace tells, if there is one.
+    fn think_of(&mut self, client: usize) -> Option<Asked> {
+        let (at, number) = (self.now, client as u32);
+        let asked = if self.draws.is_scripted() {
+            let Some(asked) = self.draws.next_ask(number) else {
+                self.let_client_think(client);
+                return None;
+            };
+            Asked { at, ..asked }
+        } else {
+            let Clients { inventor, rng, options, .. } = &mut self.clients;
+            let ask = inventor.invent(rng);
+            let (matched, keyed) = (rng.chance(options.matched), rng.chance(options.keyed));
+            Asked { at, client: number, ask, matched, keyed }
+        };
+        self.draws.note_ask(|| asked.clone());
+        Some(asked)
+    }
+
+    /// A client that has nothing to do asks for something later.
+    pub(super) fn let_client_think(&mut self, client: usize) {
+        let wait = if self.draws.is_scripted() {
+            self.draws.next_ask_at(client as u32).map(|at| at - self.now)
+        } else {
+            Some(self.clients.rng.between(1, self.clients.options.think_ms))
+        };
+        match wait {
+            Some(wait) => self.call_client(client, wait),
+            None => self.clients.clients[client].due = u64::MAX,
+        }
+    }
+
+    /// Turns an ask into a request.
+    fn prepare(&mut self, client: usize, asked: Asked, scripted: bool) {
+        let Asked { ask, matched, keyed, .. } = asked;
         let app = DottedId::from_text(ask.app());
         let revision = self.view().and_then(|view| view.app(&app)).map(|app| app.revision);
-        let matched = self.clients.rng.chance(self.clients.options.matched);
         let call = ask.call(self.view(), revision.filter(|_| matched));
-        let keyed = scripted || self.clients.rng.chance(self.clients.options.keyed);
         let it = &mut self.clients.clients[client];
         it.keys += 1;
         let key = IdempotencyKey { key: format!("k{}", it.keys), fingerprint: it.keys };
@@ -347,8 +373,11 @@ impl World {
         if !(scripted && busy) {
             it.trying = None;
         }
-        let pause = if scripted { RETRY_MS } else { self.clients.pause() };
-        self.call_client(client, pause);
+        if scripted {
+            self.call_client(client, RETRY_MS);
+        } else {
+            self.let_client_think(client);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use swan_core::rng::Rng;
 
 use crate::checkers::convergence::Running;
 use crate::definition::Trouble;
+use crate::draws::{Draws, Site, SlotOf};
 use crate::ledger::Ledger;
 use crate::mesos::{Cluster, TaskReport};
 use crate::options::TaskOptions;
@@ -103,25 +104,24 @@ impl Executors {
         }
     }
 
-    fn chance(&mut self, ppm: u32) -> bool {
-        self.faults && self.rng.chance(ppm)
-    }
-
     /// A new container, and what will happen to it.
     pub(super) fn launch(
         &mut self,
         agent: &AgentId,
         framework: FrameworkId,
         info: &TaskInfo,
+        draws: &mut Draws,
         ledger: &mut Ledger,
     ) -> Vec<(u64, Turn)> {
         let docker = info.container.as_ref().and_then(|container| container.docker.as_ref());
         let image = docker.map_or_else(String::new, |docker| docker.image.clone());
         let trouble = Trouble::of_image(&image);
-        let health = if trouble == Some(Trouble::Sick) || self.chance(self.options.never_healthy) {
+        let slot = SlotOf(&info.task_id);
+        let sick = trouble == Some(Trouble::Sick);
+        let health = if sick || draws.chance(Site::NeverHealthy, &slot, self.options.never_healthy) {
             Health::Never
-        } else if self.chance(self.options.flaps) {
-            Health::Flaps(self.rng.between(1, 6))
+        } else if draws.chance(Site::HealthFlaps, &slot, self.options.flaps) {
+            Health::Flaps(draws.number("probes", 1, 6))
         } else {
             Health::Good
         };
@@ -138,7 +138,7 @@ impl Executors {
             health,
             check,
             probes: 0,
-            stubborn: self.chance(self.options.stubborn),
+            stubborn: draws.chance(Site::Stubborn, &slot, self.options.stubborn),
             started: false,
             over: false,
         };
@@ -153,15 +153,15 @@ impl Executors {
             let ends = if self.rng.chance(500_000) { Turn::Fails } else { Turn::Exits(1) };
             return vec![(1, Turn::Starting), (2, ends)];
         }
-        if self.chance(self.options.launch_fails) {
+        if draws.chance(Site::LaunchFails, &slot, self.options.launch_fails) {
             ledger.note("task: launch failed (T1)");
             return vec![(starts, Turn::Fails)];
         }
         let mut turns = vec![(starts / 2, Turn::Starting), (starts, Turn::Started)];
-        if self.chance(self.options.exits) {
+        if draws.chance(Site::TaskExits, &slot, self.options.exits) {
             ledger.note("task: will exit (T2)");
-            let status = [0, 1, 137][self.rng.below(3) as usize];
-            let stays = if self.rng.chance(300_000) { 0 } else { self.rng.between(1, 180_000) };
+            let status = draws.one_of("status", &[0, 1, 137]).unwrap_or(1) as i32;
+            let stays = if draws.also("atOnce", 300_000) { 0 } else { draws.number("afterMs", 1, 180_000) };
             turns.push((starts + stays, Turn::Exits(status)));
         }
         turns

@@ -97,7 +97,7 @@ impl Inventor {
         let policy = rng.chance(self.options.policies).then(|| self.policy(rng));
         let rules = if rng.chance(self.options.rules) { some_rules(rng) } else { Vec::new() };
         let strategies = ["spread", "binpack", "random", "weighted"];
-        let strategy = (MACHINE.strategies && rng.chance(300_000)).then(|| any(rng, &strategies));
+        let strategy = (MACHINE.strategies && rng.chance(300_000)).then(|| any(rng, &strategies).to_owned());
         Definition {
             image: image(self.images, trouble),
             instances,

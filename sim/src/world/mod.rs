@@ -32,7 +32,7 @@ use self::agents::Agents;
 pub use self::asks::{Ask, Change};
 use self::clients::Clients;
 use self::executors::{Executors, Turn};
-use self::faults::Fault;
+use self::faults::Sequel;
 use self::network::{Network, ToMaster};
 pub use self::process::CRASH_BEFORE_EFFECT;
 use self::process::Process;
@@ -45,11 +45,13 @@ use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::Stored;
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
+use crate::draws::{Draws, Site};
 use crate::ledger::Ledger;
 use crate::marks::phases;
 use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
 use crate::options::{MACHINE, Options};
 use crate::queue::Queue;
+use crate::trace::Event;
 
 /// Wall time at the beginning: some day in 2026.
 const WALL_START: u64 = 1_780_000_000_000;
@@ -69,17 +71,27 @@ enum Happening {
     /// The manager's process starts.
     Start,
     /// It is elected.
-    Elected { process: u64 },
+    Elected {
+        process: u64,
+    },
     /// Something arrives at it from the network.
-    Arrive { process: u64, input: LinkInput },
+    Arrive {
+        process: u64,
+        input: LinkInput,
+    },
     /// Something arrives at the master.
     Reach(ToMaster),
     /// Something happens to a container.
-    Container { agent: AgentId, task: TaskId, turn: Turn },
+    Container {
+        agent: AgentId,
+        task: TaskId,
+        turn: Turn,
+    },
     /// A client does something.
     Client(usize),
-    /// A fault.
-    Fault(Fault),
+    /// A fault, and what follows one.
+    Fault(Site),
+    Sequel(Sequel),
     /// A look at what is really so.
     Truth,
 }
@@ -98,6 +110,7 @@ pub struct World {
     executors: Executors,
     clients: Clients,
     agents: Agents,
+    draws: Draws,
     rng: Rng,
     watch: Watch,
     /// The newest fault.
@@ -105,11 +118,9 @@ pub struct World {
     ledger: Ledger,
     digest: Digest,
     /// The digest after each step, if wanted.
-    trace: Option<Vec<u64>>,
+    digests: Option<Vec<u64>>,
     /// The newest inputs and effects in words, if wanted.
     log: Option<VecDeque<String>>,
-    /// Faults happen.
-    faults: bool,
     /// The process ends before this effect, counted from the beginning of the world.
     crash_before: Option<u64>,
     /// Wakes in a row at one instant.
@@ -119,6 +130,12 @@ pub struct World {
 impl World {
     /// A world at its beginning.
     pub fn new(seed: u64, options: Options) -> Self {
+        Self::scripted(seed, options, None, false)
+    }
+
+    /// A world at its beginning, in which just this happens by chance, and clients ask just this, if anything is told.
+    /// What does is recorded if wanted.
+    pub fn scripted(seed: u64, options: Options, script: Option<&[Event]>, record: bool) -> Self {
         let mut rng = Rng::new(seed);
         let domain = DomainInfo { region: agents::REGION.into(), zone: "z0".into() };
         let cluster_options =
@@ -133,15 +150,15 @@ impl World {
             network: Network::new(options.network.clone(), rng.fork()),
             executors: Executors::new(options.tasks.clone(), rng.fork()),
             clients: Clients::new(options.clients.clone(), &options.agent_faults, options.apps, rng.fork()),
-            agents: Agents::new(rng.fork()),
+            agents: Agents::new(),
+            draws: Draws::new(rng.fork(), script, record),
             rng: rng.fork(),
             watch: Watch::new(),
             rough: 0,
             ledger: Ledger { seeds: 1, ..Ledger::default() },
             digest: Digest::default(),
-            trace: None,
+            digests: None,
             log: None,
-            faults: true,
             crash_before: None,
             wakes: 0,
             options,
@@ -152,16 +169,15 @@ impl World {
         world.queue.push(0, Happening::Start);
         world.queue.push(TRUTH_EVERY, Happening::Truth);
         for client in 0..world.clients.count() {
-            let pause = world.clients.pause();
-            world.call_client(client, pause);
+            world.let_client_think(client);
         }
         world.schedule_faults();
         world
     }
 
     /// Keeps the digest after each step.
-    pub fn keep_trace(&mut self) {
-        self.trace = Some(Vec::new());
+    pub fn keep_digests(&mut self) {
+        self.digests = Some(Vec::new());
     }
 
     /// Keeps the newest inputs and effects in words.
@@ -189,8 +205,13 @@ impl World {
     }
 
     /// The digests after each step.
-    pub fn take_trace(&mut self) -> Vec<u64> {
-        self.trace.take().unwrap_or_default()
+    pub fn take_digests(&mut self) -> Vec<u64> {
+        self.digests.take().unwrap_or_default()
+    }
+
+    /// What happened by chance and was asked by clients, if it was to be recorded.
+    pub fn take_events(&mut self) -> Vec<Event> {
+        self.draws.recorded()
     }
 
     /// The account so far.
@@ -237,16 +258,15 @@ impl World {
     pub fn run_until(&mut self, until: u64) {
         while self.watch.violation.is_none() && self.advance(until) {}
         self.now = self.now.max(until);
+        self.draws.pass(self.now);
     }
 
     /// Ends all faults: what is broken is mended, except agents that are gone for ever, which are replaced.
     pub fn heal(&mut self) {
-        self.faults = false;
+        self.draws.end();
         self.crash_before = None;
         self.watch.calm_since = self.now;
         self.rough = self.now;
-        self.disk.faults = false;
-        self.network.heal();
         self.executors.heal();
         self.clients.retire();
         self.heal_agents();
@@ -375,6 +395,7 @@ impl World {
         }
         if next > self.now {
             self.now = next;
+            self.draws.pass(next);
             self.wakes = 0;
         }
         self.ledger.events += 1;
@@ -399,7 +420,8 @@ impl World {
             Happening::Reach(message) => self.reach(message),
             Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),
             Happening::Client(client) => self.client(client),
-            Happening::Fault(fault) => self.fault(fault),
+            Happening::Fault(site) => self.fault(site),
+            Happening::Sequel(sequel) => self.follow(sequel),
             Happening::Truth => {
                 self.watch.see(
                     self.now,
@@ -445,7 +467,8 @@ impl World {
             | ClusterOutput::Event { .. }
             | ClusterOutput::End { .. }
             | ClusterOutput::Break { .. } => {
-                for (at, happening) in self.network.deliver(self.now, output, &mut self.ledger) {
+                let to_come = self.network.deliver(self.now, output, &mut self.draws, &mut self.ledger);
+                for (at, happening) in to_come {
                     self.queue.push(at, happening);
                 }
             }
@@ -453,7 +476,7 @@ impl World {
     }
 
     fn disk_step(&mut self) {
-        let done = self.disk.step(self.now, &mut self.ledger);
+        let done = self.disk.step(self.now, &mut self.draws, &mut self.ledger);
         self.take_durable(&done);
         for (id, result) in done.answers {
             self.answered_by_disk(id, result);
@@ -498,7 +521,7 @@ impl World {
 
     /// Adds a container to those simulated.
     fn launch(&mut self, agent: AgentId, framework: FrameworkId, task: &swan_core::mesos::TaskInfo) {
-        let turns = self.executors.launch(&agent, framework, task, &mut self.ledger);
+        let turns = self.executors.launch(&agent, framework, task, &mut self.draws, &mut self.ledger);
         for (wait, turn) in turns {
             let (agent, task) = (agent.clone(), task.task_id.clone());
             self.queue.push(self.now + wait, Happening::Container { agent, task, turn });
@@ -532,8 +555,8 @@ impl World {
     fn mark_step(&mut self, effects: &Vec<ManagerEffect>) {
         self.ledger.steps += 1;
         self.digest.add(&(self.now, effects));
-        if let Some(trace) = &mut self.trace {
-            trace.push(self.digest.value());
+        if let Some(digests) = &mut self.digests {
+            digests.push(self.digest.value());
         }
     }
 
@@ -551,7 +574,7 @@ impl World {
 
     /// The connection to Mesos breaks now.
     pub fn cut_network(&mut self) {
-        for (at, happening) in self.network.cut(self.now).unwrap_or_default() {
+        for (at, happening) in self.network.cut(self.now, &mut self.draws).unwrap_or_default() {
             self.queue.push(at, happening);
         }
     }

@@ -8,6 +8,7 @@ use swan_core::rng::Rng;
 use swan_core::scheduler::effect::MesosCall;
 
 use super::Happening;
+use crate::draws::{Draws, Named, Site, SlotOf};
 use crate::ledger::Ledger;
 use crate::mesos::{ClusterInput, ClusterOutput, ConnId, RequestNo};
 use crate::options::NetworkOptions;
@@ -65,7 +66,6 @@ struct Conn {
 pub(super) struct Network {
     options: NetworkOptions,
     rng: Rng,
-    faults: bool,
     conns: BTreeMap<ConnId, Conn>,
     next_conn: u64,
     next_request: u64,
@@ -79,17 +79,11 @@ impl Network {
         Self {
             options,
             rng,
-            faults: true,
             conns: BTreeMap::new(),
             next_conn: 0,
             next_request: 0,
             requests: BTreeMap::new(),
         }
-    }
-
-    /// Everything works from now on. Half-open connections stay so: finding them out is the link's task.
-    pub(super) const fn heal(&mut self) {
-        self.faults = false;
     }
 
     /// How long a message may take.
@@ -99,10 +93,6 @@ impl Network {
 
     fn latency(&mut self) -> u64 {
         self.rng.between(self.options.latency_ms.0, self.options.latency_ms.1)
-    }
-
-    fn chance(&mut self, ppm: u32) -> bool {
-        self.faults && self.rng.chance(ppm)
     }
 
     fn arrive(&self, conn: ConnId, at: u64, input: LinkInput) -> (u64, Happening) {
@@ -135,18 +125,25 @@ impl Network {
         now: u64,
         process: u64,
         effect: LinkEffect,
+        draws: &mut Draws,
         ledger: &mut Ledger,
     ) -> ToCome {
         match effect {
             LinkEffect::Subscribe { conn, framework, suppressed_roles, .. } => {
-                self.open(now, process, conn, framework, suppressed_roles, ledger)
+                let opened = self.open(now, process, conn);
+                if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
+                    return self.refuse(now, opened, draws, ledger);
+                }
+                let at = self.arrives_there(now, opened);
+                let suppressed = suppressed_roles;
+                vec![(at, Happening::Reach(ToMaster::Subscribe { conn: opened, framework, suppressed }))]
             }
             LinkEffect::Send { conn, id, stream_id, framework, call } => {
                 let Some(conn) = self.find(process, conn) else { return Vec::new() };
                 if self.conns[&conn].dead {
                     return Vec::new();
                 }
-                let fate = self.fate(ledger);
+                let fate = self.fate(&call, draws, ledger);
                 let at = self.arrives_there(now, conn);
                 let message = ToMaster::Call { conn, id, stream_id, framework, call, fate };
                 vec![(at, Happening::Reach(message))]
@@ -161,41 +158,32 @@ impl Network {
         }
     }
 
-    fn open(
-        &mut self,
-        now: u64,
-        process: u64,
-        link: LinkConn,
-        framework: Box<FrameworkInfo>,
-        suppressed: Vec<String>,
-        ledger: &mut Ledger,
-    ) -> ToCome {
+    fn open(&mut self, now: u64, process: u64, link: LinkConn) -> ConnId {
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
         let new = Conn { process, link, dead: false, closed: false, to_process_at: now, to_master_at: now };
         self.conns.insert(conn, new);
-        if self.chance(self.options.refusals) {
-            if self.rng.chance(300_000) {
-                ledger.note("network: SUBSCRIBE swallowed");
-                self.conns.get_mut(&conn).expect("inserted just now").dead = true;
-                return Vec::new();
-            }
-            ledger.note("network: SUBSCRIBE refused");
-            let at = self.arrives_here(now, conn);
-            let response = Response { body: "No leader elected".into(), ..Response::of_status(503) };
-            return vec![self.arrive(conn, at, LinkInput::Opened { conn: link, response })];
-        }
-        let at = self.arrives_there(now, conn);
-        vec![(at, Happening::Reach(ToMaster::Subscribe { conn, framework, suppressed }))]
+        conn
     }
 
-    fn fate(&mut self, ledger: &mut Ledger) -> Fate {
-        if self.chance(self.options.lost_calls) {
+    fn refuse(&mut self, now: u64, conn: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> ToCome {
+        if draws.also("swallowed", 300_000) {
+            ledger.note("network: SUBSCRIBE swallowed");
+            self.conns.get_mut(&conn).expect("connections are kept").dead = true;
+            return Vec::new();
+        }
+        ledger.note("network: SUBSCRIBE refused");
+        let response = Response { body: "No leader elected".into(), ..Response::of_status(503) };
+        self.carry(now, conn, |conn| LinkInput::Opened { conn, response })
+    }
+
+    fn fate(&self, call: &MesosCall, draws: &mut Draws, ledger: &mut Ledger) -> Fate {
+        if draws.chance(Site::CallIgnored, &Named(call), self.options.lost_calls) {
             ledger.note("network: call ignored after 202 (M7)");
             return Fate::Ignored;
         }
-        if self.chance(self.options.lost_answers) {
-            if self.rng.chance(500_000) {
+        if draws.chance(Site::AnswerLost, &Named(call), self.options.lost_answers) {
+            if !draws.also("andTheCall", 500_000) {
                 ledger.note("network: answer lost (M8)");
                 return Fate::Unanswered;
             }
@@ -248,7 +236,13 @@ impl Network {
     }
 
     /// Carries what the master says.
-    pub(super) fn deliver(&mut self, now: u64, output: ClusterOutput, ledger: &mut Ledger) -> ToCome {
+    pub(super) fn deliver(
+        &mut self,
+        now: u64,
+        output: ClusterOutput,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> ToCome {
         match output {
             ClusterOutput::Accepted { conn, stream_id } => {
                 let response = Response { stream_id: Some(stream_id), ..Response::of_status(200) };
@@ -266,7 +260,7 @@ impl Network {
                 };
                 self.carry(now, conn, |conn| LinkInput::Answered { conn, id, answer })
             }
-            ClusterOutput::Event { conn, event } => self.event(now, conn, event, ledger),
+            ClusterOutput::Event { conn, event } => self.event(now, conn, event, draws, ledger),
             ClusterOutput::End { conn } => {
                 self.carry(now, conn, |conn| LinkInput::Closed { conn, why: "end of the stream".into() })
             }
@@ -287,17 +281,27 @@ impl Network {
         vec![self.arrive(conn, at, input(self.conns[&conn].link))]
     }
 
-    fn event(&mut self, now: u64, conn: ConnId, event: Box<Event>, ledger: &mut Ledger) -> ToCome {
+    fn event(
+        &mut self,
+        now: u64,
+        conn: ConnId,
+        event: Box<Event>,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> ToCome {
         let mut to_come = Vec::new();
-        if matches!(*event, Event::Update(_)) {
-            if self.chance(self.options.duplicates) {
+        if let Event::Update(update) = &*event {
+            let slot = SlotOf(&update.task_id);
+            if draws.chance(Site::UpdateTwice, &slot, self.options.duplicates) {
                 ledger.note("network: update twice (M9)");
                 let twice = event.clone();
                 to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event: twice }));
             }
-            if self.chance(self.options.replays) && self.conns.get(&conn).is_some_and(|conn| !conn.dead) {
+            if self.conns.get(&conn).is_some_and(|conn| !conn.dead)
+                && draws.chance(Site::UpdateReplayed, &slot, self.options.replays)
+            {
                 ledger.note("network: update replayed late (M9)");
-                let at = now + self.longest() + self.rng.between(1, 120_000);
+                let at = now + self.longest() + draws.number("laterMs", 1, 120_000);
                 let link = self.conns[&conn].link;
                 to_come.push(self.arrive(conn, at, LinkInput::Event { conn: link, event: event.clone() }));
             }
@@ -323,11 +327,12 @@ impl Network {
     }
 
     /// Breaks the newest connection; both sides see it, each in its time.
-    pub(super) fn cut(&mut self, now: u64) -> Option<ToCome> {
+    pub(super) fn cut(&mut self, now: u64, draws: &mut Draws) -> Option<ToCome> {
         let (&id, conn) = self.conns.iter().next_back().filter(|(_, conn)| !conn.closed && !conn.dead)?;
         let link = conn.link;
         let here = self.arrives_here(now, id);
-        let there = self.arrives_there(now, id) + if self.rng.chance(300_000) { 5_000 } else { 0 };
+        let there =
+            self.arrives_there(now, id) + if draws.also("masterSeesItLater", 300_000) { 5_000 } else { 0 };
         let why = "connection reset by peer".into();
         let told = self.arrive(id, here, LinkInput::Closed { conn: link, why });
         let conn = self.conns.get_mut(&id).expect("found just now");

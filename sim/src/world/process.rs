@@ -1,14 +1,17 @@
 //! Owns the manager's process: it starts, steps, carries out effects one by one, and ends between any two of them.
 
+use std::fmt;
+
 use swan_core::journal::{JournalConfig, OpId, StoreResult};
 use swan_core::lease::{ElectionEvent, Tenure};
-use swan_core::link::{LinkInput, MasterAddress};
+use swan_core::link::{LinkEffect, LinkInput, MasterAddress};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
 use swan_core::time::{Instant, Now, Timestamp};
 
 use super::{Happening, WAKES_MAX, WALL_START, World};
 use crate::checkers::{Seen, recovery};
+use crate::draws::{Named, Site};
 
 /// How the account names a process that ended between two effects.
 pub const CRASH_BEFORE_EFFECT: &str = "process: crash before an effect";
@@ -66,7 +69,7 @@ impl World {
             ..JournalConfig::default()
         };
         let mean = self.options.process.crash_effects;
-        let left = (self.faults && mean > 0).then(|| self.rng.between(0, 2 * mean));
+        let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
         let (number, base) = (self.processes, self.rng.below(1 << 40));
         self.process = Some(Process { manager: Manager::new(journal), number, base, left });
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
@@ -127,7 +130,7 @@ impl World {
             self.compare_at_rest();
         }
         for effect in effects {
-            if self.ends_now() {
+            if self.ends_before(&effect) {
                 return self.crash(CRASH_BEFORE_EFFECT);
             }
             self.ledger.effects += 1;
@@ -140,28 +143,36 @@ impl World {
         }
     }
 
-    fn ends_now(&mut self) -> bool {
+    fn ends_before(&mut self, effect: &ManagerEffect) -> bool {
         if self.crash_before == Some(self.ledger.effects + 1) {
             self.crash_before = None;
             return true;
         }
-        let faults = self.faults;
-        let Some(left) = self.process.as_mut().and_then(|process| process.left.as_mut()) else {
-            return false;
+        let what: &dyn fmt::Debug = match effect {
+            ManagerEffect::Store { op, .. } => op,
+            ManagerEffect::Link(LinkEffect::Send { call, .. }) => call,
+            ManagerEffect::Link(effect) => effect,
+            other => other,
         };
-        if *left == 0 {
-            return faults;
-        }
-        *left -= 1;
-        false
+        let left = self.process.as_mut().and_then(|process| process.left.as_mut());
+        self.draws.comes_true(Site::CrashBefore, &Named(what), |_| {
+            left.is_some_and(|left| {
+                let none = *left == 0;
+                *left = left.saturating_sub(1);
+                none
+            })
+        })
     }
 
     fn execute(&mut self, effect: ManagerEffect) {
         match effect {
-            ManagerEffect::Store { id, op } => self.disk.submit(self.now, id, op, &mut self.ledger),
+            ManagerEffect::Store { id, op } => {
+                self.disk.submit(self.now, id, op, &mut self.draws, &mut self.ledger);
+            }
             ManagerEffect::Link(effect) => {
                 let number = self.process.as_ref().map_or(0, |process| process.number);
-                let to_come = self.network.carry_out(self.now, number, effect, &mut self.ledger);
+                let to_come =
+                    self.network.carry_out(self.now, number, effect, &mut self.draws, &mut self.ledger);
                 for (at, happening) in to_come {
                     self.queue.push(at, happening);
                 }
@@ -191,7 +202,7 @@ impl World {
             return;
         }
         self.disturbed(kind);
-        let done = self.disk.crash(&mut self.ledger);
+        let done = self.disk.crash(&mut self.draws, &mut self.ledger);
         self.take_durable(&done);
         if let Err(why) = recovery::judge(self.disk.platter(), &self.watch.stored, boot(0)) {
             self.broken("S13", why);

@@ -4,6 +4,7 @@ mod canned;
 mod changes;
 mod host;
 mod replay;
+mod traces;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
