@@ -162,11 +162,12 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
         if sick {
             it.told(0, 1, TaskState::Unreachable);
         }
-        it.now += 3_000;
+        it.now += 50_000;
         it.records(0, 1, stop);
         it.kills(0, 1)
     };
     assert!(judged(100, 2, false).is_err(), "one of two that must stay");
+    assert!(judged(100, 7, false).is_err(), "also before an outage");
     assert_eq!(judged(50, 2, false), Ok(()));
     assert_eq!(judged(100, 1, false), Ok(()), "another reason than a rollout");
     assert_eq!(judged(100, 2, true), Ok(()), "it did not serve");
