@@ -14,7 +14,7 @@ use super::counted::Counted;
 use super::launch::LaunchTemplate;
 use super::rollout::Rollout;
 use super::room::Need;
-use super::slot::{SUCCESSOR, Shown, Slot, Tally, is_successor, number_of};
+use super::slot::{SUCCESSOR, Shown, Slot, Tally, Task, is_successor, number_of};
 use super::wave::Wave;
 use crate::constraint::Matcher;
 use crate::id::{AppPath, DottedId, TaskName};
@@ -186,6 +186,16 @@ impl App {
     /// One seat.
     pub(super) fn slot(&self, seat: u32) -> Option<&Slot> {
         if is_successor(seat) { self.successors.get(&number_of(seat)) } else { self.slots.get(seat as usize) }
+    }
+
+    /// The task in one seat.
+    pub(super) fn task(&self, seat: u32) -> Option<&Task> {
+        self.slot(seat)?.task.as_ref()
+    }
+
+    /// Tasks that serve in wanted places, whatever configuration they run.
+    pub(super) const fn healthy(&self) -> u32 {
+        self.counts.ready + self.counts.outdated_serving
     }
 
     fn slot_mut(&mut self, seat: u32) -> &mut Slot {

@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
-use super::agents::Agent;
+use super::agents::{Agent, AgentIdx};
 use super::apps::{App, AppIdx};
 use super::slot::{SUCCESSOR, StopReason, Task};
 use super::timers::TimerKey;
@@ -57,7 +57,7 @@ impl Scheduler {
             let Some(app) = self.apps.get_mut(app_idx).filter(|app| app.on_agent.contains_key(&idx)) else {
                 continue;
             };
-            app.mark_leaving(|task| task.agent == idx);
+            app.mark_leaving(idx);
             self.moves.apps.insert(app_idx);
             self.queue_plan(app_idx);
         }
@@ -71,7 +71,7 @@ impl Scheduler {
     pub(super) fn resume_moves(&mut self, idx: AppIdx) {
         let clock = self.clock.read(self.now.mono);
         let app = self.apps.get_mut(idx).expect("only living apps are resumed");
-        let version = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref()).map(|task| task.version);
+        let version = |seat| app.task(seat).map(|task| task.version);
         let moves = |&seat: &u32| version(seat).is_some() && version(seat) == version(seat & !SUCCESSOR);
         let moving: Vec<u32> =
             app.seats_from(SUCCESSOR).filter(moves).map(|seat| seat & !SUCCESSOR).collect();
@@ -80,7 +80,7 @@ impl Scheduler {
         }
         for number in moving {
             app.moving.insert(number);
-            let task = app.slot(number).and_then(|slot| slot.task.as_ref());
+            let task = app.task(number);
             if let Some(task) = task {
                 self.agents.get_mut(task.agent).asked = Some(clock);
             }
@@ -98,7 +98,7 @@ impl Scheduler {
             return;
         }
         let asked = |number: u32| {
-            let task = app.slot(number).and_then(|slot| slot.task.as_ref());
+            let task = app.task(number);
             task.is_some_and(|task| self.agents.get(task.agent).is_to_be_left(clock))
         };
         let numbers = app.leaving.iter().chain(&app.moving).copied();
@@ -127,10 +127,10 @@ impl Scheduler {
     fn begin_move(&mut self, idx: AppIdx) -> bool {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let Some(&number) = app.leaving.first() else { return false };
-        let task = app.slot(number).and_then(|slot| slot.task.as_ref());
+        let task = app.task(number);
         let (stays, serves) = (task.is_none_or(|task| !can_move(task)), task.is_some_and(Task::serves));
         let bounds = app.bounds();
-        let healthy = app.counts.ready + app.counts.outdated_serving;
+        let healthy = app.healthy();
         if stays || !app.is_place(number) {
             app.leaving.remove(&number);
         } else if !serves || mutant!(MovesAtOnce) {
@@ -167,11 +167,11 @@ impl Scheduler {
 }
 
 impl App {
-    /// Notes which tasks shall move.
-    fn mark_leaving(&mut self, leaves: impl Fn(&Task) -> bool) {
+    /// Notes that the tasks on an agent shall move.
+    fn mark_leaving(&mut self, agent: AgentIdx) {
         for number in 0..self.slot_count() {
-            let task = self.slot(number).and_then(|slot| slot.task.as_ref());
-            let due = task.is_some_and(|task| leaves(task) && can_move(task));
+            let task = self.task(number);
+            let due = task.is_some_and(|task| task.agent == agent && can_move(task));
             if due && self.slot(number | SUCCESSOR).is_none() {
                 self.leaving.insert(number);
             }

@@ -55,7 +55,7 @@ impl Scheduler {
                 return;
             }
             *budget -= 1;
-            let healthy = app.counts.ready + app.counts.outdated_serving;
+            let healthy = app.healthy();
             if !serves {
                 self.stop_task(idx, number, StopReason::Replace);
             } else if app.occupied() + app.successor_count()
@@ -142,7 +142,7 @@ impl Scheduler {
     /// are, and takes the place of the task before it if no rollout will make that one well.
     fn end_successor(&mut self, idx: AppIdx, number: u32, why: StopReason) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
-        let serves = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref()).is_some_and(Task::serves);
+        let serves = |seat| app.task(seat).is_some_and(Task::serves);
         let needed = serves(number | SUCCESSOR) && app.counts.serving <= app.bounds().floor;
         if !app.is_place(number) || !needed {
             self.stop_task(idx, number | SUCCESSOR, why);
@@ -156,13 +156,13 @@ impl Scheduler {
     /// Ends the task before a ready successor, unless too few would be healthy then.
     fn end_first(&mut self, idx: AppIdx, number: u32) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
-        let task = |seat| app.slot(seat).and_then(|slot| slot.task.as_ref());
+        let task = |seat| app.task(seat);
         let serves = task(number).is_some_and(Task::serves);
         let (moves, uncounted) = (
             app.moving.contains(&number),
             task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
         );
-        let healthy = app.counts.ready + app.counts.outdated_serving + u32::from(uncounted);
+        let healthy = app.healthy() + u32::from(uncounted);
         let unready = mutant!(UnreadySuccessor);
         if !unready && (self.brake.holds() || serves && healthy <= app.bounds().floor) {
             // Looked at again with whatever changes next.

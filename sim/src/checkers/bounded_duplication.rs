@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
-use swan_core::link::LinkInput;
-use swan_core::manager::ManagerInput;
-use swan_core::mesos::{Event, FrameworkId, TaskId, TaskState};
+use swan_core::mesos::{FrameworkId, TaskId, TaskState, TaskStatus};
 
 use super::{Checker, Context, Seen};
 use crate::mesos::Cluster;
@@ -28,16 +26,12 @@ impl Checker for BoundedDuplication {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        let over =
+            |status: &&TaskStatus| status.state.is_terminal() && status.state != TaskState::GoneByOperator;
+        if let Some(status) = seen.update().filter(over) {
+            self.over.insert(status.task_id.clone());
+        }
         match seen {
-            Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
-                if let Event::Update(status) = &**event
-                    && status.state.is_terminal()
-                    && status.state != TaskState::GoneByOperator
-                {
-                    self.over.insert(status.task_id.clone());
-                }
-                Ok(())
-            }
             Seen::Truth(cluster) => {
                 let mut running = running(cluster);
                 running.retain(|task| !self.over.contains(task));

@@ -29,8 +29,9 @@ pub mod unique_launch;
 #[cfg(test)]
 mod tests;
 
+use swan_core::link::LinkInput;
 use swan_core::manager::{ManagerEffect, ManagerInput};
-use swan_core::mesos::{AgentId, TaskId};
+use swan_core::mesos::{AgentId, Event, TaskId, TaskStatus};
 use swan_core::scheduler::View;
 
 use self::convergence::Book;
@@ -54,6 +55,14 @@ pub enum Seen<'a> {
     Launched(&'a TaskId, &'a AgentId),
     /// From time to time: what is really so.
     Truth(&'a Cluster),
+}
+
+impl<'a> Seen<'a> {
+    /// The status update that the process is told.
+    fn update(self) -> Option<&'a TaskStatus> {
+        let Self::Told(ManagerInput::Link(LinkInput::Event { event, .. })) = self else { return None };
+        if let Event::Update(status) = &**event { Some(status) } else { None }
+    }
 }
 
 /// What every checker may look at.

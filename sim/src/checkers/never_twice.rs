@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 
 use swan_core::id::TaskName;
-use swan_core::link::LinkInput;
-use swan_core::manager::ManagerInput;
-use swan_core::mesos::{Event, TaskId, TaskState};
+use swan_core::mesos::{TaskId, TaskState};
 
 use super::{Checker, Context, Seen};
 
@@ -22,15 +20,10 @@ impl Checker for NeverTwice {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Some(status) = seen.update().filter(|status| status.state == TaskState::GoneByOperator) {
+            self.gone.insert(status.task_id.clone());
+        }
         match seen {
-            Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
-                if let Event::Update(status) = &**event
-                    && status.state == TaskState::GoneByOperator
-                {
-                    self.gone.insert(status.task_id.clone());
-                }
-                Ok(())
-            }
             Seen::Launched(task, _) => self.judge(at, task),
             _ => Ok(()),
         }
