@@ -138,8 +138,25 @@ impl<'a> TaskName<'a> {
 
     /// The task id.
     pub fn id(&self) -> TaskId {
-        TaskId::new(format!("{:012x}.{}.{}", self.hex, self.slot, self.app))
+        // Written by hand: every launch makes one.
+        let mut text = String::with_capacity(12 + 1 + 10 + 1 + self.app.len());
+        for place in (0..12).rev() {
+            let digit = (self.hex >> (4 * place)) as u32 & 0xf;
+            text.extend(char::from_digit(digit, 16));
+        }
+        text.push('.');
+        push_decimal(self.slot, &mut text);
+        text.push('.');
+        text.push_str(self.app);
+        TaskId::new(text)
     }
+}
+
+fn push_decimal(number: u32, text: &mut String) {
+    if number >= 10 {
+        push_decimal(number / 10, text);
+    }
+    text.extend(char::from_digit(number % 10, 10));
 }
 
 #[cfg(test)]

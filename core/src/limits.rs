@@ -129,6 +129,10 @@ pub const TIMERS_PER_STEP: usize = 256;
 /// Tasks of one class placed in one turn, and the least offers filled at the same time, when more waits than one step
 /// places.
 pub const CLASS_TURN: usize = 8;
+/// Keys of agents that rules count by, before those in use are sorted out again.
+pub const GROUP_COLUMNS_MAX: usize = 256;
+/// Most offers filled at the same time where rules count, so that there are some of most racks.
+pub const FILLING_MAX: usize = 64;
 /// Offers looked at in one step, over all placements.
 pub const LOOKS_PER_STEP: usize = 32 * 1024;
 /// New offers that a step compares with each class at a glance.

@@ -153,7 +153,7 @@ impl World {
                 assert_eq!(taken.len(), offers.len(), "an offer is used once, and while it stands (S9)");
                 let sum =
                     |name| taken.iter().flat_map(|offer| &offer.resources).map(|r| scalar(r, name)).sum();
-                let used = |name| launches.iter().flat_map(|l| &l.resources).map(|r| scalar(r, name)).sum();
+                let used = |name| launches.iter().flat_map(|l| l.resources()).map(|r| scalar(&r, name)).sum();
                 for name in ["cpus", "mem"] {
                     let (there, claimed): (i64, i64) = (sum(name), used(name));
                     assert!(claimed <= there, "{name}: {claimed} of {there} (S9)");

@@ -72,8 +72,14 @@ struct Everywhere<'a> {
 }
 
 impl Host for Everywhere<'_> {
+    type Group = String;
+
     fn value(&self, _: &Key) -> Option<Value<'_>> {
         Some(self.thousandths.map_or(Value::Text(self.text), Value::Scalar))
+    }
+
+    fn group(&self, _: usize, key: &Key) -> Option<String> {
+        self.value(key).map(Value::text)
     }
 }
 

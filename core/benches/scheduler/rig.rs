@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
+use std::time::Duration;
 
 use swan_core::id::DottedId;
 use swan_core::mesos::{
@@ -17,6 +18,8 @@ use swan_core::scheduler::effect::{Effect, MesosCall};
 use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
 use swan_core::scheduler::launch::Launch;
 use swan_core::time::{ClusterTime, Instant, Now, Timestamp};
+
+use crate::Clock;
 
 /// One agent.
 pub(crate) struct Agent {
@@ -58,9 +61,6 @@ impl Agent {
     }
 }
 
-/// An accepted offer: its id, and what was launched on it.
-pub(crate) type Accepted = (OfferId, Vec<Launch>);
-
 /// The machine and its surroundings.
 pub(crate) struct Rig {
     machine: Scheduler,
@@ -68,11 +68,12 @@ pub(crate) struct Rig {
     next_offer: u64,
     pending: VecDeque<Input>,
     out: Vec<Effect>,
-    /// Tasks run as soon as they are launched and end as soon as they are killed; nothing is kept of what was accepted.
+    /// Tasks run as soon as they are launched and end as soon as they are killed.
     forgetful: bool,
     /// Placement rules of the apps, as JSON.
     rules: &'static str,
-    accepted: Vec<Accepted>,
+    /// Accepted offers, and what was launched on them.
+    accepted: Vec<(OfferId, Vec<Launch>)>,
     running: Vec<(TaskId, AgentId)>,
     acknowledged: u64,
     killed: u64,
@@ -151,7 +152,7 @@ impl Rig {
             AppChange::Update { document },
         );
         self.ask(1_000_000, ApiCall::ChangeApp { app: id, change, guard: Guard::default() });
-        self.place_all(agents, u64::from(instances));
+        self.place_all(agents, u64::from(instances), |_, _| ());
         self.rest();
         assert_eq!(self.killed - before, u64::from(instances), "every task was replaced");
     }
@@ -186,7 +187,7 @@ impl Rig {
             rig.create(app, instances);
         }
         rig.rest();
-        rig.place_all(agents, u64::from(apps) * u64::from(instances));
+        rig.place_all(agents, u64::from(apps) * u64::from(instances), |_, _| ());
         rig.rest();
         rig
     }
@@ -200,17 +201,26 @@ impl Rig {
         rig.rest();
         let total = u64::from(apps) * u64::from(instances);
         let agents = Agent::fleet((total as usize / 20).max(10), 7);
-        rig.place_all(&agents, total);
-        rig.forget_history();
+        let mut running = Vec::new();
+        rig.place_all(&agents, total, |_, launches| {
+            running.extend(launches.iter().map(|launch| (launch.task.clone(), launch.agent.clone())));
+        });
+        rig.running = running;
         rig.run_all();
         rig
     }
 
-    /// Offers what agents have, and again what is left, until `total` tasks were accepted; gives the rounds it took.
-    pub(crate) fn place_all(&mut self, agents: &[Agent], total: u64) -> u32 {
+    /// Offers what agents have, and again what is left, until `total` tasks were accepted; `see` sees each accepted offer
+    /// with its launches. Gives the machine's time: what its surroundings do with offers and launches is left out.
+    pub(crate) fn place_all(
+        &mut self,
+        agents: &[Agent],
+        total: u64,
+        mut see: impl FnMut(&OfferId, &[Launch]),
+    ) -> Duration {
         let mut left: Vec<Remainder> =
             agents.iter().enumerate().map(|(n, agent)| (n, agent.cpus, agent.mem, vec![PORTS])).collect();
-        let mut launched = 0;
+        let (mut launched, mut spent) = (0, Duration::ZERO);
         for round in 1.. {
             assert!(round < 50, "placement makes progress");
             let mut by_offer = BTreeMap::new();
@@ -221,25 +231,26 @@ impl Rig {
                     by_offer.insert(offer.id.clone(), (*n, *cpus, *mem, ports.clone()));
                     offer
                 });
-                let offers = offers.collect();
-                let before = if self.forgetful { 0 } else { self.accepted.len() };
-                self.step(Input::Mesos(LinkEvent::Event(Box::new(Event::Offers(offers)))));
+                let offers = Event::Offers(offers.collect());
+                let clock = Clock::start();
+                self.step(Input::Mesos(LinkEvent::Event(Box::new(offers))));
                 self.rest();
-                for (id, launches) in &self.accepted[before..] {
+                spent += clock.elapsed();
+                for (id, launches) in mem::take(&mut self.accepted) {
                     launched += launches.len() as u64;
-                    if let Some((n, cpus, mem, ports)) = by_offer.remove(id) {
-                        next.push(remainder(n, cpus, mem, ports, launches));
+                    see(&id, &launches);
+                    if let Some((n, cpus, mem, ports)) = by_offer.remove(&id) {
+                        next.push(remainder(n, cpus, mem, ports, &launches));
                     }
                 }
-                if self.forgetful {
-                    self.accepted.clear();
-                }
                 if launched == total {
-                    return round;
+                    return spent;
                 }
             }
             self.now += 2_100;
+            let clock = Clock::start();
             self.step(Input::Wake);
+            spent += clock.elapsed();
             next.extend(by_offer.into_values());
             left = next;
         }
@@ -342,8 +353,6 @@ impl Rig {
                     if self.forgetful {
                         let run = |l: &Launch| status(&l.task, &l.agent, TaskState::Running, None, 0);
                         self.pending.extend(launches.iter().map(run));
-                    } else {
-                        self.running.extend(launches.iter().map(|l| (l.task.clone(), l.agent.clone())));
                     }
                     self.accepted.push((offers.remove(0), launches));
                 }
@@ -358,17 +367,6 @@ impl Rig {
             Effect::Reply { result, .. } => assert!(result.is_ok(), "{result:?}"),
             Effect::Publish(_) | Effect::Route(_) => {}
         }
-    }
-
-    /// All that was accepted.
-    pub(crate) fn accepted(&self) -> &[Accepted] {
-        &self.accepted
-    }
-
-    /// Gives back the memory of what only the benchmark keeps.
-    pub(crate) fn forget_history(&mut self) {
-        self.accepted = Vec::new();
-        self.running.shrink_to_fit();
     }
 
     /// The whole state as records.
@@ -396,7 +394,7 @@ fn remainder(
     launches: &[Launch],
 ) -> Remainder {
     use swan_core::mesos::ResourceValue;
-    for resource in launches.iter().flat_map(|launch| &launch.resources) {
+    for resource in launches.iter().flat_map(Launch::resources) {
         match (&*resource.name, &resource.value) {
             ("cpus", ResourceValue::Scalar(milli)) => cpus -= milli,
             ("mem", ResourceValue::Scalar(milli)) => mem -= milli,

@@ -9,15 +9,21 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Rules;
-use super::census::Census;
+use super::census::{Census, Counter};
 use super::pattern::{Pattern, Whole};
-use super::tree::{Comparison, Expr, Key, Op, Test};
+use super::tree::{Comparison, Expr, Key, Op};
 use super::value::{Decimal, Value, normalized, scalar};
 
 /// An agent, as rules see it.
 pub trait Host {
+    /// Stands for a value where rules count: equal if, and only if, the values' texts are.
+    type Group: Ord;
+
     /// What it has under `key`; of several attributes of one name the first.
     fn value(&self, key: &Key) -> Option<Value<'_>>;
+
+    /// The same, as counted; `counter` is the place of `key` in [`Matcher::counters`].
+    fn group(&self, counter: usize, key: &Key) -> Option<Self::Group>;
 }
 
 /// Compiled [`Rules`], encoded as these.
@@ -26,6 +32,8 @@ pub struct Matcher {
     rules: Rules,
     required: Vec<Check>,
     preferred: Vec<(Check, i64)>,
+    /// The places of required rules: those first that refuse most, at least cost.
+    quickest: Vec<usize>,
     /// The text of each required rule.
     texts: Vec<String>,
     /// What tasks are counted by.
@@ -39,14 +47,26 @@ enum Check {
     Any(Vec<Self>),
     Not(Box<Self>),
     Test(Key, Question),
+    Count(Key, Count),
 }
 
-/// A compiled operator. A counter is named by its place.
+/// A compiled operator that counts, with the place of its counter.
+#[derive(Clone, Copy)]
+struct Count {
+    counter: usize,
+    limit: Limit,
+}
+
+#[derive(Clone, Copy)]
+enum Limit {
+    FewerThan(u32),
+    Largest,
+    Even(u32),
+}
+
+/// A compiled operator that looks at a value.
 #[derive(Clone)]
 enum Question {
-    FewerThan(usize, u32),
-    Largest(usize),
-    Even(usize, u32),
     Matches(Pattern),
     MatchesNot(Pattern),
     Spells(String),
@@ -69,27 +89,35 @@ struct Wanted {
 impl Matcher {
     pub(super) fn new(rules: Rules) -> Self {
         let mut counters = Vec::new();
-        let required = rules.required.iter().map(|expr| Check::new(expr, &mut counters)).collect();
+        let required: Vec<Check> =
+            rules.required.iter().map(|expr| Check::new(expr, &mut counters)).collect();
+        let mut quickest: Vec<usize> = (0..required.len()).collect();
+        quickest.sort_by_key(|&index| required[index].patience());
         let preferred = rules
             .preferred
             .iter()
             .map(|preference| (Check::new(&preference.expr, &mut counters), preference.weight.into()))
             .collect();
         let texts = rules.required.iter().map(ToString::to_string).collect();
-        Self { rules, required, preferred, texts, counters }
+        Self { rules, required, preferred, quickest, texts, counters }
     }
 
     /// Whether all that is required holds for one more task on `host`; `Err` is the place of the first that does not.
     /// `census` must have been made for these rules.
-    pub fn check(&self, host: &impl Host, census: &Census) -> Result<(), usize> {
+    pub fn check<H: Host>(&self, host: &H, census: &Census<H::Group>) -> Result<(), usize> {
         match self.required.iter().position(|check| !check.holds(host, census)) {
             Some(index) => Err(index),
             None => Ok(()),
         }
     }
 
+    /// Whether all that is required holds, as fast as can be told.
+    pub fn takes<H: Host>(&self, host: &H, census: &Census<H::Group>) -> bool {
+        self.quickest.iter().all(|&index| self.required[index].holds(host, census))
+    }
+
     /// The weights of all preferences that hold for one more task on `host`, summed up.
-    pub fn score(&self, host: &impl Host, census: &Census) -> i64 {
+    pub fn score<H: Host>(&self, host: &H, census: &Census<H::Group>) -> i64 {
         let kept = self.preferred.iter().filter(|(check, _)| check.holds(host, census));
         kept.map(|(_, weight)| weight).sum()
     }
@@ -120,7 +148,7 @@ impl Matcher {
     }
 
     /// What tasks are counted by.
-    pub(super) fn counters(&self) -> &[Key] {
+    pub fn counters(&self) -> &[Key] {
         &self.counters
     }
 }
@@ -132,39 +160,82 @@ impl Check {
             Expr::All(parts) => Self::All(each(parts)),
             Expr::Any(parts) => Self::Any(each(parts)),
             Expr::Not(inner) => Self::Not(Box::new(Self::new(inner, counters))),
-            Expr::Test(test) => Self::Test(test.key.clone(), Question::new(test, counters)),
+            Expr::Test(test) => match Limit::of(&test.op) {
+                Some(limit) => {
+                    let known = counters.iter().position(|known| *known == test.key);
+                    let counter = known.unwrap_or_else(|| {
+                        counters.push(test.key.clone());
+                        counters.len() - 1
+                    });
+                    Self::Count(test.key.clone(), Count { counter, limit })
+                }
+                None => Self::Test(test.key.clone(), Question::new(&test.op)),
+            },
         }
     }
 
-    fn holds(&self, host: &impl Host, census: &Census) -> bool {
+    /// How late it had better be asked, among others that must hold too.
+    fn patience(&self) -> u32 {
+        match self {
+            Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::patience).max().unwrap_or(0),
+            Self::Not(inner) => inner.patience(),
+            Self::Count(_, count) => count.limit.patience(),
+            Self::Test(_, question) => question.patience(),
+        }
+    }
+
+    fn holds<H: Host>(&self, host: &H, census: &Census<H::Group>) -> bool {
         match self {
             Self::All(parts) => parts.iter().all(|part| part.holds(host, census)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(host, census)),
             Self::Not(inner) => !inner.holds(host, census),
+            Self::Count(key, Count { counter, limit }) => {
+                let group = host.group(*counter, key);
+                group.is_some_and(|group| limit.allows(census.counter(*counter), &group))
+            }
             Self::Test(key, question) => match host.value(key) {
-                Some(value) => question.holds(value, census),
+                Some(value) => question.holds(value),
                 None => matches!(question, Question::MatchesNot(_) | Question::Unequal(_)),
             },
         }
     }
 }
 
+impl Limit {
+    const fn of(op: &Op) -> Option<Self> {
+        Some(match op {
+            Op::Unique => Self::FewerThan(1),
+            Op::MaxPer(most) => Self::FewerThan(*most),
+            Op::Cluster(None) => Self::Largest,
+            Op::GroupBy(Some(least)) => Self::Even(*least),
+            Op::GroupBy(None) => Self::Even(1),
+            _ => return None,
+        })
+    }
+
+    /// Most groups refuse one more task if all are to be even; few hosts are taken already.
+    const fn patience(self) -> u32 {
+        match self {
+            Self::Even(_) | Self::Largest => 0,
+            Self::FewerThan(_) => 1,
+        }
+    }
+
+    fn allows<G: Ord>(self, counter: &Counter<G>, group: &G) -> bool {
+        match self {
+            Self::FewerThan(most) => counter.tasks(group) < most,
+            Self::Largest => counter.is_largest(group),
+            Self::Even(least) => counter.keeps_even(group, least),
+        }
+    }
+}
+
 impl Question {
-    fn new(test: &Test, counters: &mut Vec<Key>) -> Self {
+    fn new(op: &Op) -> Self {
         let pattern =
             |regex, whole| Pattern::new(regex, whole).expect("rules are checked when they are read");
-        let mut counter = || {
-            counters.iter().position(|known| *known == test.key).unwrap_or_else(|| {
-                counters.push(test.key.clone());
-                counters.len() - 1
-            })
-        };
-        match &test.op {
-            Op::Unique => Self::FewerThan(counter(), 1),
-            Op::MaxPer(most) => Self::FewerThan(counter(), *most),
-            Op::Cluster(None) => Self::Largest(counter()),
+        match op {
             Op::Cluster(Some(value)) => Self::Spells(value.clone()),
-            Op::GroupBy(least) => Self::Even(counter(), least.unwrap_or(1)),
             Op::Like(regex) => Self::Matches(pattern(regex, Whole::Yes)),
             Op::Unlike(regex) => Self::MatchesNot(pattern(regex, Whole::Yes)),
             Op::Search(regex) => Self::Matches(pattern(regex, Whole::No)),
@@ -173,10 +244,21 @@ impl Question {
             Op::Unequal(value) => Self::Unequal(Wanted::new(value)),
             Op::Compare(comparison, number) => Self::Compare(*comparison, Wanted::new(number)),
             Op::Contains(value) => Self::Contains(value.clone()),
+            Op::Unique | Op::MaxPer(_) | Op::Cluster(None) | Op::GroupBy(_) => {
+                unreachable!("these count")
+            }
         }
     }
 
-    fn holds(&self, value: Value<'_>, census: &Census) -> bool {
+    /// Patterns are slow.
+    const fn patience(&self) -> u32 {
+        match self {
+            Self::Matches(_) | Self::MatchesNot(_) => 3,
+            _ => 2,
+        }
+    }
+
+    fn holds(&self, value: Value<'_>) -> bool {
         match self {
             Self::Equal(wanted) => wanted.equals(value),
             Self::Unequal(wanted) => !wanted.equals(value),
@@ -184,21 +266,13 @@ impl Question {
                 wanted.order_of(value).is_some_and(|order| comparison.takes(order))
             }
             Self::Contains(wanted) => contains(value, wanted),
-            _ => self.holds_of_text(value.spell().as_str(), census),
-        }
-    }
-
-    fn holds_of_text(&self, text: &str, census: &Census) -> bool {
-        match self {
-            Self::FewerThan(counter, most) => census.counter(*counter).tasks(text) < *most,
-            Self::Largest(counter) => census.counter(*counter).is_largest(text),
-            Self::Even(counter, least) => census.counter(*counter).keeps_even(text, *least),
-            Self::Matches(pattern) => pattern.matches(text),
-            Self::MatchesNot(pattern) => !pattern.matches(text),
-            Self::Spells(wanted) => text == wanted,
-            Self::Is(wanted, shortest) => text == wanted || shortest.as_deref() == Some(text),
-            Self::Equal(_) | Self::Unequal(_) | Self::Compare(..) | Self::Contains(_) => {
-                unreachable!("these look at the value itself")
+            Self::Matches(pattern) => pattern.matches(value.spell().as_str()),
+            Self::MatchesNot(pattern) => !pattern.matches(value.spell().as_str()),
+            Self::Spells(wanted) => value.spell().as_str() == wanted,
+            Self::Is(wanted, shortest) => {
+                let spelling = value.spell();
+                let text = spelling.as_str();
+                text == wanted || shortest.as_deref() == Some(text)
             }
         }
     }

@@ -253,6 +253,7 @@ proptest! {
             }
         }
         prop_assert_eq!(matcher.check(&agent, &census).is_ok(), naive(&expr, &agent, &placed));
+        prop_assert_eq!(matcher.takes(&agent, &census), naive(&expr, &agent, &placed));
         let mut anew = Census::new(&matcher);
         for other in placed.iter().rev() {
             anew.add(&matcher, other);

@@ -25,6 +25,8 @@ pub(super) enum Owned {
 }
 
 impl Host for Agent {
+    type Group = String;
+
     fn value(&self, key: &Key) -> Option<Value<'_>> {
         Some(match self.0.get(key)? {
             Owned::Text(text) => Value::Text(text),
@@ -32,6 +34,10 @@ impl Host for Agent {
             Owned::Ranges(ranges) => Value::Ranges(ranges),
             Owned::Set(names) => Value::Set(names),
         })
+    }
+
+    fn group(&self, _: usize, key: &Key) -> Option<String> {
+        self.value(key).map(Value::text)
     }
 }
 
@@ -208,9 +214,11 @@ fn counting_rules_can_be_parts_of_others() {
 fn a_verdict_names_the_first_rule_that_fails() {
     let matcher = rules("rack == r1 AND (hostname LIKE \"h.*\" OR ip IS x) AND PREFER rack == r1").compile();
     let census = Census::new(&matcher);
-    assert_eq!(matcher.check(&host("h1", "r1"), &census), Ok(()));
-    assert_eq!(matcher.check(&host("h1", "r2"), &census), Err(0));
-    assert_eq!(matcher.check(&host("x", "r1"), &census), Err(1));
+    for (host, verdict) in [(host("h1", "r1"), Ok(())), (host("h1", "r2"), Err(0)), (host("x", "r1"), Err(1))]
+    {
+        assert_eq!(matcher.check(&host, &census), verdict);
+        assert_eq!(matcher.takes(&host, &census), verdict.is_ok());
+    }
     assert_eq!(matcher.describe(1), "hostname LIKE \"h.*\" OR ip IS x");
     assert_eq!((matcher.len(), matcher.counts(), matcher.prefers()), (2, false, true));
 }

@@ -32,6 +32,11 @@ pub(super) struct Digits {
 }
 
 impl<'a> Value<'a> {
+    /// As rules spell it.
+    pub fn text(self) -> String {
+        self.spell().as_str().into()
+    }
+
     /// `0.5` for a scalar, `[1-5,7-9]` for ranges, `{a,b}` for a set, both in order.
     pub(super) fn spell(self) -> Spelling<'a> {
         match self {

@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -10,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::apps::AppIdx;
 use super::avoid::BlackHole;
+use super::groups::{ColumnIdx, Groups};
 use super::maintenance::Outage;
 use super::room::Room;
-use crate::constraint::{Host, Key, Resource, Value};
+use crate::constraint::{Host, Key, Matcher, Resource, Value};
 use crate::limits::{AGENT_LIFETIME, AGENTS_IDLE_MAX, AGENTS_SWEPT_PER_STEP};
 use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Offer};
 use crate::time::{ClusterTime, Instant};
@@ -75,8 +77,17 @@ pub(super) struct Agents {
     /// Those whose record may have to be written or to go; only who leads writes.
     changed: Vec<AgentIdx>,
     leading: bool,
-    /// Grows whenever what rules have counted may be said of another agent, or of none.
+    /// Grows whenever what rules have counted may be said of another agent, or of none, or by other numbers.
     pub(super) epoch: u64,
+    /// What rules count by, in numbers.
+    groups: Groups,
+}
+
+impl AgentIdx {
+    /// Its place in the list of all agents.
+    pub(super) const fn place(self) -> usize {
+        self.0 as usize
+    }
 }
 
 impl Agents {
@@ -88,6 +99,7 @@ impl Agents {
         agent.counted = true;
         if &*agent.host != host && !host.is_empty() {
             agent.host = host.into();
+            self.regroup(idx);
         }
         idx
     }
@@ -140,6 +152,7 @@ impl Agents {
                 ip: ip.map(Into::into),
             };
             self.epoch += u64::from(self.get(idx).counted);
+            self.regroup(idx);
         }
         if !same || !self.at(idx).recorded {
             self.touch(idx);
@@ -171,6 +184,7 @@ impl Agents {
         agent.host = host.into();
         agent.facts = facts;
         agent.recorded = true;
+        self.regroup(idx);
     }
 
     /// The record of an agent is gone.
@@ -281,7 +295,29 @@ impl Agents {
             }
         };
         self.by_id.insert(id.clone(), idx);
+        self.regroup(idx);
         idx
+    }
+
+    /// The columns of what the rules count by. The numbers may be given anew, so the epoch is to be read afterwards.
+    pub(super) fn columns(&mut self, matcher: &Matcher) -> Vec<ColumnIdx> {
+        if self.groups.are_crowded(self.list.len()) {
+            self.groups = Groups::default();
+            self.epoch += 1;
+        }
+        let all = || self.list.iter().map(|agent| agent.as_ref().map(Agent::as_candidate));
+        matcher.counters().iter().map(|key| self.groups.column(key, all())).collect()
+    }
+
+    /// The numbers of what rules count by.
+    pub(super) const fn groups(&self) -> &Groups {
+        &self.groups
+    }
+
+    /// Rules may count it otherwise.
+    fn regroup(&mut self, idx: AgentIdx) {
+        let agent = self.list[idx.0 as usize].as_ref().expect("a used agent exists");
+        self.groups.tell(idx.0 as usize, &agent.as_candidate());
     }
 
     /// Its record may have to change.
@@ -366,7 +402,20 @@ pub(super) struct Candidate<'a> {
 }
 
 impl Host for Candidate<'_> {
+    type Group = String;
+
+    fn group(&self, _: usize, key: &Key) -> Option<String> {
+        self.value(key).map(Value::text)
+    }
+
     fn value(&self, key: &Key) -> Option<Value<'_>> {
+        self.known(key)
+    }
+}
+
+impl<'a> Candidate<'a> {
+    /// What it has under `key`.
+    pub(super) fn known(&self, key: &Key) -> Option<Value<'a>> {
         let facts = &self.agent.facts;
         Some(match key {
             Key::Hostname => Value::Text(&self.agent.host),

@@ -415,7 +415,7 @@ impl App {
     }
 
     /// Brings what the rules of the next task count up to date.
-    pub(super) fn refresh_counted(&mut self, agents: &Agents) {
+    pub(super) fn refresh_counted(&mut self, agents: &mut Agents) {
         let (runs, definition) = self.next_ids();
         let Some(version) = self.versions.get(&definition).filter(|version| version.matcher.counts()) else {
             return;

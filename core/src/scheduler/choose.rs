@@ -1,10 +1,10 @@
 //! Owns the choice among offers: which suit a task, and which of those its app's strategy takes.
 
-use super::agents::{Agents, Candidate};
+use super::agents::Agents;
 use super::apps::{App, AppIdx, Version};
 use super::offers::{HeldOffer, OfferIdx, Offers, RoleIdx};
 use super::place::Round;
-use crate::limits::{CANDIDATES_PER_PLACEMENT, CANDIDATES_RANKED, SCANNED_PER_PLACEMENT};
+use crate::limits::{CANDIDATES_PER_PLACEMENT, CANDIDATES_RANKED, FILLING_MAX, SCANNED_PER_PLACEMENT};
 use crate::rng::Rng;
 use crate::spec::{PlacementStrategy, Weights};
 use crate::time::ClusterTime;
@@ -58,7 +58,9 @@ impl<'a> Search<'a> {
 
     /// The best of some of the offers that this round fills.
     pub(super) fn among(&self, few: &[OfferIdx], from: usize, round: &mut Round) -> Option<OfferIdx> {
-        let turned = few[from..].iter().chain(&few[..from]).take(CANDIDATES_PER_PLACEMENT);
+        // Rules that count take few of them at a time, and any that is open already is better than to open another.
+        let most = if self.version.matcher.counts() { FILLING_MAX } else { CANDIDATES_PER_PLACEMENT };
+        let turned = few[from..].iter().chain(&few[..from]).take(most);
         let held = turned.filter_map(|&idx| Some((idx, self.offers.get(idx)?)));
         self.best(held, true, round)
     }
@@ -129,12 +131,13 @@ impl<'a> Search<'a> {
         if held.outage || !held.takes_one_more() || held.room.lacks(need).is_some() {
             return Verdict::No;
         }
-        let agent = self.agents.get(held.agent);
-        if agent.claimed_by.is_some_and(|app| app != self.idx) {
+        let counted = &self.app.counted;
+        let host = counted.host(self.agents, held.agent, &held.room);
+        if !mutant!(RulesIgnored) && !matcher.takes(&host, counted.census()) {
             return Verdict::No;
         }
-        let candidate = Candidate { agent, room: Some(&held.room) };
-        if !mutant!(RulesIgnored) && matcher.check(&candidate, self.app.counted.census()).is_err() {
+        let agent = self.agents.get(held.agent);
+        if agent.claimed_by.is_some_and(|app| app != self.idx) {
             return Verdict::No;
         }
         if !self.anywhere && self.app.avoids(agent, self.now) { Verdict::Avoided } else { Verdict::Suits }
@@ -143,8 +146,8 @@ impl<'a> Search<'a> {
     fn rank(&self, idx: OfferIdx, held: &HeldOffer) -> Rank {
         let matcher = &self.version.matcher;
         let preferred = if matcher.prefers() {
-            let candidate = Candidate { agent: self.agents.get(held.agent), room: Some(&held.room) };
-            matcher.score(&candidate, self.app.counted.census())
+            let counted = &self.app.counted;
+            matcher.score(&counted.host(self.agents, held.agent, &held.room), counted.census())
         } else {
             0
         };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
-use super::agents::{AgentIdx, Candidate};
+use super::agents::AgentIdx;
 use super::apps::AppIdx;
 use super::room::{Need, Room};
 use crate::limits::{CANDIDATES_RANKED, CLAIM_AFTER, CLAIM_LIFETIME, CLAIMS_MAX};
@@ -62,10 +62,10 @@ impl Scheduler {
         let mut nearest: Option<(u64, AgentIdx)> = None;
         for (_, held) in self.offers.roomiest(role, 0).take(CANDIDATES_RANKED) {
             let agent = self.agents.get(held.agent);
-            let candidate = Candidate { agent, room: Some(&held.room) };
+            let host = app.counted.host(&self.agents, held.agent, &held.room);
             let taken = agent.claimed_by.is_some() || tried.contains(&held.agent);
             let barred = held.outage || taken || !held.takes_one_more();
-            if barred || version.matcher.check(&candidate, app.counted.census()).is_err() {
+            if barred || !version.matcher.takes(&host, app.counted.census()) {
                 continue;
             }
             let lack = lack(&held.room, &version.need);

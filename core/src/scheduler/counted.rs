@@ -9,12 +9,16 @@ use serde::{Deserialize, Serialize};
 
 use super::agents::{AgentIdx, Agents};
 use super::apps::VersionId;
+use super::groups::{ColumnIdx, Group, Numbered};
+use super::room::Room;
 use crate::constraint::{Census, Matcher};
 
 /// The census of one app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Counted {
-    census: Census,
+    census: Census<Group>,
+    /// What stands for the values that it counts by.
+    columns: Vec<ColumnIdx>,
     /// Tasks that came (`true`) and went since the census was asked last.
     news: Vec<(AgentIdx, bool)>,
     /// By which definition it counts, and tasks of which version.
@@ -52,31 +56,37 @@ impl Counted {
         &mut self,
         of: (VersionId, VersionId),
         matcher: &Matcher,
-        agents: &Agents,
+        agents: &mut Agents,
         tasks: impl Iterator<Item = AgentIdx>,
     ) {
-        let host = |idx| agents.get(idx).as_candidate();
         if self.epoch == Some(agents.epoch) && self.of == of {
-            for (agent, came) in core::mem::take(&mut self.news) {
+            for (agent, came) in self.news.drain(..) {
+                let host = Numbered { agents, agent, room: None, columns: &self.columns };
                 if came {
-                    self.census.add(matcher, &host(agent));
+                    self.census.add(matcher, &host);
                 } else {
-                    self.census.remove(matcher, &host(agent));
+                    self.census.remove(matcher, &host);
                 }
             }
             return;
         }
         self.news.clear();
         self.of = of;
+        self.columns = agents.columns(matcher);
         self.epoch = Some(agents.epoch);
         self.census = Census::new(matcher);
         for agent in tasks {
-            self.census.add(matcher, &host(agent));
+            self.census.add(matcher, &Numbered { agents, agent, room: None, columns: &self.columns });
         }
     }
 
     /// The counts, as of the last time they were refreshed.
-    pub(super) const fn census(&self) -> &Census {
+    pub(super) const fn census(&self) -> &Census<Group> {
         &self.census
+    }
+
+    /// An agent with what it offers, as the rules see it that count so.
+    pub(super) fn host<'a>(&'a self, agents: &'a Agents, agent: AgentIdx, room: &'a Room) -> Numbered<'a> {
+        Numbered { agents, agent, room: Some(room), columns: &self.columns }
     }
 }

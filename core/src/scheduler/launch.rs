@@ -11,10 +11,11 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use super::effect::MesosCall;
+pub use super::room::Claims;
 use crate::limits::UNMAPPED_PORT_FIRST;
 use crate::mesos::{
-    AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, TaskId,
-    TaskInfo,
+    AgentId, Call, Filters, HealthProbe, InverseRespond, Operation, PortMapping, ReconcileTask, Resource,
+    TaskId, TaskInfo,
 };
 use crate::spec::{Network, Port};
 
@@ -28,11 +29,11 @@ pub struct Launch {
     /// Where.
     pub agent: AgentId,
     /// The agent's host name.
-    pub host: String,
+    pub host: Arc<str>,
     /// Host ports, in the order of the ports that are mapped.
-    pub ports: Vec<u16>,
-    /// What it claims, cut out of the offers: exact in role and reservation (R35).
-    pub resources: Vec<crate::mesos::Resource>,
+    pub ports: Arc<[u16]>,
+    /// What it claims of the offers.
+    pub claims: Claims,
     /// What all tasks of the version share.
     pub template: Arc<LaunchTemplate>,
 }
@@ -75,7 +76,7 @@ impl Launch {
         let mut task = self.template.task.clone();
         task.task_id = self.task.clone();
         task.agent_id = self.agent.clone();
-        task.resources.clone_from(&self.resources);
+        task.resources = self.resources();
         let told = environment::of(self, &ports);
         if let Some(docker) = task.container.as_mut().and_then(|container| container.docker.as_mut()) {
             if self.template.network != Network::Host {
@@ -100,6 +101,11 @@ impl Launch {
         task.labels.extend(told.labels.into_iter().map(|(name, value)| (name, Some(value))));
         task.command.get_or_insert_default().environment.extend(told.environment);
         task
+    }
+
+    /// What it claims, cut out of the offers: exact in role and reservation (R35).
+    pub fn resources(&self) -> Vec<Resource> {
+        self.claims.resources()
     }
 
     /// The address that is set aside for the slot, and the option of `docker run` that asks for it.

@@ -145,7 +145,12 @@ impl Ledger {
 
     /// Whether records wait to be written.
     pub(super) const fn has_changes(&self) -> bool {
-        self.changes > 0
+        self.changes() > 0
+    }
+
+    /// How many records wait to be written.
+    pub(super) const fn changes(&self) -> usize {
+        self.changes
     }
 
     /// Opens the next batch.

@@ -22,6 +22,7 @@ pub mod event;
 mod explain;
 mod failover;
 mod forecast;
+mod groups;
 mod history;
 pub mod input;
 mod keys;

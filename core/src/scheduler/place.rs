@@ -19,7 +19,7 @@ use super::ledger::{Change, Gated};
 use super::offers::{HeldOffer, OfferIdx, RoleIdx};
 use super::room::Amounts;
 use super::slot::Task;
-use crate::limits::{CLASS_TURN, FRESH_OFFERS_MAX, LOOKS_PER_STEP, PLACEMENTS_PER_STEP};
+use crate::limits::{CLASS_TURN, FILLING_MAX, FRESH_OFFERS_MAX, LOOKS_PER_STEP, PLACEMENTS_PER_STEP};
 use crate::mesos::TaskState;
 use crate::spec::PlacementStrategy;
 use crate::time::Instant;
@@ -123,6 +123,19 @@ impl Demand {
 }
 
 impl Round {
+    /// The best of some of the offers that this round fills; none while it fills too few.
+    fn among_filling(&mut self, search: &Search<'_>, few: usize) -> Option<OfferIdx> {
+        let role = usize::from(search.role);
+        let filling = core::mem::take(&mut self.filling[role]);
+        let found = if filling.len() >= few {
+            search.among(&filling, self.cursor % filling.len(), self)
+        } else {
+            None
+        };
+        self.filling[role] = filling;
+        found
+    }
+
     /// Whether the class has not looked at all yet that may suit.
     fn is_worth_a_turn(&self, class: &Class, arrivals: u64) -> bool {
         if class.looked < self.fresh_from {
@@ -147,7 +160,7 @@ impl Round {
         self.cursor += 1;
         let filling = &mut self.filling[usize::from(held.role)];
         if held.launches.len() == 1 {
-            if filling.len() >= few {
+            if filling.len() >= few.max(FILLING_MAX) {
                 // Whoever opened this one found no room in those, so that the oldest most likely has had its share.
                 filling.remove(0);
             }
@@ -365,11 +378,7 @@ impl Scheduler {
         let search = self.search(idx, class.role, draw, false)?;
         let orderly = !matches!(search.version.spec.strategy, PlacementStrategy::BinPack);
         if let Some(few) = round.few.filter(|_| orderly) {
-            let filling = core::mem::take(&mut round.filling[usize::from(class.role)]);
-            let enough = filling.len() >= few;
-            let from = if filling.is_empty() { 0 } else { round.cursor % filling.len() };
-            let found = if enough { search.among(&filling, from, round) } else { None };
-            round.filling[usize::from(class.role)] = filling;
+            let found = round.among_filling(&search, few);
             if found.is_some() {
                 return found;
             }
@@ -391,7 +400,7 @@ impl Scheduler {
     /// A search for the app's next task, with its counts as they are now.
     fn search(&mut self, idx: AppIdx, role: RoleIdx, draw: u64, anywhere: bool) -> Option<Search<'_>> {
         let now = self.clock.read(self.now.mono);
-        self.apps.get_mut(idx)?.refresh_counted(&self.agents);
+        self.apps.get_mut(idx)?.refresh_counted(&mut self.agents);
         let app = self.apps.get(idx)?;
         let (version, agents, offers) = (app.next_version(), &self.agents, &self.offers);
         Some(Search { idx, app, version, role, agents, offers, now, draw, anywhere })

@@ -35,7 +35,7 @@ impl Scheduler {
         while self.ledger.has_changes() && self.ledger.has_room() {
             self.seal_offers();
             let seq = self.ledger.open_batch();
-            let mut ops: Vec<Op> = Vec::new();
+            let mut ops: Vec<Op> = Vec::with_capacity(self.ledger.changes().min(BATCH_OPS_MAX));
             let mut bytes = 0;
             while ops.len() < BATCH_OPS_MAX && bytes < BATCH_BYTES_MAX && self.ledger.has_changes() {
                 let Some(change) = self.ledger.take_change() else { break };

@@ -1,7 +1,6 @@
 //! Owns the moment after durability: each effect that waited is checked again, then leaves or is written off.
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -60,8 +59,9 @@ impl Scheduler {
     pub(super) fn release_accept(&mut self, idx: OfferIdx) {
         let (mut held, valid) = self.offers.release(idx);
         let valid = valid && self.link.connected;
+        let placements = core::mem::take(&mut held.launches);
         let launches: Vec<Launch> =
-            held.launches.iter().filter_map(|placement| self.launch(&held, placement, valid)).collect();
+            placements.into_iter().filter_map(|placement| self.launch(&held, placement, valid)).collect();
         let (role, room) = (self.roles[usize::from(held.role)].clone(), core::mem::take(&mut held.room));
         self.agents.unhold(held.agent, Some((role, room)));
         if !valid {
@@ -78,8 +78,8 @@ impl Scheduler {
     }
 
     /// One launch of an ACCEPT; a task that cannot or shall not be launched any more is taken out of its slot.
-    fn launch(&mut self, held: &HeldOffer, placement: &Placement, valid: bool) -> Option<Launch> {
-        let Placement { app: idx, slot, hex, ref claims } = *placement;
+    fn launch(&mut self, held: &HeldOffer, placement: Placement, valid: bool) -> Option<Launch> {
+        let Placement { app: idx, slot, hex, claims } = placement;
         let app = self.apps.get_mut(idx)?;
         let slot = app.seat_of(slot, hex)?;
         let task = app.slot(slot)?.task.as_ref()?;
@@ -97,7 +97,7 @@ impl Scheduler {
             );
             return None;
         };
-        let ports = task.ports.to_vec();
+        let ports = task.ports.clone();
         app.edit(slot, |s| s.task.as_mut().expect("found just now").sent = true);
         self.arm_slot(idx, slot, Some(self.now.mono + STAGING_ASK));
         let agent = self.agents.get(held.agent);
@@ -106,9 +106,9 @@ impl Scheduler {
             task: app.task_id(slot, hex),
             slot: number_of(slot),
             agent: agent.id.clone(),
-            host: agent.host.to_string(),
+            host: agent.host.clone(),
             ports,
-            resources: claims.resources(),
+            claims,
             template,
         })
     }

@@ -59,7 +59,7 @@ struct Share {
 }
 
 /// What a claim on a share must say besides how much.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
     allocation_role: Option<String>,
     reservations: Vec<Reservation>,
@@ -67,12 +67,12 @@ struct Label {
 
 /// What one task takes: most take all out of one share.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claims {
+pub struct Claims {
     first: Claim,
     more: Vec<Claim>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Claim {
     label: Arc<Label>,
     taken: Amounts,
@@ -287,6 +287,18 @@ impl Share {
             }
             _ => {}
         }
+    }
+}
+
+impl From<Vec<Resource>> for Claims {
+    /// All of it.
+    fn from(resources: Vec<Resource>) -> Self {
+        let mut claims = Room::of(resources).shares.into_iter().map(|share| Claim {
+            label: share.label,
+            taken: share.free,
+            ports: share.ports.iter().flat_map(|&(begin, end)| begin..=end).collect(),
+        });
+        Self { first: claims.next().unwrap_or_default(), more: claims.collect() }
     }
 }
 

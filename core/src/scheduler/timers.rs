@@ -34,7 +34,9 @@ pub(super) enum TimerKey {
 /// Deadlines in order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Timers {
-    set: BTreeSet<(Instant, TimerKey)>,
+    /// Those of slots, by far the most, are kept apart: what is small is fast to compare.
+    slots: BTreeSet<(Instant, AppIdx, u32)>,
+    others: BTreeSet<(Instant, TimerKey)>,
 }
 
 impl Timers {
@@ -43,26 +45,42 @@ impl Timers {
         if *armed == at {
             return;
         }
-        if let Some(old) = *armed {
-            let was_there = self.set.remove(&(old, key.clone()));
-            assert!(was_there, "an owner's idea of its timer differs from the set");
-        }
-        if let Some(new) = at {
-            self.set.insert((new, key));
-        }
+        let was_there = match key {
+            TimerKey::Slot(app, slot) => rearm(&mut self.slots, *armed, at, |at| (at, app, slot)),
+            _ => rearm(&mut self.others, *armed, at, |at| (at, key.clone())),
+        };
+        assert!(was_there, "an owner's idea of its timer differs from the set");
         *armed = at;
     }
 
     /// The earliest deadline.
     pub(super) fn next(&self) -> Option<Instant> {
-        self.set.first().map(|&(at, _)| at)
+        let slot = self.slots.first().map(|&(at, ..)| at);
+        let other = self.others.first().map(|&(at, _)| at);
+        slot.into_iter().chain(other).min()
     }
 
     /// Takes the earliest key that is due; its owner must forget it.
     pub(super) fn pop_due(&mut self, now: Instant) -> Option<TimerKey> {
-        if self.next()? > now {
+        let next = self.next()?;
+        if next > now {
             return None;
         }
-        self.set.pop_first().map(|(_, key)| key)
+        if self.slots.first().is_some_and(|&(at, ..)| at == next) {
+            return self.slots.pop_first().map(|(_, app, slot)| TimerKey::Slot(app, slot));
+        }
+        self.others.pop_first().map(|(_, key)| key)
     }
+}
+
+/// Moves one deadline; whether it was where its owner took it to be.
+fn rearm<T: Ord>(
+    set: &mut BTreeSet<T>,
+    from: Option<Instant>,
+    to: Option<Instant>,
+    entry: impl Fn(Instant) -> T,
+) -> bool {
+    let was_there = from.is_none_or(|old| set.remove(&entry(old)));
+    set.extend(to.map(entry));
+    was_there
 }

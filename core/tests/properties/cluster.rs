@@ -128,11 +128,11 @@ impl Cluster {
         assert!(!launches.is_empty(), "an ACCEPT launches something");
         for launch in launches {
             assert_eq!(launch.agent, agent_id(agent), "a task runs where the offer is from");
-            for claim in &launch.resources {
+            for claim in &launch.resources() {
                 claim_from(&mut left, claim);
             }
             assert_eq!(
-                ports(&launch.resources),
+                ports(&launch.resources()),
                 sorted(&launch.ports),
                 "the ports told are the ports claimed"
             );
@@ -140,8 +140,8 @@ impl Cluster {
             let running = Running {
                 agent,
                 image: docker.expect("a Docker task").image.clone(),
-                cpus: scalar(&launch.resources, "cpus"),
-                mem: scalar(&launch.resources, "mem"),
+                cpus: scalar(&launch.resources(), "cpus"),
+                mem: scalar(&launch.resources(), "mem"),
                 ports: launch.ports.to_vec(),
                 alive: true,
                 dying: false,

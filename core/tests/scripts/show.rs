@@ -73,7 +73,7 @@ fn mesos(names: &mut Names, call: &MesosCall) -> Vec<String> {
 }
 
 fn launched(names: &mut Names, launch: &Launch) -> String {
-    let resources: Vec<String> = launch.resources.iter().map(resource).collect();
+    let resources: Vec<String> = launch.resources().iter().map(resource).collect();
     let version = names.version(&launch.template.app, &launch.template.version);
     format!("  launch {} {version} on {}: {}", names.task(&launch.task), launch.agent, resources.join(" "))
 }

@@ -83,10 +83,11 @@ fn sound(offers: &[Offer], launches: &[Launch]) -> Result<(), String> {
         if offers.first().is_none_or(|offer| offer.agent_id != launch.agent) {
             return Err(format!("{} is launched on an agent that was not offered", launch.task));
         }
-        for resource in &launch.resources {
+        let resources = launch.resources();
+        for resource in &resources {
             claim(&mut rest, resource).map_err(|why| format!("{}: {why}", launch.task))?;
         }
-        let claimed: u64 = launch.resources.iter().map(ports_in).sum();
+        let claimed: u64 = resources.iter().map(ports_in).sum();
         if claimed != launch.ports.len() as u64 {
             return Err(format!("{} uses {} ports and claims {claimed}", launch.task, launch.ports.len()));
         }

@@ -22,8 +22,8 @@ fn launch(document: &str, ports: Vec<Port>, claimed: Vec<u16>) -> Launch {
         slot: 2,
         agent: "S0".into(),
         host: "node1.test".into(),
-        ports: claimed,
-        resources: vec![Resource::scalar("cpus", 100)],
+        ports: claimed.into(),
+        claims: vec![Resource::scalar("cpus", 100)].into(),
         template: Arc::new(template),
     }
 }

@@ -79,10 +79,11 @@ fn launch(hex: u64, cpus: i64, ports: &[u16]) -> Launch {
         agent: AgentId::from("S"),
         host: "s.test".into(),
         ports: ports.into(),
-        resources: vec![
+        claims: vec![
             Resource::scalar("cpus", cpus).allocated_to("*"),
             Resource::ranges("ports", claimed).allocated_to("*"),
-        ],
+        ]
+        .into(),
         template: Arc::new(spec.template(&path.dotted(), "1")),
     }
 }

@@ -137,9 +137,9 @@ fn launch(slot: u32, hex: u64, agent: &str, image: &str) -> Launch {
         task: task(slot, hex),
         slot,
         agent: AgentId::from(agent),
-        host: String::new(),
-        ports: vec![],
-        resources: vec![],
+        host: "".into(),
+        ports: [].into(),
+        claims: vec![].into(),
         template: Arc::new(spec.template(&path.dotted(), "1")),
     }
 }
