@@ -25,6 +25,8 @@ pub(super) struct Counter<G: Ord> {
     tasks: BTreeMap<G, u32>,
     /// How many groups have so many tasks; never zero.
     sizes: BTreeMap<u32, u32>,
+    /// Tasks of the smallest group; 0 if there is none.
+    least: u32,
 }
 
 impl<G: Ord> Default for Census<G> {
@@ -37,7 +39,7 @@ impl<G: Ord> Default for Census<G> {
 impl<G: Ord> Census<G> {
     /// No tasks.
     pub fn new(matcher: &Matcher) -> Self {
-        let none = || Counter { tasks: BTreeMap::new(), sizes: BTreeMap::new() };
+        let none = || Counter { tasks: BTreeMap::new(), sizes: BTreeMap::new(), least: 0 };
         Self { counters: matcher.counters().iter().map(|_| none()).collect() }
     }
 
@@ -95,6 +97,7 @@ impl<G: Ord> Counter<G> {
                 self.sizes.remove(&from);
             }
         }
+        self.least = self.sizes.first_key_value().map_or(0, |(size, _)| *size);
     }
 
     /// Tasks on agents of this group.
@@ -111,7 +114,6 @@ impl<G: Ord> Counter<G> {
     /// of them has fewer tasks.
     pub(super) fn keeps_even(&self, group: &G, least: u32) -> bool {
         let own = self.tasks(group);
-        let smallest = self.sizes.first_key_value().map(|(size, _)| *size);
-        own == 0 || (self.tasks.len() >= least as usize && smallest == Some(own))
+        own == 0 || (self.tasks.len() >= least as usize && self.least == own)
     }
 }

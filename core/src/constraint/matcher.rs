@@ -32,8 +32,8 @@ pub struct Matcher {
     rules: Rules,
     required: Vec<Check>,
     preferred: Vec<(Check, i64)>,
-    /// The places of required rules: those first that refuse most, at least cost.
-    quickest: Vec<usize>,
+    /// The required rules once more: those first that refuse most, at least cost.
+    quickest: Vec<Check>,
     /// The text of each required rule.
     texts: Vec<String>,
     /// What tasks are counted by.
@@ -91,8 +91,8 @@ impl Matcher {
         let mut counters = Vec::new();
         let required: Vec<Check> =
             rules.required.iter().map(|expr| Check::new(expr, &mut counters)).collect();
-        let mut quickest: Vec<usize> = (0..required.len()).collect();
-        quickest.sort_by_key(|&index| required[index].patience());
+        let mut quickest = required.clone();
+        quickest.sort_by_key(Check::patience);
         let preferred = rules
             .preferred
             .iter()
@@ -113,7 +113,7 @@ impl Matcher {
 
     /// Whether all that is required holds, as fast as can be told.
     pub fn takes<H: Host>(&self, host: &H, census: &Census<H::Group>) -> bool {
-        self.quickest.iter().all(|&index| self.required[index].holds(host, census))
+        self.quickest.iter().all(|check| check.holds(host, census))
     }
 
     /// The weights of all preferences that hold for one more task on `host`, summed up.

@@ -128,12 +128,20 @@ impl<'a> Search<'a> {
 
     fn verdict(&self, held: &HeldOffer) -> Verdict {
         let Version { need, matcher, .. } = self.version;
-        if held.outage || !held.takes_one_more() || held.room.lacks(need).is_some() {
+        if held.outage || !held.takes_one_more() {
+            return Verdict::No;
+        }
+        // What counts refuses most, and at least cost.
+        let counts = matcher.counts();
+        if !counts && held.room.lacks(need).is_some() {
             return Verdict::No;
         }
         let counted = &self.app.counted;
         let host = counted.host(self.agents, held.agent, &held.room);
         if !mutant!(RulesIgnored) && !matcher.takes(&host, counted.census()) {
+            return Verdict::No;
+        }
+        if counts && held.room.lacks(need).is_some() {
             return Verdict::No;
         }
         let agent = self.agents.get(held.agent);
