@@ -9,6 +9,7 @@ pub mod ledger;
 pub mod marks;
 pub mod mesos;
 pub mod options;
+pub mod performance;
 mod queue;
 pub mod recording;
 pub mod rules;

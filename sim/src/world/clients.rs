@@ -86,6 +86,8 @@ pub(super) struct Clients {
     paused: BTreeSet<String>,
     next_request: u64,
     retired: bool,
+    /// Between the steps of a script, in ms.
+    script_rest: u64,
 }
 
 impl Clients {
@@ -112,7 +114,13 @@ impl Clients {
             paused: BTreeSet::new(),
             next_request: 0,
             retired: false,
+            script_rest: RETRY_MS,
         }
+    }
+
+    /// Scripts go on as soon as they are answered.
+    pub(super) const fn hurry(&mut self) {
+        self.script_rest = 0;
     }
 
     /// How many ask by themselves.
@@ -374,7 +382,8 @@ impl World {
             it.trying = None;
         }
         if scripted {
-            self.call_client(client, RETRY_MS);
+            let rest = if busy { RETRY_MS } else { self.clients.script_rest };
+            self.call_client(client, rest);
         } else {
             self.let_client_think(client);
         }

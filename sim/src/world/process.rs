@@ -217,7 +217,7 @@ impl World {
 
     /// Compares a live machine whose every change is durable with what is stored.
     fn compare_at_rest(&mut self) {
-        let Some(process) = &self.process else { return };
+        let Some(process) = self.process.as_ref().filter(|_| !self.watch.closed) else { return };
         let (machine, durable) = (process.manager.scheduler(), process.manager.journal().durable);
         if !machine.view().manager().leading || machine.as_of() != durable {
             return;

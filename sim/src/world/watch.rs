@@ -27,6 +27,8 @@ pub(super) struct Watch {
     pub(super) stored: Stored,
     pub(super) calm_since: u64,
     pub(super) violation: Option<Violation>,
+    /// Nobody looks.
+    pub(super) closed: bool,
 }
 
 impl Watch {
@@ -37,11 +39,12 @@ impl Watch {
             stored: Stored::default(),
             calm_since: 0,
             violation: None,
+            closed: false,
         }
     }
 
     pub(super) fn see(&mut self, now: u64, effects: u64, book: &Book, seen: Seen<'_>) {
-        if self.violation.is_some() {
+        if self.closed || self.violation.is_some() {
             return;
         }
         self.fleet.note(now, seen);
