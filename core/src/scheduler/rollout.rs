@@ -224,7 +224,7 @@ impl App {
     }
 
     /// Slots that run, or will run again, another configuration than the wanted one.
-    fn others(&self) -> usize {
+    pub(super) fn others(&self) -> usize {
         if self.brings_wanted() {
             return self.outdated.len();
         }
