@@ -2,21 +2,22 @@
 
 use std::collections::BTreeMap;
 
+use swan_core::id::TaskName;
 use swan_core::manager::ManagerInput;
-use swan_core::mesos::{AgentId, TaskState};
+use swan_core::mesos::{AgentId, TaskId, TaskState};
+use swan_core::record::Op;
 use swan_core::scheduler::api::ApiCall;
-use swan_core::scheduler::effect::MesosCall;
 
 use super::{Checker, Context, Seen};
-use crate::world::call_of;
 
-/// So many agents with so great a part of the tasks (percent) lost within so long (ms) are a disaster; clearly so, since
-/// the machine may count a little otherwise.
+/// So many agents with so many tasks, and so great a part of all (percent), lost within so long (ms) are a disaster;
+/// clearly so, since the machine may count a little otherwise.
 const AGENTS: usize = 4;
+const TASKS: usize = 12;
 const TASKS_PERCENT: usize = 40;
 const WINDOW_MS: u64 = 3 * 60_000;
-/// What was decided before may leave for so long, ms.
-const LAG_MS: u64 = 60_000;
+/// What was decided before may become durable for so long, ms: the store may hang.
+const LAG_MS: u64 = 40_000;
 
 /// What is lost in a disaster is not replaced until it is over, or an operator says so.
 #[derive(Clone, Debug, Default)]
@@ -36,18 +37,11 @@ impl Checker for DisasterBrake {
             Seen::Told(ManagerInput::Api { request, .. }) if request.call == ApiCall::OverrideBrake => {
                 self.overridden = Some(at.now);
             }
-            Seen::Truth(_) => {
-                self.since = if is_disaster(at) { self.since.or(Some(at.now)) } else { None };
-            }
+            Seen::Truth(_) => self.look(at),
             // What was lost is not durable, so that a new process counts anew.
             Seen::Started => self.since = None,
-            Seen::Does(effect) => {
-                if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
-                    let mut slots = launches.iter().map(|it| (it.template.app.as_str(), it.slot));
-                    let replaced = slots.find(|(app, slot)| is_lost(at, app, *slot));
-                    return self.judge(at.now, replaced);
-                }
-            }
+            Seen::Stored(entry) => return entry.ops.iter().try_for_each(|op| self.judge(at, op)),
+            _ if seen.update().is_some() => self.look(at),
             _ => {}
         }
         Ok(())
@@ -55,20 +49,29 @@ impl Checker for DisasterBrake {
 }
 
 impl DisasterBrake {
-    fn judge(&self, now: u64, replaced: Option<(&str, u32)>) -> Result<(), String> {
-        let overridden = self.overridden.is_some_and(|at| self.since.is_none_or(|since| since <= at));
-        match replaced {
-            Some((app, slot)) if self.since.is_some_and(|since| since + LAG_MS < now) && !overridden => {
-                Err(format!("slot {slot} of {app} is replaced in the middle of a disaster"))
-            }
-            _ => Ok(()),
-        }
+    fn look(&mut self, at: Context<'_>) {
+        self.since = if is_disaster(at) { self.since.or(Some(at.now)) } else { None };
     }
-}
 
-/// The slot's earlier task is out of reach.
-fn is_lost(at: Context<'_>, app: &str, slot: u32) -> bool {
-    at.fleet.of(app).any(|(_, it)| it.slot == slot && it.lost.is_some() && it.ended.is_none())
+    /// A task is superseded: something takes its place while it may still run.
+    fn judge(&self, at: Context<'_>, op: &Op) -> Result<(), String> {
+        let Some(since) = self.since.filter(|since| since + LAG_MS < at.now) else { return Ok(()) };
+        let task = op.key.0.strip_prefix(b"o").filter(|_| op.value.is_some());
+        let Some(task) = task.and_then(|task| Some(TaskId::from(std::str::from_utf8(task).ok()?))) else {
+            return Ok(());
+        };
+        let (Some(name), Some(member)) = (TaskName::parse(task.as_str()), at.fleet.get(&task)) else {
+            return Ok(());
+        };
+        // What users end, or want no more, is not replaced.
+        let asked = at.fleet.asked(name.app).is_some_and(|asked| asked + LAG_MS > at.now);
+        let ended = member.ended.is_some() || member.killed.is_some() || asked;
+        let overridden = self.overridden.is_some_and(|at| since <= at);
+        if member.lost.is_some() && !ended && !overridden {
+            return Err(format!("{task} is replaced in the middle of a disaster"));
+        }
+        Ok(())
+    }
 }
 
 fn is_disaster(at: Context<'_>) -> bool {
@@ -83,5 +86,5 @@ fn is_disaster(at: Context<'_>) -> bool {
         }
     }
     let gone = agents.values().filter(|gone| **gone).count();
-    gone >= AGENTS && lost * 100 > tasks * TASKS_PERCENT
+    gone >= AGENTS && lost >= TASKS && lost * 100 > tasks * TASKS_PERCENT
 }
