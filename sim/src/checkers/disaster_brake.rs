@@ -10,6 +10,7 @@ use swan_core::mesos::{AgentId, Event, TaskId, TaskState};
 use swan_core::record::Op;
 use swan_core::scheduler::api::ApiCall;
 
+use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 
 /// So many agents with so many tasks, and so great a part of all (percent), lost within so long (ms) are a disaster;
@@ -34,6 +35,8 @@ pub struct DisasterBrake {
     /// Entries on their way to the log.
     under_way: BTreeSet<u64>,
     appends: BTreeMap<OpId, u64>,
+    /// Tasks in second seats: nothing takes their place.
+    successors: BTreeSet<TaskId>,
     /// When agents made an offer last.
     offered: BTreeMap<AgentId, u64>,
 }
@@ -46,15 +49,23 @@ impl Checker for DisasterBrake {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
             Seen::Started => {
-                *self =
-                    Self { started: at.now, offered: std::mem::take(&mut self.offered), ..Self::default() };
+                *self = Self {
+                    started: at.now,
+                    offered: std::mem::take(&mut self.offered),
+                    successors: std::mem::take(&mut self.successors),
+                    ..Self::default()
+                };
             }
             Seen::Told(input) => self.told(at, input),
             Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
                 self.under_way.insert(*index);
                 self.appends.insert(*id, *index);
             }
-            Seen::Stored(entry) => return entry.ops.iter().try_for_each(|op| self.judge(at, op)),
+            Seen::Stored(entry) => {
+                let judged = entry.ops.iter().try_for_each(|op| self.judge(at, op));
+                entry.ops.iter().filter_map(StoredSeat::of).for_each(|seat| self.learn(&seat));
+                return judged;
+            }
             Seen::Truth(_) => self.look(at),
             _ => {}
         }
@@ -84,6 +95,14 @@ impl DisasterBrake {
         }
     }
 
+    fn learn(&mut self, seat: &StoredSeat) {
+        match seat.task_id() {
+            Some(task) if seat.second => drop(self.successors.insert(task)),
+            Some(task) => drop(self.successors.remove(&task)),
+            None => {}
+        }
+    }
+
     fn look(&mut self, at: Context<'_>) {
         let disaster = self.is_disaster(at);
         self.since = if disaster { self.since.or(Some(at.now)) } else { None };
@@ -104,7 +123,7 @@ impl DisasterBrake {
         let asked = at.fleet.asked(name.app).is_some_and(|asked| asked + ASKED_MS > at.now);
         let ended = member.ended.is_some() || member.killed.is_some() || asked;
         let overridden = self.overridden.is_some_and(|at| since <= at);
-        if member.lost.is_some() && !ended && !overridden {
+        if member.lost.is_some() && !ended && !overridden && !self.successors.contains(&task) {
             return Err(format!("{task} is replaced in the middle of a disaster"));
         }
         Ok(())
