@@ -138,9 +138,11 @@ scripts! {
     disconnect
     exhausted_rollback
     explain
+    failed_beside
     failover
     failures
     force
+    force_limits
     framework_id
     gate
     health
@@ -154,6 +156,7 @@ scripts! {
     maintenance
     min_healthy
     moves
+    moves_and_rollout
     not_leading
     odd
     oldest_first
@@ -173,6 +176,7 @@ scripts! {
     scale
     scale_waiting
     stall
+    start_undone
     starvation
     status_table
     strategies

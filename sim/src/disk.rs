@@ -242,6 +242,8 @@ impl Platter {
                 if present != *expected {
                     return Err(StoreResult::Conflict);
                 }
+                // What a manifest builds upon was durable, also if its writer learnt so only by reading.
+                self.durable = self.end();
                 self.manifest = Some(manifest.clone());
             }
         }
@@ -249,11 +251,8 @@ impl Platter {
     }
 
     fn append(&mut self, index: u64, entry: &Blob, done: &mut Done) -> Result<(), StoreResult> {
-        if self.torn.is_some() || (!self.log.is_empty() && index != self.end()) {
+        if self.torn.is_some() || index != self.end() {
             return Err(StoreResult::Conflict);
-        }
-        if self.log.is_empty() {
-            self.first = index;
         }
         self.log.push_back(entry.clone());
         done.applied.push((index, entry.clone()));
@@ -261,7 +260,7 @@ impl Platter {
     }
 
     fn cut(&mut self, from: u64, done: &mut Done) -> Result<(), StoreResult> {
-        if from > self.end() && !self.log.is_empty() {
+        if from > self.end() {
             return Err(StoreResult::Conflict);
         }
         self.torn = None;
@@ -295,4 +294,65 @@ impl Platter {
 
 fn number_of(manifest: &Blob) -> u64 {
     frame::header(Kind::Manifest, manifest.as_slice()).map_or(0, |header| header.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use swan_core::journal::contract::{self, Executor};
+    use swan_core::journal::{Entry, Manifest};
+    use swan_core::record::Seq;
+    use swan_core::time::ClusterTime;
+
+    use super::*;
+    use crate::options::Options;
+
+    impl Executor for Disk {
+        fn execute(&mut self, op: StoreOp) -> StoreResult {
+            let (mut draws, mut ledger) = (Draws::new(Rng::new(1), None, false), Ledger::default());
+            self.submit(0, OpId(0), op, &mut draws, &mut ledger);
+            let mut done = self.step(u64::MAX, &mut draws, &mut ledger);
+            done.answers.pop().expect("each operation is answered").1
+        }
+
+        fn reopen(self) -> Self {
+            Self { platter: self.platter, ..disk(self.options) }
+        }
+    }
+
+    fn disk(options: StoreOptions) -> Disk {
+        Disk::new(options, Rng::new(1))
+    }
+
+    fn append(index: u64) -> StoreOp {
+        let (seq, cluster_time) = (Seq(index + 1), ClusterTime(0));
+        let entry = Entry { epoch: Epoch(0), first: seq, last: seq, cluster_time, ops: Vec::new() };
+        StoreOp::Append { epoch: Epoch(0), index, entry: entry.encode(index) }
+    }
+
+    #[test]
+    fn it_keeps_the_contract() {
+        contract::check(|| disk(Options::quiet().store));
+    }
+
+    #[test]
+    fn after_a_failed_append_nothing_later_is_taken() {
+        let mut disk = disk(StoreOptions { fails: 1_000_000, ..Options::quiet().store });
+        assert!(matches!(disk.execute(append(0)), StoreResult::FailedClean(_)));
+        disk.options.fails = 0;
+        assert_eq!(disk.execute(append(1)), StoreResult::Conflict, "an empty log begins at 0");
+        assert_eq!(disk.execute(append(0)), StoreResult::Done(Payload::Nothing));
+    }
+
+    #[test]
+    fn what_a_manifest_builds_upon_was_durable() {
+        let mut disk = disk(StoreOptions { unknown: 1_000_000, ..Options::quiet().store });
+        while disk.platter.end() == 0 {
+            assert!(matches!(disk.execute(append(0)), StoreResult::Unknown(_)));
+        }
+        disk.options.unknown = 0;
+        let manifest = Manifest { number: 1, replay_from: 1, ..Manifest::default() }.encode();
+        let switch = StoreOp::SwitchManifest { epoch: Epoch(0), expected: 0, manifest };
+        assert_eq!(disk.execute(switch), StoreResult::Done(Payload::Nothing));
+        assert_eq!(disk.platter.read(1, u64::MAX).durable, 1, "its writer knows that by reading");
+    }
 }

@@ -301,7 +301,7 @@ impl Options {
         let mut rng = Rng::new(seed ^ 0x0007_1005);
         let rng = &mut rng;
         let drawn = rng.between(2, 8);
-        Self {
+        let small = Self {
             safety_ms: minutes.unwrap_or(drawn) * 60_000,
             settle_ms: 60 * 60_000,
             agents: rng.between(2, 8) as u32,
@@ -340,7 +340,18 @@ impl Options {
                 crash_every: every(rng, 2_000, 120_000),
                 down_ms: rng.between(1, 20_000),
             },
+        };
+        small.perhaps_large(&mut Rng::new(seed ^ 0x0051_2e50))
+    }
+
+    /// One world in four has more agents and larger apps: what happens to many at once. `sizes` is a generator of its
+    /// own, so that nothing else that the seed draws depends on this.
+    fn perhaps_large(mut self, sizes: &mut Rng) -> Self {
+        if sizes.chance(250_000) {
+            self.agents = sizes.between(8, 16) as u32;
+            self.clients.instances = sizes.between(8, 24);
         }
+        self
     }
 }
 

@@ -73,7 +73,7 @@ pub enum StoreOp {
     /// Sets the epoch cell if it holds `expected`, else `Conflict`.
     ClaimEpoch { expected: Epoch, epoch: Epoch },
     /// Adds the log entry `index`, durable when answered, if the log ends just before it; else `Conflict`.
-    /// An empty log takes any index. A failed or unknown append leaves no later one applied.
+    /// A new log begins at 0. A failed or unknown append leaves no later one applied.
     Append { epoch: Epoch, index: u64, entry: Blob },
     /// Answers `Log`: entries from `from` on, at least one if there is one, then as many as fit `max_bytes`.
     ReadLog { from: u64, max_bytes: u64 },
@@ -138,6 +138,7 @@ pub struct LogPart {
     pub entries: Vec<Blob>,
     /// Nothing follows.
     pub end: bool,
-    /// Entries below this index were durable once: damage to them is no torn write.
+    /// Entries below this index were durable once: damage to them is no torn write. Never below where the manifest's
+    /// replay begins.
     pub durable: u64,
 }

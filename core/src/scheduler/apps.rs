@@ -274,6 +274,7 @@ impl App {
     pub(super) fn add_successor(&mut self, number: u32) {
         let was_free = self.successors.insert(number, Slot::default()).is_none();
         assert!(was_free, "a slot has one successor at most");
+        self.leaving.remove(&number);
         self.outdated.remove(&(true, number));
         self.outdated.remove(&(false, number));
     }

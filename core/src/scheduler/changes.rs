@@ -47,7 +47,7 @@ impl App {
             AppChange::Stop => (self.instances > 0).then(|| plain(Operation::Stopping, 0)),
             AppChange::Start => {
                 // What a rollout that failed left undone is begun again, too.
-                let undone = !self.outdated.is_empty();
+                let undone = self.others() > 0;
                 let missing = self.instances != self.size || self.given_up() > 0;
                 let operation = if undone { Operation::Updating } else { Operation::Starting };
                 (missing || undone).then(|| plain(operation, self.size))
@@ -88,7 +88,7 @@ impl App {
 
     /// Whether nothing of an earlier change is left to do: a definition posted again then changes nothing.
     fn is_settled(&self) -> bool {
-        self.error.is_empty() || self.given_up() == 0 && self.outdated.is_empty()
+        self.error.is_empty() || self.given_up() == 0 && self.others() == 0
     }
 
     fn rollback_intent(&self, version: Option<&str>) -> Result<Option<Intent>, ApiError> {

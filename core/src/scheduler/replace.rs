@@ -118,6 +118,8 @@ impl Scheduler {
                 }
                 (None, Some(_)) => PairStep::Promote,
                 (_, None) if first.task.is_none() || !app.wants(number | SUCCESSOR) => PairStep::Drop,
+                // It was made within the limits of a definition that has been replaced since.
+                (_, None) if app.occupied() + app.successor_count() > app.bounds().ceiling => PairStep::Drop,
                 _ => PairStep::Wait,
             };
         };
@@ -186,7 +188,7 @@ impl Scheduler {
         self.enqueue_if_free(idx, number);
     }
 
-    /// A slot whose successor failed does not try again at once because its first seat has become free (S11).
+    /// A slot whose successor failed does not try again at once because its first seat is, or will soon be, free (S11).
     fn inherit_pause(&mut self, idx: AppIdx, number: u32) {
         let clock = self.clock.read(self.now.mono);
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
@@ -194,9 +196,9 @@ impl Scheduler {
         else {
             return;
         };
-        let free =
-            app.slot(number).is_some_and(|first| first.task.is_none() && first.not_before < not_before);
-        if !free {
+        let Some(first) = app.slot(number).filter(|first| first.not_before < not_before) else { return };
+        let free = first.task.is_none();
+        if !free && app.task(number).is_some_and(|task| task.stop.is_none()) {
             return;
         }
         app.edit(number, |first| {
@@ -204,7 +206,7 @@ impl Scheduler {
             first.failures = first.failures.max(failures);
         });
         self.note_slot(idx, number);
-        if not_before > clock {
+        if free && not_before > clock {
             self.arm_slot(idx, number, Some(self.now.mono + not_before.since(clock)));
         }
     }

@@ -223,13 +223,14 @@ impl App {
         }
     }
 
-    /// Slots that run, or will run again, another configuration than the wanted one.
-    fn others(&self) -> usize {
-        if self.brings_wanted() {
-            return self.outdated.len();
-        }
-        let wanted = self.wanted_runs();
-        let runs = |slot: &Slot| slot.task.as_ref().map_or(slot.ran, |task| task.version);
+    /// Slots that run, or will run again, another configuration than the wanted one, with or without a successor.
+    pub(super) fn others(&self) -> usize {
+        let (brings, wanted) = (self.brings_wanted(), self.wanted_runs());
+        let runs = |slot: &Slot| match &slot.task {
+            Some(task) if task.stop.is_none() || !brings => task.version,
+            None if !brings => slot.ran,
+            Some(_) | None => wanted,
+        };
         let places = self.slots().iter().enumerate().filter(|&(number, _)| self.is_place(number as u32));
         places.filter(|(_, slot)| runs(slot) != 0 && runs(slot) != wanted).count()
     }

@@ -310,9 +310,13 @@ impl Scheduler {
         }
         self.publish_task(idx, slot, status.state.name().unwrap_or("TASK_UNKNOWN"), message_of(status));
         let app = self.apps.get_mut(idx).expect("found just now");
+        // A successor that failed beside it may have left a pause.
+        let left = app.slot(slot).expect("found just now").not_before.since(clock);
+        let pause = pause.max(left);
+        let not_before = if pause.0 > 0 { clock + pause } else { ClusterTime(0) };
         app.edit(slot, |s| {
             s.task = None;
-            s.not_before = if pause.0 > 0 { clock + pause } else { ClusterTime(0) };
+            s.not_before = not_before;
             s.failures = if blame { s.failures.saturating_add(1) } else { s.failures };
             s.ran = version;
         });

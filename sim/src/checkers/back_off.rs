@@ -1,15 +1,16 @@
 //! Owns the check of S11: a slot whose tasks fail waits longer and longer, and what is the cluster's fault costs nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
 use swan_core::link::LinkInput;
-use swan_core::manager::ManagerInput;
-use swan_core::mesos::{Event, TaskId};
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::mesos::{Event, TaskId, TaskStatus};
 use swan_core::scheduler::View;
 use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::event::EventKind;
 
-use super::fleet::Fault;
+use super::fleet::{Fault, fault};
 use super::{Checker, Context, Seen};
 use crate::world::call_of;
 
@@ -21,17 +22,25 @@ const STEADY_MS: u64 = 30_000;
 /// Steps between two looks at the API's counts.
 const VIEW_EVERY: u64 = 64;
 
-/// A slot and the image that fails there.
+/// A slot and the version that fails there.
 type Place = (String, u32, String);
 
 /// New tasks come after a pause that grows with each failure.
 #[derive(Clone, Debug, Default)]
 pub struct BackOff {
     steps: u64,
-    /// Failures in a row, and when the last was told.
-    rows: BTreeMap<Place, (u32, u64)>,
-    /// All that may have been failures of the app's own, ever.
-    all: BTreeMap<(String, u32), u32>,
+    rows: BTreeMap<Place, Row>,
+    /// All tasks whose end may have been a failure of the app's own, ever.
+    all: BTreeMap<(String, u32), BTreeSet<TaskId>>,
+}
+
+/// Failures in a row.
+#[derive(Clone, Debug)]
+struct Row {
+    failures: u32,
+    /// When the last was told, and of which task.
+    at: u64,
+    last: TaskId,
 }
 
 impl Checker for BackOff {
@@ -46,12 +55,16 @@ impl Checker for BackOff {
             Seen::Started => self.rows.clear(),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
                 if let Event::Update(status) = &**event {
-                    self.told(at, &status.task_id);
+                    self.told(at, status);
                 }
             }
             Seen::Does(effect) => {
                 if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
                     return launches.iter().try_for_each(|launch| self.launched(at, &launch.task));
+                }
+                if let Some(task) = is_drained(effect) {
+                    // Its end was decided before it was told, and not yet durable then.
+                    self.rows.retain(|_, row| row.last != *task);
                 }
             }
             Seen::Stepped(view) => {
@@ -68,33 +81,36 @@ impl Checker for BackOff {
 
 impl BackOff {
     /// Only what was told just now counts; the fleet knows whether it is the first time.
-    fn told(&mut self, at: Context<'_>, task: &TaskId) {
-        let Some(name) = TaskName::parse(task.as_str()) else { return };
-        let Some(member) = at.fleet.get(task).filter(|member| member.ended == Some(at.now)) else { return };
-        let place = (name.app.to_owned(), name.slot, member.image.clone());
-        let Some(fault) = member.failed else { return };
+    fn told(&mut self, at: Context<'_>, status: &TaskStatus) {
+        let task = &status.task_id;
+        let (Some(name), Some(member)) = (TaskName::parse(task.as_str()), at.fleet.get(task)) else { return };
+        if status.state.is_terminal() && fault(status).is_some() {
+            // Whoever starts again may learn more of an end than whoever was there.
+            self.all.entry((name.app.to_owned(), name.slot)).or_default().insert(task.clone());
+        }
+        let Some(fault) = member.failed.filter(|_| member.ended == Some(at.now)) else { return };
+        let place = (name.app.to_owned(), name.slot, member.version.clone());
         // Its end was decided, whether the KILL has left or not.
-        if at.stored.current(task).is_some_and(|stored| stored.stop > 0) {
+        let decided = at.stored.current(task).is_some_and(|stored| stored.stop > 0);
+        if decided || self.rows.get(&place).is_some_and(|row| row.last == *task) {
             return;
         }
-        *self.all.entry((name.app.to_owned(), name.slot)).or_default() += 1;
         let steady = member.running.is_some_and(|since| since + STEADY_MS < at.now);
+        let before = self.rows.remove(&place);
         if fault != Fault::Own || steady {
-            self.rows.remove(&place);
             return;
         }
-        let row = self.rows.entry(place).or_default();
-        if at.fleet.asked(name.app).is_some_and(|asked| asked > row.1) {
-            row.0 = 0;
-        }
-        *row = (row.0 + 1, at.now);
+        let asked = at.fleet.asked(name.app);
+        let goes_on = before.filter(|row| asked.is_none_or(|asked| asked <= row.at));
+        let failures = goes_on.map_or(0, |row| row.failures) + 1;
+        self.rows.insert(place, Row { failures, at: at.now, last: task.clone() });
     }
 
     fn launched(&self, at: Context<'_>, task: &TaskId) -> Result<(), String> {
         let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
         let Some(member) = at.fleet.get(task) else { return Ok(()) };
-        let place = (name.app.to_owned(), name.slot, member.image.clone());
-        let Some(&(failures, last)) = self.rows.get(&place) else { return Ok(()) };
+        let place = (name.app.to_owned(), name.slot, member.version.clone());
+        let Some(&Row { failures, at: last, .. }) = self.rows.get(&place) else { return Ok(()) };
         // Whoever changes an app, or ends its tasks, begins anew.
         if at.fleet.asked(name.app).is_some_and(|asked| asked > last) {
             return Ok(());
@@ -114,8 +130,8 @@ impl BackOff {
         for app in at.fleet.apps() {
             let page = view.tasks(&swan_core::id::DottedId::from_text(app), None, usize::MAX - 1);
             for task in page.into_iter().flat_map(|page| page.items) {
-                let most = self.all.get(&(app.to_owned(), task.slot)).copied().unwrap_or_default();
-                if task.retries > most {
+                let most = self.all.get(&(app.to_owned(), task.slot)).map_or(0, BTreeSet::len);
+                if task.retries as usize > most {
                     let said = task.retries;
                     return Err(format!(
                         "{}: {said} failures are counted, and {most} were told",
@@ -125,6 +141,15 @@ impl BackOff {
             }
         }
         Ok(())
+    }
+}
+
+/// The task of which it is told that its end was decided.
+fn is_drained(effect: &ManagerEffect) -> Option<&TaskId> {
+    let ManagerEffect::Publish(news) = effect else { return None };
+    match &news.kind {
+        EventKind::TaskChanged { task, state, .. } if state == "TASK_DRAINING" => Some(task),
+        _ => None,
     }
 }
 

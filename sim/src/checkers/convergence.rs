@@ -50,6 +50,12 @@ pub struct Told {
     pub error: String,
     /// Why its slots wait, in words for whoever reads of a failure.
     pub waiting: String,
+    /// The image of the version that is wanted.
+    pub image: String,
+    /// Instances wanted.
+    pub instances: u32,
+    /// Tasks that nobody can reach.
+    pub unreachable: u32,
 }
 
 /// What decides whether less than what is wanted is right, too.
@@ -85,6 +91,8 @@ pub fn standing(wishes: &Wishes, running: &[Running], outlook: &Outlook<'_>) -> 
     for (app, wishes) in wishes {
         let containers: Vec<&Running> = running.iter().filter(|container| container.app == *app).collect();
         if wishes.iter().any(|wish| fulfilled(app, wish.as_ref(), &containers, outlook)) {
+            // Where several things may be wanted, another than what fits by chance may be what is tried.
+            given_up.extend(outlook.tries_in_vain(app).then(|| app.clone()));
             continue;
         }
         if wishes.iter().flatten().any(|wanted| outlook.excuses(app, wanted, &containers)) {
@@ -164,6 +172,27 @@ impl Outlook<'_> {
         self.definition(image).is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
     }
 
+    /// Whether tasks are waited for that nobody can reach, as their app's users want it (R52).
+    fn waits_for_lost(&self, app: &str, image: &str) -> bool {
+        let lost = self.told.get(app).is_some_and(|told| told.unreachable > 0);
+        lost && self.policy(image).unreachable.is_none()
+    }
+
+    /// Whether an app cannot get its tasks to run, whatever may be wanted of it, and says so.
+    fn tries_in_vain(&self, app: &str) -> bool {
+        let Some(told) = self.told.get(app) else { return false };
+        let hopeless = self.is_hopeless(&told.image, told.instances);
+        let waits = told.status == "noop" && !told.waiting.is_empty();
+        hopeless && (waits || self.ended_or_goes_on(told, &told.image))
+            || self.waits_for_lost(app, &told.image) && told.status == "noop"
+    }
+
+    /// Whether an error is said, and either nothing is under way or it is to be tried for ever.
+    fn ended_or_goes_on(&self, told: &Told, image: &str) -> bool {
+        let goes_on = self.policy(image).on_failure == OnFailure::Continue;
+        (told.status == "noop" || goes_on) && !told.error.is_empty()
+    }
+
     /// Whether less than what is wanted may run, because of the app itself or of bad luck, and it is said, and no more
     /// runs than ever may.
     fn excuses(&self, app: &str, wanted: &Wanted, containers: &[&Running]) -> bool {
@@ -178,7 +207,8 @@ impl Outlook<'_> {
         let excused = ["no satisfied agent", "TASK_FAILED"];
         let says = |what: &&str| self.told.get(app).is_some_and(|told| told.error.contains(*what));
         let excused = excused.iter().any(says);
-        let hopeless = (self.is_hopeless(&wanted.image, instances) || excused) && !falls_back;
+        let lost = self.waits_for_lost(app, &wanted.image);
+        let hopeless = (self.is_hopeless(&wanted.image, instances) || excused) && !falls_back || lost;
         if !(hopeless || wanted.vague || self.rough.contains(app)) || wanted.stopped {
             return false;
         }
@@ -187,12 +217,11 @@ impl Outlook<'_> {
         };
         let seems_well = Trouble::of_image(&wanted.image).is_some_and(Trouble::may_seem_well);
         let says_so = self.told.get(app).is_some_and(|told| {
-            let goes_on = policy.on_failure == OnFailure::Continue;
             // Without a rollout that could fail, slots that no agent suits wait, and it is explained why.
             let doomed = self.definition(&wanted.image).is_some_and(Definition::is_doomed);
             let waits = told.status == "noop"
-                && (told.waiting.contains(" 0 agents suit") || doomed && !told.waiting.is_empty());
-            (told.status == "noop" || goes_on) && !told.error.is_empty() || waits
+                && (told.waiting.contains(" 0 agents suit") || doomed && !told.waiting.is_empty() || lost);
+            self.ended_or_goes_on(told, &wanted.image) || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
             && containers.iter().all(|container| known(&container.image))
@@ -250,7 +279,7 @@ mod tests {
     }
 
     fn outlook<'a>(book: &'a Book, status: &str, error: &str, rough: bool) -> Outlook<'a> {
-        let told = Told { status: status.into(), error: error.into(), waiting: String::new() };
+        let told = Told { status: status.into(), error: error.into(), ..Told::default() };
         Outlook {
             book: Some(book),
             told: [("web".to_owned(), told)].into(),
@@ -294,6 +323,37 @@ mod tests {
         let (good, book) = after_update("b", OnFailure::Stop);
         let why = standing(&good, &one, &outlook(&book, "noop", "it failed", false));
         assert!(matches!(why, Standing::Pending(_)), "without a reason");
+    }
+
+    #[test]
+    fn l1_what_nobody_knows_may_fail_for_ever_if_it_says_so() {
+        let bad = image(1, Some(Trouble::NoImage));
+        let book = Book::from([(bad.clone(), Definition::plain(&bad, 2, false))]);
+        let anything = wishes([Some(Wanted::anything())]);
+        let judged = |image: &str, waiting: &str| {
+            let mut outlook = outlook(&book, "noop", "", false);
+            let told = outlook.told.get_mut("web").expect("it is told");
+            (told.image, told.waiting) = (image.into(), waiting.into());
+            standing(&anything, &[], &outlook)
+        };
+        assert_eq!(judged(&bad, "2 pause"), Standing::GivenUp(vec!["web".into()]));
+        assert_eq!(judged(&bad, ""), Standing::AsWanted, "the machine must say itself that all is well");
+        assert_eq!(judged("good", "2 pause"), Standing::AsWanted, "the same");
+    }
+
+    #[test]
+    fn l1_what_must_never_run_twice_waits_for_what_is_lost() {
+        let judged = |unreachable: Option<u32>, lost: u32| {
+            let policy = Some(Policy { unreachable, ..Policy::default() });
+            let definition = Definition { policy, ..Definition::plain("a", 2, false) };
+            let book = Book::from([("a".to_owned(), definition)]);
+            let mut outlook = outlook(&book, "noop", "", false);
+            outlook.told.get_mut("web").expect("it is told").unreachable = lost;
+            standing(&wishes([wanted(2, "a")]), &[running(0, "a")], &outlook)
+        };
+        assert_eq!(judged(None, 1), Standing::GivenUp(vec!["web".into()]));
+        assert!(matches!(judged(None, 0), Standing::Pending(_)), "nothing is lost");
+        assert!(matches!(judged(Some(0), 1), Standing::Pending(_)), "it may be replaced");
     }
 
     #[test]

@@ -1,29 +1,44 @@
 //! Owns the check of S12: when a great part of the cluster is lost at once, it is not replaced in one wave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use swan_core::manager::ManagerInput;
-use swan_core::mesos::{AgentId, TaskState};
+use swan_core::id::TaskName;
+use swan_core::journal::{OpId, StoreOp, StoreResult};
+use swan_core::link::LinkInput;
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::mesos::{AgentId, Event, TaskId, TaskState};
+use swan_core::record::Op;
 use swan_core::scheduler::api::ApiCall;
-use swan_core::scheduler::effect::MesosCall;
 
+use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
-use crate::world::call_of;
 
-/// So many agents with so great a part of the tasks (percent) lost within so long (ms) are a disaster; clearly so, since
-/// the machine may count a little otherwise.
+/// So many agents with so many tasks, and so great a part of all (percent), lost within so long (ms) are a disaster;
+/// clearly so, since the machine may count a little otherwise.
 const AGENTS: usize = 4;
+const TASKS: usize = 12;
 const TASKS_PERCENT: usize = 40;
 const WINDOW_MS: u64 = 3 * 60_000;
-/// What was decided before may leave for so long, ms.
-const LAG_MS: u64 = 60_000;
+/// A request counts as new for so long, ms.
+const ASKED_MS: u64 = 40_000;
 
 /// What is lost in a disaster is not replaced until it is over, or an operator says so.
 #[derive(Clone, Debug, Default)]
 pub struct DisasterBrake {
+    /// When the process began: what was lost before it does not know.
+    started: u64,
     overridden: Option<u64>,
     /// Since when it is a disaster.
     since: Option<u64>,
+    /// All that was decided before the disaster is durable.
+    pub(super) settled: bool,
+    /// Entries on their way to the log.
+    under_way: BTreeSet<u64>,
+    appends: BTreeMap<OpId, u64>,
+    /// Tasks in second seats: nothing takes their place.
+    successors: BTreeSet<TaskId>,
+    /// When agents made an offer last.
+    offered: BTreeMap<AgentId, u64>,
 }
 
 impl Checker for DisasterBrake {
@@ -33,21 +48,25 @@ impl Checker for DisasterBrake {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Told(ManagerInput::Api { request, .. }) if request.call == ApiCall::OverrideBrake => {
-                self.overridden = Some(at.now);
+            Seen::Started => {
+                *self = Self {
+                    started: at.now,
+                    offered: std::mem::take(&mut self.offered),
+                    successors: std::mem::take(&mut self.successors),
+                    ..Self::default()
+                };
             }
-            Seen::Truth(_) => {
-                self.since = if is_disaster(at) { self.since.or(Some(at.now)) } else { None };
+            Seen::Told(input) => self.told(at, input),
+            Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
+                self.under_way.insert(*index);
+                self.appends.insert(*id, *index);
             }
-            // What was lost is not durable, so that a new process counts anew.
-            Seen::Started => self.since = None,
-            Seen::Does(effect) => {
-                if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
-                    let mut slots = launches.iter().map(|it| (it.template.app.as_str(), it.slot));
-                    let replaced = slots.find(|(app, slot)| is_lost(at, app, *slot));
-                    return self.judge(at.now, replaced);
-                }
+            Seen::Stored(entry) => {
+                let judged = entry.ops.iter().try_for_each(|op| self.judge(at, op));
+                entry.ops.iter().filter_map(StoredSeat::of).for_each(|seat| self.learn(&seat));
+                return judged;
             }
+            Seen::Truth(_) => self.look(at),
             _ => {}
         }
         Ok(())
@@ -55,33 +74,74 @@ impl Checker for DisasterBrake {
 }
 
 impl DisasterBrake {
-    fn judge(&self, now: u64, replaced: Option<(&str, u32)>) -> Result<(), String> {
-        let overridden = self.overridden.is_some_and(|at| self.since.is_none_or(|since| since <= at));
-        match replaced {
-            Some((app, slot)) if self.since.is_some_and(|since| since + LAG_MS < now) && !overridden => {
-                Err(format!("slot {slot} of {app} is replaced in the middle of a disaster"))
+    fn told(&mut self, at: Context<'_>, input: &ManagerInput) {
+        self.settled |= self.since.is_some() && self.under_way.is_empty();
+        match input {
+            ManagerInput::Api { request, .. } if request.call == ApiCall::OverrideBrake => {
+                self.overridden = Some(at.now);
             }
-            _ => Ok(()),
+            ManagerInput::Stored { id, result } => {
+                let index = self.appends.remove(id).filter(|_| matches!(result, StoreResult::Done(_)));
+                index.map(|index| self.under_way.remove(&index));
+            }
+            ManagerInput::Link(LinkInput::Event { event, .. }) => match &**event {
+                Event::Offers(offers) => {
+                    self.offered.extend(offers.iter().map(|offer| (offer.agent_id.clone(), at.now)));
+                }
+                Event::Update(_) => self.look(at),
+                _ => {}
+            },
+            _ => {}
         }
     }
-}
 
-/// The slot's earlier task is out of reach.
-fn is_lost(at: Context<'_>, app: &str, slot: u32) -> bool {
-    at.fleet.of(app).any(|(_, it)| it.slot == slot && it.lost.is_some() && it.ended.is_none())
-}
-
-fn is_disaster(at: Context<'_>) -> bool {
-    let (mut agents, mut tasks, mut lost) = (BTreeMap::<&AgentId, bool>::new(), 0, 0);
-    for app in at.fleet.apps() {
-        for (_, member) in at.fleet.of(app).filter(|(_, it)| it.ended.is_none()) {
-            let gone = member.state == TaskState::Unreachable
-                && member.lost.is_some_and(|lost| lost + WINDOW_MS > at.now);
-            *agents.entry(&member.agent).or_insert(true) &= gone;
-            tasks += 1;
-            lost += usize::from(gone);
+    fn learn(&mut self, seat: &StoredSeat) {
+        match seat.task_id() {
+            Some(task) if seat.second => drop(self.successors.insert(task)),
+            Some(task) => drop(self.successors.remove(&task)),
+            None => {}
         }
     }
-    let gone = agents.values().filter(|gone| **gone).count();
-    gone >= AGENTS && lost * 100 > tasks * TASKS_PERCENT
+
+    fn look(&mut self, at: Context<'_>) {
+        let disaster = self.is_disaster(at);
+        self.since = if disaster { self.since.or(Some(at.now)) } else { None };
+        self.settled &= disaster;
+    }
+
+    /// A task is superseded: something takes its place while it may still run.
+    fn judge(&self, at: Context<'_>, op: &Op) -> Result<(), String> {
+        let Some(since) = self.since.filter(|_| self.settled) else { return Ok(()) };
+        let task = op.key.0.strip_prefix(b"o").filter(|_| op.value.is_some());
+        let Some(task) = task.and_then(|task| Some(TaskId::from(std::str::from_utf8(task).ok()?))) else {
+            return Ok(());
+        };
+        let (Some(name), Some(member)) = (TaskName::parse(task.as_str()), at.fleet.get(&task)) else {
+            return Ok(());
+        };
+        // What users end, or want no more, is not replaced.
+        let asked = at.fleet.asked(name.app).is_some_and(|asked| asked + ASKED_MS > at.now);
+        let ended = member.ended.is_some() || member.killed.is_some() || asked;
+        let overridden = self.overridden.is_some_and(|at| since <= at);
+        if member.lost.is_some() && !ended && !overridden && !self.successors.contains(&task) {
+            return Err(format!("{task} is replaced in the middle of a disaster"));
+        }
+        Ok(())
+    }
+
+    fn is_disaster(&self, at: Context<'_>) -> bool {
+        let (mut agents, mut tasks, mut lost) = (BTreeMap::<&AgentId, bool>::new(), 0, 0);
+        for app in at.fleet.apps() {
+            for (_, member) in at.fleet.of(app).filter(|(_, it)| it.ended.is_none()) {
+                let back = self.offered.get(&member.agent).copied().unwrap_or_default().max(self.started);
+                let recent = |lost: u64| lost + WINDOW_MS > at.now && lost > back;
+                let gone = member.state == TaskState::Unreachable && member.lost.is_some_and(recent);
+                *agents.entry(&member.agent).or_insert(true) &= gone;
+                tasks += 1;
+                lost += usize::from(gone);
+            }
+        }
+        let gone = agents.values().filter(|gone| **gone).count();
+        gone >= AGENTS && lost >= TASKS && lost * 100 > tasks * TASKS_PERCENT
+    }
 }

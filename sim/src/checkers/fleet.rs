@@ -196,6 +196,10 @@ impl Fleet {
         let Some(member) = self.get_mut(&status.task_id).filter(|member| member.ended.is_none()) else {
             return;
         };
+        if matches!(status.state, TaskState::Staging | TaskState::Starting) && member.running.is_some() {
+            // An agent that is back repeats what it could not tell.
+            return;
+        }
         if member.serves() {
             member.served = Some(now);
         }
@@ -236,7 +240,7 @@ impl Fleet {
 }
 
 /// Whose fault an unasked end is (R87); `None` if it is surely the cluster's.
-fn fault(status: &TaskStatus) -> Option<Fault> {
+pub(super) fn fault(status: &TaskStatus) -> Option<Fault> {
     use TaskState as S;
     let by_itself = matches!(status.state, S::Failed | S::Finished);
     match (status.state, status.reason) {

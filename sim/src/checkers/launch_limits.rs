@@ -60,8 +60,11 @@ impl LaunchLimits {
         let live: Vec<&str> =
             at.fleet.of(app).filter(|(_, it)| it.stays()).map(|(_, it)| it.image.as_str()).collect();
         let target = at.stored.target_image(app).unwrap_or_default();
-        let limits = live.iter().copied().chain([target.as_str()]).map(|image| policy(image).ceiling(wanted));
-        let most = limits.max().unwrap_or(wanted);
+        let policies: Vec<Policy> = live.iter().copied().chain([target.as_str()]).map(policy).collect();
+        // What was begun on top of an earlier number stays beside a new one.
+        let numbers = self.wanted[app].iter().map(|(_, wanted)| *wanted);
+        let on_top = numbers.flat_map(|n| policies.iter().map(move |policy| policy.ceiling(n) - n)).max();
+        let most = wanted + on_top.unwrap_or(0);
         if live.len() > most as usize {
             return Err(format!(
                 "{app} has {} tasks of {wanted} by a launch, and may have {most}",

@@ -20,6 +20,7 @@ pub mod placement_rules;
 pub mod planned_stops;
 pub mod recovery;
 pub mod resource_soundness;
+pub mod resting_rollouts;
 pub mod rollout_deadlines;
 pub mod rollout_versions;
 pub mod state_monotonic;
@@ -29,6 +30,7 @@ pub mod unique_launch;
 #[cfg(test)]
 mod tests;
 
+use swan_core::journal::Entry;
 use swan_core::link::LinkInput;
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, Event, TaskId, TaskStatus};
@@ -49,6 +51,8 @@ pub enum Seen<'a> {
     Told(&'a ManagerInput),
     /// The process does this.
     Does(&'a ManagerEffect),
+    /// An entry is durable from now on, and part of what is stored.
+    Stored(&'a Entry),
     /// The process has taken a step.
     Stepped(View<'a>),
     /// An executor is told to start a task.
@@ -106,9 +110,10 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(placement_rules::PlacementRules::default()),
     ];
     if machine.rollouts {
-        all.push(Box::new(planned_stops::PlannedStops));
+        all.push(Box::new(planned_stops::PlannedStops::default()));
         all.push(Box::new(kept_versions::KeptVersions::default()));
         all.push(Box::new(rollout_versions::RolloutVersions::default()));
+        all.push(Box::new(resting_rollouts::RestingRollouts::default()));
         all.push(Box::new(rollout_deadlines::RolloutDeadlines::default()));
     }
     if machine.brake {

@@ -1,27 +1,30 @@
 //! Owns the check of S1: what Swan itself ends to replace or to move it never takes an app below its floor of healthy
 //! tasks.
 
-use swan_core::id::TaskName;
+use std::collections::BTreeSet;
+
 use swan_core::mesos::TaskId;
-use swan_core::scheduler::effect::MesosCall;
 
 use super::convergence::Book;
+use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 use crate::definition::{Definition, Policy};
-use crate::world::call_of;
 
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
-/// A stop is decided at most so long before its KILL leaves: the store may hang in between.
+/// A stop is decided at most so long before it is durable: the store may hang in between.
 const YOUNG_MS: u64 = 40_000;
 /// Reasons of a stop, as its record has them: a rollout replaces the task.
 const REPLACE: u32 = 2;
 /// The task leaves an agent with a planned outage.
 const MOVE: u32 = 7;
 
-/// Enough healthy tasks stay while others are replaced or moved.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PlannedStops;
+/// Enough healthy tasks stay while others are replaced or moved. Judged when the stop becomes durable: its KILL may come
+/// much later, from another process, when other things have happened.
+#[derive(Clone, Debug, Default)]
+pub struct PlannedStops {
+    judged: BTreeSet<TaskId>,
+}
 
 impl Checker for PlannedStops {
     fn number(&self) -> &'static str {
@@ -29,37 +32,40 @@ impl Checker for PlannedStops {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
-        let Seen::Does(effect) = seen else { return Ok(()) };
-        match call_of(effect) {
-            Some(MesosCall::Kill { task, .. }) => judge(at, task),
-            _ => Ok(()),
+        let Seen::Stored(entry) = seen else { return Ok(()) };
+        for seat in entry.ops.iter().filter_map(StoredSeat::of) {
+            let (Some(task), Some((stored, _))) = (seat.task_id(), &seat.task) else { continue };
+            if [REPLACE, MOVE].contains(&stored.stop) && self.judged.insert(task.clone()) {
+                judge(at, &seat.app, &task, stored.stop)?;
+            }
         }
+        Ok(())
     }
 }
 
-fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
-    let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
-    let (Some(killed), Some(app)) = (at.fleet.get(task), at.stored.app(name.app)) else { return Ok(()) };
-    let why = at.stored.current(task).map(|it| it.stop);
+fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32) -> Result<(), String> {
+    let (Some(ended), Some(app)) = (at.fleet.get(task), at.stored.app(name)) else { return Ok(()) };
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
     // One that became well while its stop was being written down did not serve when that was decided.
-    let young = killed.well.is_none_or(|since| since + YOUNG_MS > at.now);
-    let well = serves(killed.served) && killed.lost.is_none() && killed.healthy != Some(false) && !young;
+    let young = ended.well.is_none_or(|since| since + YOUNG_MS > at.now);
+    let well = serves(ended.served) && ended.lost.is_none() && ended.healthy != Some(false) && !young;
     // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
-    let judged = why == Some(MOVE) || why == Some(REPLACE) && app.operation() != "noop";
-    if killed.kills != 1 || !judged || !well {
+    let judged = why == MOVE || app.operation() != "noop";
+    if ended.killed.is_some() || !judged || !well {
         return Ok(());
     }
-    let target = at.stored.target_image(name.app).unwrap_or_default();
-    let floor = floor(at.book, &[&target, &killed.image], app.instances);
+    // What users end, or want no more, may not have been known yet.
+    let planned = |task| at.stored.current(task).is_some_and(|it| [REPLACE, MOVE].contains(&it.stop));
+    let target = at.stored.target_image(name).unwrap_or_default();
+    let floor = floor(at.book, &[&target, &ended.image], app.instances);
     let left = at
         .fleet
-        .of(name.app)
-        .filter(|(_, it)| it.killed.is_none() && (it.is_well() || serves(it.served)))
+        .of(name)
+        .filter(|(task, it)| it.killed.is_none() && !planned(task) && (it.is_well() || serves(it.served)))
         .count();
     if left < floor as usize {
-        let others = at.fleet.of(name.app).filter(|(_, it)| it.ended.is_none()).map(|(task, it)| {
+        let others = at.fleet.of(name).filter(|(_, it)| it.ended.is_none()).map(|(task, it)| {
             format!(
                 "{task} {:?} checked {} healthy {:?} lost {:?} killed {:?}",
                 it.state, it.checked, it.healthy, it.lost, it.killed
@@ -67,8 +73,7 @@ fn judge(at: Context<'_>, task: &TaskId) -> Result<(), String> {
         });
         let others = others.collect::<Vec<_>>().join("; ");
         return Err(format!(
-            "{task} is ended to replace it, which leaves {left} healthy tasks of {} instead of {floor}: {others}",
-            name.app
+            "{task} is ended to replace it, which leaves {left} healthy tasks of {name} instead of {floor}: {others}"
         ));
     }
     Ok(())

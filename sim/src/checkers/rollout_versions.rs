@@ -33,7 +33,9 @@ struct Known {
     streak: BTreeSet<String>,
     /// What the rollback under way leaves.
     bad: Option<String>,
-    /// Launched since the target changed.
+    /// What is under way, and whether it rests.
+    under_way: (String, bool),
+    /// Launched since either changed.
     launched: BTreeSet<String>,
     /// Since when a rollout is paused, and the most tasks of its version since.
     paused: Option<(u64, usize)>,
@@ -85,6 +87,11 @@ impl RolloutVersions {
         if !rolls_back {
             known.bad = None;
         }
+        let under_way = (record.operation().to_owned(), record.rests());
+        if known.under_way != under_way {
+            known.under_way = under_way;
+            known.launched.clear();
+        }
         // What ended where it stood keeps tasks of both versions alive.
         if record.operation() == "noop" && record.error.is_empty() {
             known.streak.clear();
@@ -125,7 +132,8 @@ impl RolloutVersions {
         if !known.streak.contains(image) {
             return Err(format!("{task} runs {image}, but {app} is at {:?}", known.streak));
         }
-        if known.launched.len() > 2 {
+        // Where several rollouts in a row failed, whatever dies comes back as it was.
+        if known.launched.len() > 2 && !known.under_way.1 {
             return Err(format!("{app} launches more than two versions: {:?}", known.launched));
         }
         if known.bad.as_ref() == Some(image) {

@@ -6,7 +6,7 @@ use prost::Message;
 use swan_core::id::TaskName;
 use swan_core::journal::Entry;
 use swan_core::mesos::{AgentId, TaskId, TaskState};
-use swan_core::record::{RecordKey, Seq};
+use swan_core::record::{Op, RecordKey, Seq};
 
 /// A slot has two seats while a task is replaced beside another: the second has this bit of its number set.
 const SECOND: u32 = 1 << 31;
@@ -30,16 +30,36 @@ pub struct StoredTask {
     pub stop: u32,
 }
 
+/// One seat of a slot, as its record has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSeat {
+    /// The app, dotted.
+    pub app: String,
+    /// The slot.
+    pub slot: u32,
+    /// It is the slot's second seat.
+    pub second: bool,
+    /// Its task, and the version that runs.
+    pub task: Option<(StoredTask, u64)>,
+    /// The version that ran in it last, while none does; 0 if none did.
+    pub ran: u64,
+}
+
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct SlotMessage {
     #[prost(message, optional, tag = "1")]
     pub(super) task: Option<TaskMessage>,
+    /// The version that ran in it last, while none does.
+    #[prost(uint64, tag = "5")]
+    pub(super) ran: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct TaskMessage {
     #[prost(uint64, tag = "1")]
     pub(super) hex: u64,
+    #[prost(uint64, tag = "2")]
+    pub(super) version: u64,
     #[prost(int32, tag = "5")]
     pub(super) state: i32,
     #[prost(uint32, tag = "10")]
@@ -52,6 +72,9 @@ pub(super) struct TaskMessage {
 struct VersionMessage {
     #[prost(string, tag = "1")]
     spec: String,
+    /// The version whose configuration its tasks run.
+    #[prost(uint64, tag = "2")]
+    runs: u64,
 }
 
 /// The part of an app's record that checkers read.
@@ -98,6 +121,43 @@ impl StoredApp {
     pub fn is_paused(&self) -> bool {
         self.rollout.as_ref().is_some_and(|rollout| rollout.stage == "paused")
     }
+
+    /// Whether the newest change that brings another configuration rests, or did not get to its end: then whatever ran
+    /// runs on.
+    pub fn rests(&self) -> bool {
+        let brings = ["updating", "restarting", "creating", "starting", "rollbacking"];
+        let mut newest_first = self.rollout.iter().chain(self.ended.iter().rev());
+        let newest = newest_first.find(|rollout| brings.contains(&rollout.operation.as_str()));
+        newest.is_some_and(|it| {
+            it.operation != "rollbacking" && !["running", "done"].contains(&it.stage.as_str())
+        })
+    }
+}
+
+impl StoredSeat {
+    /// What a change makes of a seat; `None` if it is of something else, or takes it away.
+    pub fn of(op: &Op) -> Option<Self> {
+        let rest = op.key.0.strip_prefix(b"s")?;
+        let (name, number) = rest.split_at_checked(rest.len().checked_sub(4)?)?;
+        let number = u32::from_be_bytes(number.try_into().ok()?);
+        let app = String::from_utf8(name.strip_suffix(&[0])?.to_vec()).ok()?;
+        let SlotMessage { task, ran } = SlotMessage::decode(op.value.as_deref()?).ok()?;
+        let task = task.map(|TaskMessage { hex, version, state, stop, .. }| {
+            (StoredTask { hex, state: TaskState::from_number(state), stop }, version)
+        });
+        Some(Self { app, slot: number & !SECOND, second: number & SECOND != 0, task, ran })
+    }
+
+    /// The id of its task.
+    pub fn task_id(&self) -> Option<TaskId> {
+        let (task, _) = self.task.as_ref()?;
+        Some(TaskName { hex: task.hex, slot: self.slot, app: &self.app }.id())
+    }
+
+    /// The version that it runs, or ran last; 0 if none.
+    pub fn version(&self) -> u64 {
+        self.task.as_ref().map_or(self.ran, |(_, version)| *version)
+    }
 }
 
 impl Stored {
@@ -138,14 +198,23 @@ impl Stored {
     pub fn target_image(&self, dotted: &str) -> Option<String> {
         let key = version_key(dotted, self.app(dotted)?.target);
         let spec = VersionMessage::decode(self.records.get(&key)?.as_slice()).ok()?.spec;
-        let (_, rest) = spec.split_once(r#""image":""#)?;
-        Some(rest.split('"').next()?.to_owned())
+        image_in(&spec).map(str::to_owned)
+    }
+
+    /// The version whose configuration tasks of the wanted one run.
+    pub fn target_runs(&self, dotted: &str) -> Option<u64> {
+        let key = version_key(dotted, self.app(dotted)?.target);
+        Some(VersionMessage::decode(self.records.get(&key)?.as_slice()).ok()?.runs)
     }
 
     /// Whether a version of an app is kept.
     pub fn has_version(&self, dotted: &str, version: &str) -> bool {
-        let Ok(number) = version.parse::<u64>() else { return false };
-        self.records.contains_key(&version_key(dotted, number))
+        version.parse().is_ok_and(|version| self.keeps(dotted, version))
+    }
+
+    /// Whether a version of an app is kept.
+    pub fn keeps(&self, dotted: &str, version: u64) -> bool {
+        self.records.contains_key(&version_key(dotted, version))
     }
 
     /// The current tasks of an app, and their agents.
@@ -163,13 +232,16 @@ impl Stored {
         theirs.filter_map(|(key, value)| task(key, value)).collect()
     }
 
+    /// Whether there is a record of a seat.
+    pub fn has_seat(&self, seat: &StoredSeat) -> bool {
+        let number = seat.slot | if seat.second { SECOND } else { 0 };
+        self.records.contains_key(&seat_key(&seat.app, number))
+    }
+
     /// The task in one seat of the slot that `task` names.
     fn seat_of(&self, task: &TaskName<'_>, seat: u32) -> Option<StoredTask> {
-        let mut key = vec![b's'];
-        key.extend_from_slice(task.app.as_bytes());
-        key.push(0);
-        key.extend_from_slice(&seat.to_be_bytes());
-        let task = SlotMessage::decode(self.records.get(&RecordKey(key))?.as_slice()).ok()?.task?;
+        let record = self.records.get(&seat_key(task.app, seat))?;
+        let task = SlotMessage::decode(record.as_slice()).ok()?.task?;
         let (hex, stop) = (task.hex, task.stop);
         Some(StoredTask { hex, state: TaskState::from_number(task.state), stop })
     }
@@ -196,6 +268,20 @@ impl Stored {
         key.extend_from_slice(name.as_bytes());
         self.records.get(&RecordKey(key))
     }
+}
+
+/// The image that a definition names, as canonical JSON.
+pub(crate) fn image_in(spec: &str) -> Option<&str> {
+    let (_, rest) = spec.split_once(r#""image":""#)?;
+    rest.split('"').next()
+}
+
+fn seat_key(dotted: &str, number: u32) -> RecordKey {
+    let mut key = vec![b's'];
+    key.extend_from_slice(dotted.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&number.to_be_bytes());
+    RecordKey(key)
 }
 
 fn version_key(dotted: &str, version: u64) -> RecordKey {

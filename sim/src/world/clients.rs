@@ -15,7 +15,7 @@ use super::invent::Inventor;
 use super::{Happening, World};
 use crate::checkers::convergence::{Book, Wanted, Wishes};
 use crate::draws::Site;
-use crate::options::{AgentOptions, ClientOptions};
+use crate::options::ClientOptions;
 use crate::trace::Asked;
 
 /// How long a client waits for an answer, ms.
@@ -91,7 +91,7 @@ pub(super) struct Clients {
 }
 
 impl Clients {
-    pub(super) fn new(options: ClientOptions, agents: &AgentOptions, apps: u32, rng: Rng) -> Self {
+    pub(super) fn new(options: ClientOptions, apps: u32, rng: Rng) -> Self {
         let client = |n| Client {
             name: format!("client{n}"),
             waits: None,
@@ -103,7 +103,7 @@ impl Clients {
         // One more than ask by themselves: it does what scripts say.
         let clients = (0..=options.count).map(client).collect();
         Self {
-            inventor: Inventor::new(options.clone(), agents, apps),
+            inventor: Inventor::new(options.clone(), apps),
             options,
             rng,
             clients,

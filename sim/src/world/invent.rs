@@ -5,7 +5,7 @@ use swan_core::scheduler::api::RolloutVerb;
 
 use super::asks::{Ask, Change};
 use crate::definition::{Definition, OnExhausted, OnFailure, Policy, Trouble, image};
-use crate::options::{AgentOptions, ClientOptions, MACHINE};
+use crate::options::{ClientOptions, MACHINE};
 use crate::rules::{Field, Rule};
 
 /// Thinks of things to ask for.
@@ -13,8 +13,6 @@ use crate::rules::{Field, Rule};
 pub(super) struct Inventor {
     options: ClientOptions,
     apps: u32,
-    /// Agents may go for ever without a word: then a task that is never replaced is lost.
-    agents_go_forever: bool,
     images: u64,
 }
 
@@ -36,8 +34,8 @@ enum Verb {
 }
 
 impl Inventor {
-    pub(super) const fn new(options: ClientOptions, agents: &AgentOptions, apps: u32) -> Self {
-        Self { options, apps, agents_go_forever: agents.forever > 0, images: 0 }
+    pub(super) const fn new(options: ClientOptions, apps: u32) -> Self {
+        Self { options, apps, images: 0 }
     }
 
     /// Something to ask for.
@@ -94,7 +92,7 @@ impl Inventor {
     fn definition(&mut self, instances: u32, rng: &mut Rng) -> Definition {
         self.images += 1;
         let trouble = rng.chance(self.options.bad_images).then(|| any(rng, &Trouble::ALL));
-        let policy = rng.chance(self.options.policies).then(|| self.policy(rng));
+        let policy = rng.chance(self.options.policies).then(|| policy(rng));
         let rules = if rng.chance(self.options.rules) { some_rules(rng) } else { Vec::new() };
         let strategies = ["spread", "binpack", "random", "weighted"];
         let strategy = (MACHINE.strategies && rng.chance(300_000)).then(|| any(rng, &strategies).to_owned());
@@ -108,22 +106,22 @@ impl Inventor {
             strategy,
         }
     }
+}
 
-    fn policy(&self, rng: &mut Rng) -> Policy {
-        let then = [OnExhausted::KeepTrying, OnExhausted::Stop, OnExhausted::Rollback];
-        let waits = !self.agents_go_forever && rng.chance(100_000);
-        Policy {
-            min_healthy: any(rng, &[100, 100, 75, 50, 0]),
-            max_over: any(rng, &[100, 50, 25, 0]),
-            on_failure: any(rng, &[OnFailure::Stop, OnFailure::Continue, OnFailure::Rollback]),
-            parallel: rng.chance(300_000).then(|| rng.between(1, 3) as u32),
-            delay: any(rng, &[0, 0, 5]),
-            min_ready: any(rng, &[0, 0, 10]),
-            deadline: rng.between(60, 600) as u32,
-            max_failures: rng.chance(300_000).then(|| rng.below(5) as u32),
-            retries: rng.chance(300_000).then(|| (rng.between(1, 5) as u32, any(rng, &then))),
-            unreachable: (!waits).then(|| any(rng, &[0, 0, 30, 300])),
-        }
+fn policy(rng: &mut Rng) -> Policy {
+    let then = [OnExhausted::KeepTrying, OnExhausted::Stop, OnExhausted::Rollback];
+    let waits = rng.chance(150_000);
+    Policy {
+        min_healthy: any(rng, &[100, 100, 75, 50, 0]),
+        max_over: any(rng, &[100, 50, 25, 0]),
+        on_failure: any(rng, &[OnFailure::Stop, OnFailure::Continue, OnFailure::Rollback]),
+        parallel: rng.chance(300_000).then(|| rng.between(1, 3) as u32),
+        delay: any(rng, &[0, 0, 5]),
+        min_ready: any(rng, &[0, 0, 10]),
+        deadline: rng.between(60, 600) as u32,
+        max_failures: rng.chance(300_000).then(|| rng.below(5) as u32),
+        retries: rng.chance(300_000).then(|| (rng.between(1, 5) as u32, any(rng, &then))),
+        unreachable: (!waits).then(|| any(rng, &[0, 0, 30, 300])),
     }
 }
 

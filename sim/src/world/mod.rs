@@ -42,7 +42,7 @@ pub use self::watch::Violation;
 use self::watch::Watch;
 use crate::checkers::Seen;
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
-use crate::checkers::stored::Stored;
+use crate::checkers::stored::{Stored, image_in};
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
 use crate::draws::{Draws, Site};
@@ -149,7 +149,7 @@ impl World {
             disk: Disk::new(options.store.clone(), rng.fork()),
             network: Network::new(options.network.clone(), rng.fork()),
             executors: Executors::new(options.tasks.clone(), rng.fork()),
-            clients: Clients::new(options.clients.clone(), &options.agent_faults, options.apps, rng.fork()),
+            clients: Clients::new(options.clients.clone(), options.apps, rng.fork()),
             agents: Agents::new(),
             draws: Draws::new(rng.fork(), script, record),
             rng: rng.fork(),
@@ -331,7 +331,11 @@ impl World {
                     )
                 });
                 let waiting = waiting.collect::<Vec<_>>().join("; ");
-                (app.id.to_string(), Told { status: app.operation_status.into(), error, waiting })
+                let unreachable = app.tasks_status.iter().find(|(state, _)| *state == "TASK_UNREACHABLE");
+                let unreachable = unreachable.map_or(0, |(_, count)| *count);
+                let image = image_in(&app.spec).unwrap_or_default().to_owned();
+                let (status, instances) = (app.operation_status.into(), app.instances);
+                (app.id.to_string(), Told { status, error, waiting, image, instances, unreachable })
             });
             told.collect()
         };
@@ -500,6 +504,8 @@ impl World {
             match Entry::decode(*index, blob.as_slice()) {
                 Ok(entry) => {
                     self.watch.stored.apply(&entry);
+                    let (now, effects) = (self.now, self.ledger.effects);
+                    self.watch.see(now, effects, self.clients.book(), Seen::Stored(&entry));
                     if entry.ops.iter().any(|op| op.key.0.first() == Some(&b'a')) {
                         self.ledger.phases = phases(&self.watch.stored);
                     }

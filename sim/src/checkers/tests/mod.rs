@@ -36,8 +36,11 @@ fn entry(ops: Vec<Op>) -> Entry {
 }
 
 fn slot_record(hex: u64, state: TaskState) -> Op {
-    let task = Some(TaskMessage { hex, state: state.number(), stop: 0, agent_id: "S".into() });
-    Op { key: RecordKey(b"sweb\0\0\0\0\0".to_vec()), value: Some(SlotMessage { task }.encode_to_vec()) }
+    let task = Some(TaskMessage { hex, version: 1, state: state.number(), stop: 0, agent_id: "S".into() });
+    Op {
+        key: RecordKey(b"sweb\0\0\0\0\0".to_vec()),
+        value: Some(SlotMessage { task, ran: 0 }.encode_to_vec()),
+    }
 }
 
 /// One app of which one instance is wanted, and the task of its slot, if there is one.

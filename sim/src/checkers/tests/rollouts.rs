@@ -50,25 +50,38 @@ impl<C: Checker> Watched<C> {
 
     /// The app wants so many of an image, and this is under way.
     fn wants(&mut self, instances: u32, image: &str, operation: &str) {
+        self.wants_at(instances, image, operation, "running");
+    }
+
+    /// That, and so far it is.
+    fn wants_at(&mut self, instances: u32, image: &str, operation: &str, stage: &str) {
         let target = u64::from(image.bytes().map(u32::from).sum::<u32>());
-        let rollout = (operation != "noop")
-            .then(|| StoredRollout { operation: operation.into(), ..StoredRollout::default() });
+        let rollout =
+            (operation != "noop").then(|| StoredRollout { operation: operation.into(), stage: stage.into() });
         let app = StoredApp { target, instances, rollout, ..StoredApp::default() };
         let spec = format!(r#"{{"container":{{"docker":{{"image":"{image}"}}}}}}"#);
-        self.put(b"aweb", prost::Message::encode_to_vec(&app));
         let key = [b"vweb\0", &target.to_be_bytes()[..]].concat();
-        self.put(&key, prost::Message::encode_to_vec(&Version { spec }));
+        let version = prost::Message::encode_to_vec(&Version { spec, runs: target });
+        self.put(&key, version).expect("a version breaks nothing");
+        self.put(b"aweb", prost::Message::encode_to_vec(&app)).expect("a wish breaks nothing");
     }
 
     /// The record of a slot says so of its task.
-    fn records(&mut self, slot: u32, hex: u64, stop: u32) {
-        let task = TaskMessage { hex, state: 1, stop, agent_id: "A1".into() };
-        let record = prost::Message::encode_to_vec(&SlotMessage { task: Some(task) });
-        self.put(&[b"sweb\0", &slot.to_be_bytes()[..]].concat(), record);
+    fn records(&mut self, slot: u32, hex: u64, stop: u32) -> Result<(), String> {
+        self.records_version(slot, hex, 1, stop)
     }
 
-    fn put(&mut self, key: &[u8], value: Vec<u8>) {
-        self.stored.apply(&entry(vec![Op { key: RecordKey(key.to_vec()), value: Some(value) }]));
+    /// The record of a seat says so of its task, and of the version that it runs.
+    fn records_version(&mut self, seat: u32, hex: u64, version: u64, stop: u32) -> Result<(), String> {
+        let task = TaskMessage { hex, version, state: 1, stop, agent_id: "A1".into() };
+        let record = prost::Message::encode_to_vec(&SlotMessage { task: Some(task), ran: 0 });
+        self.put(&[b"sweb\0", &seat.to_be_bytes()[..]].concat(), record)
+    }
+
+    fn put(&mut self, key: &[u8], value: Vec<u8>) -> Result<(), String> {
+        let entry = entry(vec![Op { key: RecordKey(key.to_vec()), value: Some(value) }]);
+        self.stored.apply(&entry);
+        self.see(Seen::Stored(&entry))
     }
 
     fn launches(&mut self, slot: u32, hex: u64, agent: &str, image: &str) -> Result<(), String> {
@@ -123,6 +136,8 @@ impl<C: Checker> Watched<C> {
 struct Version {
     #[prost(string, tag = "1")]
     spec: String,
+    #[prost(uint64, tag = "2")]
+    runs: u64,
 }
 
 fn task(slot: u32, hex: u64) -> TaskId {
@@ -155,7 +170,7 @@ fn limited(image: &str, min_healthy: u32, max_over: u32) -> Definition {
 #[test]
 fn s1_a_rollout_leaves_enough_healthy_tasks() {
     let judged = |min_healthy: u32, stop: u32, sick: bool| {
-        let mut it = Watched::new(planned_stops::PlannedStops, &[limited("b", min_healthy, 0)]);
+        let mut it = Watched::new(planned_stops::PlannedStops::default(), &[limited("b", min_healthy, 0)]);
         it.wants(2, "b", "updating");
         it.runs(0, 1, "A1", "a");
         it.runs(1, 2, "A1", "a");
@@ -163,14 +178,52 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
             it.told(0, 1, TaskState::Unreachable);
         }
         it.now += 50_000;
-        it.records(0, 1, stop);
-        it.kills(0, 1)
+        it.records(0, 1, stop)
     };
     assert!(judged(100, 2, false).is_err(), "one of two that must stay");
     assert!(judged(100, 7, false).is_err(), "also before an outage");
     assert_eq!(judged(50, 2, false), Ok(()));
     assert_eq!(judged(100, 1, false), Ok(()), "another reason than a rollout");
     assert_eq!(judged(100, 2, true), Ok(()), "it did not serve");
+}
+
+#[test]
+fn s10_nothing_begins_while_a_rollout_rests() {
+    const SECOND: u32 = 1 << 31;
+    let (a, b) = (u64::from(b'a'), u64::from(b'b'));
+    let begin = |stage: &str| {
+        let mut it = Watched::new(resting_rollouts::RestingRollouts::default(), &[]);
+        it.wants(2, "a", "noop");
+        it.records_version(0, 1, a, 0).expect("all is well");
+        it.wants_at(2, "b", "updating", stage);
+        it
+    };
+    let mut paused = begin("paused");
+    assert_eq!(paused.records_version(0, 2, a, 0), Ok(()), "what dies gets its own version again");
+    assert!(paused.records_version(SECOND, 3, b, 0).is_err(), "a successor");
+    assert!(begin("paused").records_version(0, 1, a, 2).is_err(), "an end to replace it");
+    assert_eq!(begin("paused").records_version(0, 1, a, 4), Ok(()), "a user ended it");
+    for stage in ["paused", "failed"] {
+        assert!(begin(stage).records_version(0, 2, b, 0).is_err(), "another version than it ran");
+    }
+    assert_eq!(begin("running").records_version(0, 2, b, 0), Ok(()));
+    let mut goes_on = begin("paused");
+    goes_on.wants_at(2, "b", "updating", "running");
+    assert_eq!(goes_on.records_version(0, 2, b, 0), Ok(()));
+}
+
+#[test]
+fn s1_a_stop_is_judged_when_it_is_decided() {
+    let mut it = Watched::new(planned_stops::PlannedStops::default(), &[limited("b", 50, 0)]);
+    it.wants(2, "b", "updating");
+    it.runs(0, 1, "A1", "a");
+    it.runs(1, 2, "A1", "a");
+    it.now += 50_000;
+    assert_eq!(it.records(0, 1, 2), Ok(()), "the other stays");
+    it.told(1, 2, TaskState::Failed);
+    it.now += 100_000;
+    assert_eq!(it.records(0, 1, 2), Ok(()), "long decided");
+    assert_eq!(it.kills(0, 1), Ok(()));
 }
 
 #[test]
@@ -241,30 +294,35 @@ fn s11_a_slot_waits_longer_after_each_failure() {
 fn s12_nothing_is_replaced_in_a_disaster() {
     let begin = || {
         let mut it = Watched::new(disaster_brake::DisasterBrake::default(), &[plain("a")]);
-        for slot in 0..5 {
-            it.runs(slot, u64::from(slot), &format!("A{slot}"), "a");
+        it.now = 1;
+        for slot in 0..15 {
+            it.runs(slot, u64::from(slot), &format!("A{}", slot % 5), "a");
         }
-        for slot in 0..4 {
+        for slot in (0..15).filter(|slot| slot % 5 < 4) {
             it.told(slot, u64::from(slot), TaskState::Unreachable);
         }
-        it.truth().expect("nothing is replaced");
-        it.now = 70_000;
+        it.now += 2_000;
+        it.hears(Event::Heartbeat);
         it
     };
-    let mut it = begin();
-    assert!(it.launches(0, 9, "A4", "a").is_err(), "its task is out of reach");
-    assert_eq!(begin().launches(7, 9, "A4", "a"), Ok(()), "a new slot is none of it");
-    let mut it = begin();
-    it.asked(ApiCall::OverrideBrake);
-    assert_eq!(it.launches(0, 9, "A4", "a"), Ok(()), "the operator said so");
-    let mut it = begin();
+    let supersede = |mut it: Watched<_>, slot: u32| {
+        it.put(&[b"o", task(slot, u64::from(slot)).as_str().as_bytes()].concat(), vec![])
+    };
+    assert!(supersede(begin(), 0).is_err(), "it is out of reach");
+    let mut early = begin();
+    early.checker.settled = false;
+    assert_eq!(supersede(early, 0), Ok(()), "perhaps decided before that was known");
+    let mut ended = begin();
+    ended.kills(0, 0).expect("no replacement");
+    assert_eq!(supersede(ended, 0), Ok(()), "nothing takes its place");
+    let mut overridden = begin();
+    overridden.asked(ApiCall::OverrideBrake);
+    assert_eq!(supersede(overridden, 0), Ok(()), "the operator said so");
+    let mut returned = begin();
     for slot in 0..2 {
-        it.told(slot, u64::from(slot), TaskState::Running);
+        returned.told(slot, u64::from(slot), TaskState::Running);
     }
-    it.told(0, 0, TaskState::Failed);
-    it.told(1, 1, TaskState::Failed);
-    it.truth().expect("nothing is replaced");
-    assert_eq!(it.launches(0, 9, "A4", "a"), Ok(()), "agents have returned");
+    assert_eq!(supersede(returned, 2), Ok(()), "agents have returned");
 }
 
 fn offer(agent: &str, rack: &str) -> Event {
