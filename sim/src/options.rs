@@ -1,7 +1,14 @@
 //! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
 
+mod clocks;
+mod masters;
+
 use serde::{Deserialize, Serialize};
 use swan_core::rng::Rng;
+
+pub use self::clocks::ClockOptions;
+pub use self::masters::MasterOptions;
+use crate::streams;
 
 /// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
 pub const MACHINE: Abilities = Abilities {
@@ -59,6 +66,12 @@ pub struct Options {
     pub agent_faults: AgentOptions,
     /// See there.
     pub process: ProcessOptions,
+    /// See there.
+    #[serde(default)]
+    pub masters: MasterOptions,
+    /// See there.
+    #[serde(default)]
+    pub clocks: ClockOptions,
 }
 
 /// What API clients do.
@@ -165,6 +178,36 @@ pub struct TaskOptions {
     pub flaps: u32,
     /// Tasks that ignore the polite signal (T4).
     pub stubborn: u32,
+    /// Tasks that never start (T1).
+    #[serde(default)]
+    pub stuck: u32,
+    /// Tasks that are told to end and then finish, fail, or fail after they were killed (T5).
+    #[serde(default)]
+    pub odd_ends: u32,
+    /// Tasks that are told to run twice, with another address perhaps (T5, T7).
+    #[serde(default)]
+    pub run_twice: u32,
+    /// Updates without what they should have, or with what nobody knows (T7, T8).
+    #[serde(default)]
+    pub odd_updates: u32,
+}
+
+impl TaskOptions {
+    fn swarm(rng: &mut Rng, seed: u64) -> Self {
+        let part = |name: &str, most| share(&mut streams::named(seed, name), most);
+        Self {
+            start_ms: (50, rng.between(100, 20_000)),
+            launch_fails: share(rng, 200_000),
+            exits: share(rng, 500_000),
+            never_healthy: share(rng, 200_000),
+            flaps: share(rng, 200_000),
+            stubborn: share(rng, 500_000),
+            stuck: part("tasks.stuck", 100_000),
+            odd_ends: part("tasks.oddEnds", 500_000),
+            run_twice: part("tasks.runTwice", 500_000),
+            odd_updates: part("tasks.oddUpdates", 200_000),
+        }
+    }
 }
 
 /// What happens to agents. Intervals are means in ms; 0 is never.
@@ -189,6 +232,15 @@ pub struct AgentOptions {
     pub flap_every: u64,
     /// Maintenance windows, some of which are used (M16).
     pub maintenance_every: u64,
+    /// Share of agents that tell their attributes only when they come back (M11), ppm.
+    #[serde(default)]
+    pub untold_attributes: u32,
+    /// Hosts that start again and become other agents (A2).
+    #[serde(default)]
+    pub reboot_every: u64,
+    /// Share of agents whose clock is wrong by up to an hour (A7), ppm.
+    #[serde(default)]
+    pub skewed_clocks: u32,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -249,6 +301,10 @@ impl Options {
                 never_healthy: 0,
                 flaps: 0,
                 stubborn: 0,
+                stuck: 0,
+                odd_ends: 0,
+                run_twice: 0,
+                odd_updates: 0,
             },
             agent_faults: AgentOptions {
                 crash_every: 0,
@@ -260,8 +316,13 @@ impl Options {
                 mass_loss_every: 0,
                 flap_every: 0,
                 maintenance_every: 0,
+                untold_attributes: 0,
+                reboot_every: 0,
+                skewed_clocks: 0,
             },
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
+            masters: MasterOptions::default(),
+            clocks: ClockOptions::default(),
         }
     }
 
@@ -326,20 +387,15 @@ impl Options {
                 refusals: share(rng, 400_000),
                 rescind_every: every(rng, 500, 30_000),
             },
-            tasks: TaskOptions {
-                start_ms: (50, rng.between(100, 20_000)),
-                launch_fails: share(rng, 200_000),
-                exits: share(rng, 500_000),
-                never_healthy: share(rng, 200_000),
-                flaps: share(rng, 200_000),
-                stubborn: share(rng, 500_000),
-            },
-            agent_faults: AgentOptions::swarm(rng, &MACHINE),
+            tasks: TaskOptions::swarm(rng, seed),
+            agent_faults: AgentOptions::swarm(rng, &MACHINE, seed),
             process: ProcessOptions {
                 crash_effects: every(rng, 5, 600),
                 crash_every: every(rng, 2_000, 120_000),
                 down_ms: rng.between(1, 20_000),
             },
+            masters: MasterOptions::swarm(seed),
+            clocks: ClockOptions::swarm(seed),
         }
     }
 }
@@ -382,7 +438,7 @@ impl ClientOptions {
 }
 
 impl AgentOptions {
-    fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
+    fn swarm(rng: &mut Rng, machine: &Abilities, seed: u64) -> Self {
         let maintenance_every = every(rng, 60_000, 400_000);
         Self {
             crash_every: every(rng, 20_000, 240_000),
@@ -394,6 +450,9 @@ impl AgentOptions {
             mass_loss_every: every(rng, 60_000, 600_000),
             flap_every: every(rng, 60_000, 400_000),
             maintenance_every: if machine.maintenance { maintenance_every } else { 0 },
+            untold_attributes: share(&mut streams::named(seed, "agents.untoldAttributes"), 400_000),
+            reboot_every: every(&mut streams::named(seed, "agents.rebootEvery"), 60_000, 600_000),
+            skewed_clocks: share(&mut streams::named(seed, "agents.skewedClocks"), 1_000_000),
         }
     }
 }

@@ -44,7 +44,8 @@ impl Checker for DisasterBrake {
             Seen::Does(effect) => {
                 if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
                     let mut slots = launches.iter().map(|it| (it.template.app.as_str(), it.slot));
-                    let replaced = slots.find(|(app, slot)| is_lost(at, app, *slot));
+                    // What has just returned may have ended it.
+                    let replaced = slots.find(|(app, slot)| is_lost(at, app, *slot) && is_disaster(at));
                     return self.judge(at.now, replaced);
                 }
             }

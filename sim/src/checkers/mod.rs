@@ -106,7 +106,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(placement_rules::PlacementRules::default()),
     ];
     if machine.rollouts {
-        all.push(Box::new(planned_stops::PlannedStops));
+        all.push(Box::new(planned_stops::PlannedStops::default()));
         all.push(Box::new(kept_versions::KeptVersions::default()));
         all.push(Box::new(rollout_versions::RolloutVersions::default()));
         all.push(Box::new(rollout_deadlines::RolloutDeadlines::default()));

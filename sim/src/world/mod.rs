@@ -6,10 +6,13 @@
 mod agents;
 mod asks;
 mod clients;
+mod clock;
 mod executors;
 mod faults;
 mod invent;
+mod masters;
 mod network;
+mod oddities;
 mod process;
 mod watch;
 
@@ -31,6 +34,7 @@ use swan_core::time::{Instant, Now, Timestamp};
 use self::agents::Agents;
 pub use self::asks::{Ask, Change};
 use self::clients::Clients;
+use self::clock::WallClock;
 use self::executors::{Executors, Turn};
 use self::faults::Sequel;
 use self::network::{Network, ToMaster};
@@ -74,6 +78,10 @@ enum Happening {
     Elected {
         process: u64,
     },
+    /// It runs again after a pause.
+    Resume {
+        process: u64,
+    },
     /// Something arrives at it from the network.
     Arrive {
         process: u64,
@@ -105,6 +113,7 @@ pub struct World {
     cluster: Cluster,
     process: Option<Process>,
     processes: u64,
+    wall: WallClock,
     disk: Disk,
     network: Network,
     executors: Executors,
@@ -146,8 +155,14 @@ impl World {
             cluster: Cluster::new(cluster_options, rng.next()),
             process: None,
             processes: 0,
+            wall: WallClock::right(),
             disk: Disk::new(options.store.clone(), rng.fork()),
-            network: Network::new(options.network.clone(), rng.fork()),
+            network: Network::new(
+                options.network.clone(),
+                options.masters.clone(),
+                options.tasks.odd_updates,
+                rng.fork(),
+            ),
             executors: Executors::new(options.tasks.clone(), rng.fork()),
             clients: Clients::new(options.clients.clone(), &options.agent_faults, options.apps, rng.fork()),
             agents: Agents::new(),
@@ -268,7 +283,10 @@ impl World {
         self.watch.calm_since = self.now;
         self.rough = self.now;
         self.executors.heal();
+        self.network.heal();
         self.clients.retire();
+        self.heal_clocks();
+        self.heal_masters();
         self.heal_agents();
         for app in self.clients.take_paused() {
             self.ask(Ask::Steer { app, verb: RolloutVerb::Resume });
@@ -359,11 +377,26 @@ impl World {
         if !MACHINE.rollouts || self.watch.violation.is_some() {
             return None;
         }
-        for app in apps {
+        for app in &apps {
             self.ledger.note("app: given up, and started again");
-            self.ask(Ask::change(&app, Change::Start));
+            self.ask(Ask::change(app, Change::Start));
+        }
+        let pending = self.settle(self.now + self.options.settle_ms)?;
+        apps.retain(|app| self.has_leftovers(app));
+        if apps.is_empty() {
+            return Some(pending);
+        }
+        for app in apps {
+            self.ledger.note("app: left half changed, and restarted");
+            self.ask(Ask::change(&app, Change::Restart));
         }
         self.settle(self.now + self.options.settle_ms)
+    }
+
+    /// Whether a rollout that failed left tasks of another version: a start fills slots, and replaces none of those.
+    fn has_leftovers(&self, app: &str) -> bool {
+        let told = self.view().and_then(|view| view.app(&DottedId::from_text(app)));
+        told.is_some_and(|app| app.error_message.contains("still run another version"))
     }
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
@@ -416,6 +449,7 @@ impl World {
         match happening {
             Happening::Start => self.start(),
             Happening::Elected { process } => self.elected(process),
+            Happening::Resume { process } => self.resume_process(process),
             Happening::Arrive { process, input } => self.arrive(process, input),
             Happening::Reach(message) => self.reach(message),
             Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),

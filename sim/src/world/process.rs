@@ -7,9 +7,9 @@ use swan_core::lease::{ElectionEvent, Tenure};
 use swan_core::link::{LinkEffect, LinkInput, MasterAddress};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
-use swan_core::time::{Instant, Now, Timestamp};
+use swan_core::time::{Instant, Now};
 
-use super::{Happening, WAKES_MAX, WALL_START, World};
+use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
 use crate::draws::{Named, Site};
 
@@ -28,12 +28,17 @@ pub(super) struct Process {
     base: u64,
     /// Effects left before it ends, if it will.
     left: Option<u64>,
+    /// While it is paused: what has arrived since.
+    pub(super) waiting: Option<Vec<ManagerInput>>,
 }
 
 impl Process {
     /// When to wake it, in the world's time.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        self.manager.next_deadline().map(|at| at.0.saturating_sub(self.base))
+        self.manager
+            .next_deadline()
+            .filter(|_| self.waiting.is_none())
+            .map(|at| at.0.saturating_sub(self.base))
     }
 }
 
@@ -71,7 +76,7 @@ impl World {
         let mean = self.options.process.crash_effects;
         let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
         let (number, base) = (self.processes, self.rng.below(1 << 40));
-        self.process = Some(Process { manager: Manager::new(journal), number, base, left });
+        self.process = Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
         let boot = boot(self.rng.next());
         self.step(ManagerInput::Boot(Box::new(boot)));
@@ -108,11 +113,14 @@ impl World {
 
     fn process_clocks(&self) -> Now {
         let base = self.process.as_ref().map_or(0, |process| process.base);
-        Now { mono: Instant(base + self.now), wall: Timestamp(WALL_START + self.now) }
+        Now { mono: Instant(base + self.now), wall: self.wall.at(self.now) }
     }
 
     /// Tells the process something, and carries out what it wants, unless it ends on the way.
     pub(super) fn step(&mut self, input: ManagerInput) {
+        if let Some(waiting) = self.process.as_mut().and_then(|process| process.waiting.as_mut()) {
+            return waiting.push(input);
+        }
         let now = self.process_clocks();
         self.write("<", &input);
         let Some(process) = &mut self.process else { return };

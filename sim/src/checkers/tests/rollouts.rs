@@ -155,7 +155,7 @@ fn limited(image: &str, min_healthy: u32, max_over: u32) -> Definition {
 #[test]
 fn s1_a_rollout_leaves_enough_healthy_tasks() {
     let judged = |min_healthy: u32, stop: u32, sick: bool| {
-        let mut it = Watched::new(planned_stops::PlannedStops, &[limited("b", min_healthy, 0)]);
+        let mut it = Watched::new(planned_stops::PlannedStops::default(), &[limited("b", min_healthy, 0)]);
         it.wants(2, "b", "updating");
         it.runs(0, 1, "A1", "a");
         it.runs(1, 2, "A1", "a");
