@@ -81,6 +81,9 @@ sites! {
     TaskStuck "a task never starts"
     OddEnd "a task that is told to end ends oddly"
     RunsTwice "a task is told to run once more"
+    Redirected "a master names a leader that is none"
+    MasterError "the master ends the subscription with an ERROR"
+    DiskRots "what is stored is damaged"
     OddUpdate "a status update lacks something, or says what nobody knows"
 }
 

@@ -17,13 +17,15 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 36] = [
+pub const FAULTS: [&str; 40] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
     "agent: stop",
     "agents: many lost at once (A5)",
     "clock: wall time wrong (C1)",
+    "master: ERROR, failed over (M6)",
+    "master: ERROR, too many calls (M6)",
     "master: another takes all (M15)",
     "master: answers RECONCILE late (M13)",
     "master: does not answer RECONCILE (M13)",
@@ -33,6 +35,7 @@ pub const FAULTS: [&str; 36] = [
     "master: no offers, then all (M12)",
     "master: offers in pieces (M11)",
     "master: rescinds (M10)",
+    "master: wrong redirect (M3)",
     "network: answer lost (M8)",
     "network: call ignored after 202 (M7)",
     "network: call lost",
@@ -45,6 +48,7 @@ pub const FAULTS: [&str; 36] = [
     "process: crash at rest",
     "process: crash before an effect",
     "process: paused (C2)",
+    "store: damaged (Z5)",
     "store: failed",
     "store: stall",
     "store: unknown outcome",

@@ -136,6 +136,9 @@ pub struct StoreOptions {
     pub torn: u32,
     /// A snapshot is taken after this many log entries.
     pub snapshot_entries: u64,
+    /// Share of starts that find what is stored damaged (Z5), ppm.
+    #[serde(default)]
+    pub rots: u32,
 }
 
 /// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
@@ -282,6 +285,7 @@ impl Options {
                 stalls: (0, 0),
                 torn: 0,
                 snapshot_entries: 1000,
+                rots: 0,
             },
             network: NetworkOptions {
                 latency_ms: (1, 1),
@@ -375,6 +379,7 @@ impl Options {
                 stalls: (share(rng, 5_000), rng.between(2_000, 30_000)),
                 torn: share(rng, 1_000_000),
                 snapshot_entries: rng.between(5, 400),
+                rots: share(&mut streams::named(seed, "store.rots"), 300_000),
             },
             network: NetworkOptions {
                 latency_ms: (0, rng.between(1, 200)),

@@ -181,6 +181,12 @@ impl Stored {
         seats.filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
     }
 
+    /// The definitions of all versions, as they are stored.
+    pub fn definitions(&self) -> impl Iterator<Item = String> {
+        let versions = self.records.range(RecordKey(vec![b'v'])..RecordKey(vec![b'v' + 1]));
+        versions.filter_map(|(_, value)| Some(VersionMessage::decode(value.as_slice()).ok()?.spec))
+    }
+
     /// Whether the task is remembered as superseded.
     pub fn is_former(&self, task: &TaskId) -> bool {
         self.named(b'o', task.as_str()).is_some()

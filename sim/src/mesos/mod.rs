@@ -174,6 +174,7 @@ impl Cluster {
             ClusterInput::SplitOffers(pieces) => self.pieces = pieces.max(1),
             ClusterInput::OthersTake { percent } => self.others_take(percent, out),
             ClusterInput::OthersEnd => self.others_end(out),
+            ClusterInput::EndStreams { message } => self.end_streams(&message, out),
             ClusterInput::Rescind { agent } => {
                 self.rescind_where(|offer| agent.as_ref().is_none_or(|id| *id == offer.agent), out)
             }

@@ -109,6 +109,8 @@ pub enum ClusterInput {
     OthersTake { percent: u32 },
     /// They give back all that they have taken.
     OthersEnd,
+    /// The master ends all streams with an ERROR.
+    EndStreams { message: String },
     /// The master takes back the offers of one agent, or of all.
     Rescind { agent: Option<AgentId> },
     /// What really happens to a task's container. Accepted in any order, also while the agent is down.

@@ -25,6 +25,10 @@ pub struct MasterOptions {
     pub split_every: u64,
     /// Another framework takes whatever is free, for a while (M15).
     pub taken_every: u64,
+    /// The master ends the subscription with an ERROR (M6).
+    pub error_every: u64,
+    /// There are several masters, and so many SUBSCRIBEs are redirected to none that leads (M3).
+    pub redirects: u32,
 }
 
 impl MasterOptions {
@@ -40,6 +44,8 @@ impl MasterOptions {
             pause_every: often("masters.pauseEvery", 60_000, 600_000),
             split_every: often("masters.splitEvery", 30_000, 300_000),
             taken_every: often("masters.takenEvery", 60_000, 600_000),
+            error_every: often("masters.errorEvery", 30_000, 400_000),
+            redirects: part("masters.redirects", 400_000),
         }
     }
 }

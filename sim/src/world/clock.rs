@@ -20,8 +20,9 @@ pub(super) struct WallClock {
 }
 
 impl WallClock {
-    pub(super) const fn right() -> Self {
-        Self { set: (0, WALL_START), rate_ppm: RIGHT_RATE }
+    /// One that runs as it should, and is so much ahead.
+    pub(super) const fn right(ahead_ms: u64) -> Self {
+        Self { set: (0, WALL_START + ahead_ms), rate_ppm: RIGHT_RATE }
     }
 
     pub(super) const fn at(self, now: u64) -> Timestamp {
@@ -43,6 +44,12 @@ impl World {
             _ => (shown, RIGHT_RATE * 95 / 100),
         };
         self.wall = WallClock { set: (self.now, shown), rate_ppm };
+    }
+
+    /// From the beginning the manager's wall clock is so much ahead of the others.
+    pub const fn shift_wall(&mut self, ahead_ms: u64) {
+        self.wall_ahead_ms = ahead_ms;
+        self.wall = WallClock::right(ahead_ms);
     }
 
     /// The process does not run for a while; what arrives waits for it.
@@ -67,7 +74,7 @@ impl World {
 
     /// The wall clock is right, and the process runs.
     pub(super) fn heal_clocks(&mut self) {
-        self.wall = WallClock::right();
+        self.wall = WallClock::right(self.wall_ahead_ms);
         if let Some(number) = self.process.as_ref().map(|process| process.number) {
             self.resume_process(number);
         }
@@ -80,7 +87,7 @@ mod tests {
 
     #[test]
     fn a_wall_clock_runs_as_it_was_set() {
-        let right = WallClock::right();
+        let right = WallClock::right(0);
         assert_eq!(right.at(5).0, WALL_START + 5);
         let stopped = WallClock { set: (10, 7), rate_ppm: 0 };
         assert_eq!(stopped.at(1_000).0, 7);

@@ -24,7 +24,7 @@ pub(super) enum Sequel {
     OthersEnd,
 }
 
-const REPEATED: [Site; 19] = [
+const REPEATED: [Site; 20] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -44,6 +44,7 @@ const REPEATED: [Site; 19] = [
     Site::WallClock,
     Site::ProcessPauses,
     Site::AgentReboots,
+    Site::MasterError,
 ];
 
 impl World {
@@ -73,6 +74,7 @@ impl World {
             Site::OffersPause => masters.pause_every,
             Site::OffersSplit => masters.split_every,
             Site::OthersTake => masters.taken_every,
+            Site::MasterError => masters.error_every,
             Site::WallClock => self.options.clocks.wall_every,
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
@@ -121,6 +123,7 @@ impl World {
             Site::OffersPause => self.pause_offers(),
             Site::OffersSplit => self.split_offers(),
             Site::OthersTake => self.let_others_take(),
+            Site::MasterError => self.end_subscription(),
             Site::WallClock => self.upset_wall_clock(),
             Site::ProcessPauses => self.pause_process(),
             Site::AgentReboots => self.reboot_agent(),

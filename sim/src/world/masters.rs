@@ -27,6 +27,7 @@ impl World {
             return;
         }
         self.network.has_leader = true;
+        self.network.next_leads();
         // Its patience with agents begins only now.
         self.cluster_step(ClusterInput::MasterFailover);
         let up = self.agents.up();
@@ -65,6 +66,17 @@ impl World {
             if self.draws.also("all", 500_000) { 100 } else { self.draws.number("percent", 50, 99) };
         self.cluster_step(ClusterInput::OthersTake { percent: percent as u32 });
         self.follow_after("forMs", 5_000, 300_000, Sequel::OthersEnd);
+    }
+
+    /// The master ends the subscription: too many calls, or another scheduler has subscribed as the same framework.
+    pub(super) fn end_subscription(&mut self) {
+        let (kind, message) = if self.draws.also("failedOver", 500_000) {
+            ("master: ERROR, failed over (M6)", "Framework failed over")
+        } else {
+            ("master: ERROR, too many calls (M6)", "Message dropped: capacity(100) exceeded")
+        };
+        self.disturbed(kind);
+        self.cluster_step(ClusterInput::EndStreams { message: message.into() });
     }
 
     fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {

@@ -47,6 +47,7 @@ use self::watch::Watch;
 use crate::checkers::Seen;
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::Stored;
+use crate::checkers::wall_clock::Outline;
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
 use crate::draws::{Draws, Site};
@@ -114,6 +115,7 @@ pub struct World {
     process: Option<Process>,
     processes: u64,
     wall: WallClock,
+    wall_ahead_ms: u64,
     disk: Disk,
     network: Network,
     executors: Executors,
@@ -128,6 +130,8 @@ pub struct World {
     digest: Digest,
     /// The digest after each step, if wanted.
     digests: Option<Vec<u64>>,
+    /// What each step does but for times of day, if wanted.
+    outline: Option<Outline>,
     /// The newest inputs and effects in words, if wanted.
     log: Option<VecDeque<String>>,
     /// The process ends before this effect, counted from the beginning of the world.
@@ -155,7 +159,8 @@ impl World {
             cluster: Cluster::new(cluster_options, rng.next()),
             process: None,
             processes: 0,
-            wall: WallClock::right(),
+            wall: WallClock::right(0),
+            wall_ahead_ms: 0,
             disk: Disk::new(options.store.clone(), rng.fork()),
             network: Network::new(
                 options.network.clone(),
@@ -173,6 +178,7 @@ impl World {
             ledger: Ledger { seeds: 1, ..Ledger::default() },
             digest: Digest::default(),
             digests: None,
+            outline: None,
             log: None,
             crash_before: None,
             wakes: 0,
@@ -193,6 +199,16 @@ impl World {
     /// Keeps the digest after each step.
     pub fn keep_digests(&mut self) {
         self.digests = Some(Vec::new());
+    }
+
+    /// Keeps what each step does but for times of day.
+    pub fn keep_outline(&mut self) {
+        self.outline = Some(Outline::default());
+    }
+
+    /// What each step did but for times of day.
+    pub fn take_outline(&mut self) -> Outline {
+        self.outline.take().unwrap_or_default()
     }
 
     /// Keeps the newest inputs and effects in words.
@@ -284,6 +300,7 @@ impl World {
         self.rough = self.now;
         self.executors.heal();
         self.network.heal();
+        self.disk.mend();
         self.clients.retire();
         self.heal_clocks();
         self.heal_masters();
@@ -589,6 +606,9 @@ impl World {
     fn mark_step(&mut self, effects: &Vec<ManagerEffect>) {
         self.ledger.steps += 1;
         self.digest.add(&(self.now, effects));
+        if let Some(outline) = &mut self.outline {
+            outline.step(self.now, effects);
+        }
         if let Some(digests) = &mut self.digests {
             digests.push(self.digest.value());
         }

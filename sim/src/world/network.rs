@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use swan_core::link::{CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, Response};
+use swan_core::link::{
+    CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, MasterAddress, Response,
+};
 use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, Reason, TaskState};
 use swan_core::rng::Rng;
 use swan_core::scheduler::effect::MesosCall;
@@ -82,6 +84,8 @@ pub(super) struct Network {
     masters: MasterOptions,
     /// A master leads; else SUBSCRIBE is refused, and calls are lost.
     pub(super) has_leader: bool,
+    /// Which of the masters leads, or led last.
+    leader: usize,
     rng: Rng,
     conns: BTreeMap<ConnId, Conn>,
     next_conn: u64,
@@ -89,6 +93,9 @@ pub(super) struct Network {
     requests: BTreeMap<RequestNo, (ConnId, CallId, Fate)>,
     oddities: Oddities,
 }
+
+/// How many masters there are where one may redirect to another.
+const MASTERS: usize = 3;
 
 type ToCome = Vec<(u64, Happening)>;
 
@@ -108,6 +115,7 @@ impl Network {
             masters,
             oddities: Oddities::new(odd_updates),
             has_leader: true,
+            leader: 0,
             rng,
             conns: BTreeMap::new(),
             next_conn: 0,
@@ -169,8 +177,12 @@ impl Network {
         ledger: &mut Ledger,
     ) -> ToCome {
         match effect {
-            LinkEffect::Subscribe { conn, framework, suppressed_roles, .. } => {
+            LinkEffect::Subscribe { conn, master, framework, suppressed_roles } => {
                 let opened = self.open(now, process, conn);
+                if let Some(location) = self.redirect(&master, draws, ledger) {
+                    let response = Response { location: Some(location), ..Response::of_status(307) };
+                    return self.carry(now, opened, |conn| LinkInput::Opened { conn, response });
+                }
                 if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
                     return self.refuse(now, opened, draws, ledger);
                 }
@@ -211,6 +223,34 @@ impl Network {
         let new = Conn { process, link, dead, closed, oddity, to_process_at, to_master_at };
         self.conns.insert(conn, new);
         conn
+    }
+
+    /// All masters, as an operator would name them.
+    pub(super) fn masters(&self) -> Vec<MasterAddress> {
+        let count = if self.masters.redirects > 0 { MASTERS } else { 1 };
+        (1..=count).map(|n| MasterAddress { host: format!("master{n}.test"), port: 5050 }).collect()
+    }
+
+    /// Another master is elected.
+    pub(super) fn next_leads(&mut self) {
+        self.leader = (self.leader + 1) % self.masters().len();
+    }
+
+    /// Where a master sends who subscribes there: to the leader if it is another; wrongly, to any, itself, or a stranger.
+    fn redirect(&self, asked: &MasterAddress, draws: &mut Draws, ledger: &mut Ledger) -> Option<String> {
+        let all = self.masters();
+        let place = |master: &MasterAddress| format!("//{master}/api/v1/scheduler");
+        if draws.chance(Site::Redirected, &"", self.masters.redirects) {
+            ledger.note("master: wrong redirect (M3)");
+            return Some(match draws.number("kind", 0, 3) {
+                0 => place(asked),
+                1 => place(&all[draws.number("to", 0, all.len() as u64 - 1) as usize]),
+                2 => "//stranger.test:5050/api/v1/scheduler".into(),
+                _ => "/api/v1/scheduler".into(),
+            });
+        }
+        let leader = &all[self.leader];
+        (self.has_leader && leader != asked).then(|| place(leader))
     }
 
     fn refuse(&mut self, now: u64, conn: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> ToCome {

@@ -78,7 +78,10 @@ impl World {
         let (number, base) = (self.processes, self.rng.below(1 << 40));
         self.process = Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
-        let boot = boot(self.rng.next());
+        let boot = Boot { masters: self.network.masters(), ..boot(self.rng.next()) };
+        if self.disk.rot(self.options.store.rots, &mut self.draws) {
+            self.disturbed("store: damaged (Z5)");
+        }
         self.step(ManagerInput::Boot(Box::new(boot)));
     }
 
@@ -133,6 +136,9 @@ impl World {
             self.clients.book(),
             Seen::Stepped(process.manager.view()),
         );
+        if self.disk.is_read_rotten() && self.view().is_some_and(|view| view.manager().leading) {
+            self.broken("S13", "what is stored is damaged, and taken for sound".into());
+        }
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
             self.compare_at_rest();
@@ -198,6 +204,7 @@ impl World {
 
     fn end(&mut self, why: End) {
         match why {
+            End::Refused(_) if self.disk.is_read_rotten() => self.crash("store: damage refused (Z5)"),
             End::Refused(refusal) => self.broken("S13", format!("it refuses its own journal: {refusal}")),
             End::Restart | End::Deposed(DeposeReason::FailedOver) => self.crash("process: began anew"),
             End::Deposed(why) => self.broken("S6", format!("the only manager was deposed: {why:?}")),
@@ -210,6 +217,8 @@ impl World {
             return;
         }
         self.disturbed(kind);
+        // It starts again with an intact copy.
+        self.disk.mend();
         let done = self.disk.crash(&mut self.draws, &mut self.ledger);
         self.take_durable(&done);
         if let Err(why) = recovery::judge(self.disk.platter(), &self.watch.stored, boot(0)) {

@@ -252,3 +252,55 @@ fn s23_counts_equal_what_is_listed() {
     assert!(add_up(&[("A", 2)], 2, &["A", "B"]).is_err());
     assert!(add_up(&[("A", 1)], 1, &["A", "B"]).is_err());
 }
+
+#[test]
+fn s7_tasks_live_under_one_framework() {
+    let (one, other) = (FrameworkId::from("F"), FrameworkId::from("G"));
+    assert_eq!(one_framework::judge(&[&one].into()), Ok(()));
+    assert!(one_framework::judge(&[&one, &other].into()).is_err(), "the fleet runs twice");
+}
+
+#[test]
+fn s20_only_configured_masters_are_asked() {
+    let mut checker = known_masters::KnownMasters::default();
+    let boot = ManagerInput::Boot(Box::new(crate::world::boot(1)));
+    assert_eq!(see(&mut checker, &stored(None), Seen::Told(&boot)), Ok(()));
+    let mut asks = |host: &str| {
+        let subscribe = ManagerEffect::Link(LinkEffect::Subscribe {
+            conn: ConnId(1),
+            master: swan_core::link::MasterAddress { host: host.into(), port: 5050 },
+            framework: Box::default(),
+            suppressed_roles: Vec::new(),
+        });
+        see(&mut checker, &stored(None), Seen::Does(&subscribe))
+    };
+    assert_eq!(asks("master.test"), Ok(()));
+    assert!(asks("stranger.test").is_err());
+}
+
+#[test]
+fn s17_no_more_is_under_way_than_the_limits_allow() {
+    let mut checker = bounded::Bounded::default();
+    let mut appends = |id: u64| {
+        let op = StoreOp::Append { epoch: Epoch(1), index: id, entry: vec![0].into() };
+        let append = ManagerEffect::Store { id: swan_core::journal::OpId(id), op };
+        see(&mut checker, &stored(None), Seen::Does(&append))
+    };
+    let most = swan_core::limits::APPENDS_IN_FLIGHT_MAX as u64;
+    assert!((0..most).all(|id| appends(id) == Ok(())));
+    assert!(appends(most).is_err(), "one too many");
+    let many = vec![(task(1), None); swan_core::limits::RECONCILE_TASKS_MAX + 1];
+    let reconcile = sends(MesosCall::Reconcile { tasks: many });
+    assert!(see(&mut bounded::Bounded::default(), &stored(None), Seen::Does(&reconcile)).is_err());
+}
+
+#[test]
+fn s19_what_is_accepted_starts_and_keeps_its_form() {
+    let mut checker = sound_definitions::SoundDefinitions::default();
+    let canonical = AppSpec::parse(DOCUMENT).expect("a sound document").spec.canonical_json();
+    assert_eq!(checker.judge(canonical), Ok(()));
+    assert!(checker.judge(String::from_utf8_lossy(DOCUMENT).into_owned()).is_err(), "not canonical");
+    assert!(checker.judge("{}".into()).is_err(), "no definition");
+    let error = hears(Event::Update(Box::new(status(1, TaskState::Error))));
+    assert!(see(&mut checker, &stored(None), Seen::Told(&error)).is_err());
+}
