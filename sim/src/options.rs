@@ -72,6 +72,30 @@ pub struct Options {
     /// See there.
     #[serde(default)]
     pub clocks: ClockOptions,
+    /// How it ends, when all is as wanted.
+    #[serde(default)]
+    pub disaster: Option<Disaster>,
+}
+
+/// What no machine can mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Disaster {
+    /// The store is lost, and replaced by a copy of half the time under faults ago (Z6).
+    OldBackup,
+    /// The master removes the framework (M6).
+    FrameworkRemoved,
+}
+
+impl Disaster {
+    fn swarm(seed: u64) -> Option<Self> {
+        let mut rng = streams::named(seed, "disaster");
+        match rng.below(6) {
+            0..3 => None,
+            3..5 => Some(Self::OldBackup),
+            _ => Some(Self::FrameworkRemoved),
+        }
+    }
 }
 
 /// What API clients do.
@@ -327,6 +351,7 @@ impl Options {
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
+            disaster: None,
         }
     }
 
@@ -401,6 +426,7 @@ impl Options {
             },
             masters: MasterOptions::swarm(seed),
             clocks: ClockOptions::swarm(seed),
+            disaster: Disaster::swarm(seed),
         }
     }
 }

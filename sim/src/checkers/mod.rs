@@ -17,6 +17,7 @@ pub mod kept_versions;
 pub mod kill_reasons;
 pub mod known_masters;
 pub mod launch_limits;
+pub mod lost_memory;
 pub mod never_twice;
 pub mod one_framework;
 pub mod placement_rules;
@@ -91,6 +92,17 @@ pub trait Checker: std::fmt::Debug {
     fn number(&self) -> &'static str;
     /// Looks at one thing; an error says what is broken.
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String>;
+}
+
+/// Those that watch what follows a disaster: what users want may be out of reach then.
+pub fn after_disaster(stored: &Stored, cluster: &Cluster) -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(lost_memory::LostMemory::new(stored, cluster)),
+        Box::new(one_framework::OneFramework),
+        Box::new(known_masters::KnownMasters::default()),
+        Box::new(bounded::Bounded::default()),
+        Box::new(sound_definitions::SoundDefinitions::default()),
+    ]
 }
 
 /// All checkers that watch while a run goes on; those of what the machine cannot do yet are left out.

@@ -117,6 +117,11 @@ impl Stored {
         &self.records
     }
 
+    /// Whether the framework has its id.
+    pub fn has_framework(&self) -> bool {
+        self.records.contains_key(&RecordKey(vec![b'f']))
+    }
+
     /// All apps' records.
     pub fn apps(&self) -> impl Iterator<Item = StoredApp> {
         let theirs = self.records.range(RecordKey(vec![b'a'])..RecordKey(vec![b'a' + 1]));

@@ -1,4 +1,4 @@
-//! Owns damage: what is stored is not what was written, until an intact copy is put in its place (Z5).
+//! Owns damage and loss: what is stored is not what was written (Z5), or an old copy of it (Z6).
 
 use swan_core::journal::{Blob, ChunkName, StoreOp};
 
@@ -62,6 +62,21 @@ impl Disk {
         if let Some(place) = self.platter.place(part).filter(|place| **place == damaged) {
             *place = intact;
         }
+    }
+}
+
+impl Disk {
+    /// An intact copy of what is stored.
+    pub(crate) fn copy(&self) -> Platter {
+        let mut copy = self.clone();
+        copy.mend();
+        copy.platter
+    }
+
+    /// Puts a copy in the place of what is stored.
+    pub(crate) fn restore(&mut self, copy: Platter) {
+        self.platter = copy;
+        self.late.clear();
     }
 }
 

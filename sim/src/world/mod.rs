@@ -7,6 +7,7 @@ mod agents;
 mod asks;
 mod clients;
 mod clock;
+mod disaster;
 mod executors;
 mod faults;
 mod invent;
@@ -35,6 +36,7 @@ use self::agents::Agents;
 pub use self::asks::{Ask, Change};
 use self::clients::Clients;
 use self::clock::WallClock;
+use self::disaster::Backup;
 use self::executors::{Executors, Turn};
 use self::faults::Sequel;
 use self::network::{Network, ToMaster};
@@ -117,6 +119,7 @@ pub struct World {
     wall: WallClock,
     wall_ahead_ms: u64,
     disk: Disk,
+    backup: Option<Backup>,
     network: Network,
     executors: Executors,
     clients: Clients,
@@ -162,6 +165,7 @@ impl World {
             wall: WallClock::right(0),
             wall_ahead_ms: 0,
             disk: Disk::new(options.store.clone(), rng.fork()),
+            backup: None,
             network: Network::new(
                 options.network.clone(),
                 options.masters.clone(),
@@ -379,10 +383,16 @@ impl World {
 
     /// Both phases of a run. Gives why the second did not come to its end in time.
     pub fn run(&mut self) -> Option<String> {
+        self.run_until(self.options.safety_ms / 2);
+        self.keep_backup();
         self.run_until(self.options.safety_ms);
         self.heal();
         let deadline = self.now + self.options.settle_ms;
-        self.settle(deadline).or_else(|| self.try_again())
+        let pending = self.settle(deadline).or_else(|| self.try_again());
+        if pending.is_none() && self.watch.violation.is_none() {
+            self.end_in_disaster();
+        }
+        pending
     }
 
     /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.

@@ -304,3 +304,50 @@ fn s19_what_is_accepted_starts_and_keeps_its_form() {
     let error = hears(Event::Update(Box::new(status(1, TaskState::Error))));
     assert!(see(&mut checker, &stored(None), Seen::Told(&error)).is_err());
 }
+
+/// A cluster in which a task of framework `F` runs that nobody launched.
+fn with_a_task() -> Cluster {
+    let mut info = swan_core::mesos::FrameworkInfo { id: Some(FrameworkId::from("F")), ..Default::default() };
+    info.failover_timeout = Some(Millis::from_secs(3600));
+    let agent = AgentId::from("S");
+    let launched = launch(1, 100, &[31_000]);
+    let task = crate::mesos::AdoptedTask {
+        framework: info,
+        info: launched.task_info(),
+        container_id: "c".into(),
+        ips: vec![],
+        healthy: None,
+    };
+    let spec = crate::mesos::AgentSpec { id: Some(agent), tasks: vec![task], ..Default::default() };
+    let mut cluster = Cluster::new(crate::mesos::ClusterOptions::default(), 1);
+    let join = crate::mesos::ClusterInput::AgentJoin(Box::new(spec));
+    cluster.step(swan_core::time::Now::default(), join, &mut Vec::new());
+    cluster
+}
+
+#[test]
+fn s14_unknown_tasks_are_left_alone_under_the_framework_that_they_have() {
+    let cluster = with_a_task();
+    let forgotten = stored(None);
+    let watch = || lost_memory::LostMemory::new(&forgotten, &cluster);
+    let kill = sends(MesosCall::Kill { task: task(1), agent: None, grace: None });
+    assert!(see(&mut watch(), &forgotten, Seen::Does(&kill)).is_err(), "it is ended");
+    let kill = sends(MesosCall::Kill { task: task(2), agent: None, grace: None });
+    assert_eq!(see(&mut watch(), &forgotten, Seen::Does(&kill)), Ok(()), "another");
+    let subscribes = |id: Option<&str>| {
+        let framework =
+            swan_core::mesos::FrameworkInfo { id: id.map(FrameworkId::from), ..Default::default() };
+        let master = swan_core::link::MasterAddress { host: "m".into(), port: 5050 };
+        let (conn, suppressed_roles) = (ConnId(1), Vec::new());
+        let framework = Box::new(framework);
+        let effect = ManagerEffect::Link(LinkEffect::Subscribe { conn, master, framework, suppressed_roles });
+        see(&mut watch(), &forgotten, Seen::Does(&effect))
+    };
+    assert_eq!(subscribes(Some("F")), Ok(()));
+    assert!(subscribes(None).is_err(), "as a new framework");
+    let (fleet, book) = (Fleet::default(), Book::new());
+    let at = |now| Context { now, calm_since: 0, stored: &forgotten, fleet: &fleet, book: &book };
+    let mut checker = watch();
+    assert_eq!(checker.see(at(1_000), Seen::Truth(&cluster)), Ok(()), "it takes time");
+    assert!(checker.see(at(3_600_000), Seen::Truth(&cluster)).is_err(), "it is not in quarantine");
+}
