@@ -182,13 +182,18 @@ impl Executors {
             let stays = if draws.also("atOnce", 300_000) { 0 } else { draws.number("afterMs", 1, 180_000) };
             turns.push((starts + stays, Turn::Exits(status)));
         }
-        if draws.chance(Site::RunsTwice, &slot, self.options.run_twice) {
-            ledger.note("task: runs twice (T5)");
-            let later = draws.number("laterMs", 1, 60_000);
-            let elsewhere = draws.also("elsewhere", 500_000);
-            turns.push((starts + later, Turn::RunsAgain { elsewhere }));
-        }
+        turns.extend(self.runs_again(slot, draws, ledger).map(|(later, turn)| (starts + later, turn)));
         turns
+    }
+
+    /// Whether a task is told to run once more, and so long after its start.
+    fn runs_again(&self, slot: SlotOf<'_>, draws: &mut Draws, ledger: &mut Ledger) -> Option<(u64, Turn)> {
+        if !draws.chance(Site::RunsTwice, &slot, self.options.run_twice) {
+            return None;
+        }
+        ledger.note("task: runs twice (T5)");
+        let later = draws.number("laterMs", 1, 60_000);
+        Some((later, Turn::RunsAgain { elsewhere: draws.also("elsewhere", 500_000) }))
     }
 
     fn odd_end(&self, slot: SlotOf<'_>, draws: &mut Draws, ledger: &mut Ledger) -> Option<OddEnd> {
