@@ -1,6 +1,8 @@
 //! Owns the model disk: executes storage operations one group at a time, slowly, wrongly, or not at all, and keeps what
 //! a crash leaves. It honours the contract of `swan_core::journal::StoreOp`.
 
+mod rot;
+
 use std::collections::{BTreeMap, VecDeque};
 
 use swan_core::journal::frame::{self, Kind};
@@ -8,6 +10,7 @@ use swan_core::journal::{Blob, ChunkName, LogPart, OpId, Payload, StoreOp, Store
 use swan_core::record::Epoch;
 use swan_core::rng::Rng;
 
+use self::rot::Rot;
 use crate::draws::{Draws, Named, Site};
 use crate::ledger::Ledger;
 use crate::options::StoreOptions;
@@ -24,6 +27,7 @@ pub struct Platter {
     durable: u64,
     chunks: BTreeMap<ChunkName, Blob>,
     manifest: Option<Blob>,
+    rot: Option<Rot>,
 }
 
 /// What came of some time passing.
@@ -199,6 +203,7 @@ impl Platter {
 
     /// Executes one operation, faultlessly.
     pub fn apply(&mut self, op: &StoreOp, done: &mut Done) -> StoreResult {
+        self.note_rot(op);
         match self.conditional(op, done) {
             Ok(payload) => StoreResult::Done(payload),
             Err(refused) => refused,

@@ -10,6 +10,7 @@ use swan_core::id::TaskName;
 use swan_core::mesos::TaskId;
 use swan_core::rng::Rng;
 
+use crate::streams;
 use crate::trace::{Asked, Draw, Event};
 
 macro_rules! sites {
@@ -64,12 +65,40 @@ sites! {
     LaunchFails "a launch fails"
     TaskExits "a task exits by itself"
     ClientLeaves "a client without an answer does not ask again"
+    MasterFails "the leading master dies, and soon another leads"
+    NoLeader "nobody leads for minutes"
+    OddStream "SUBSCRIBE is accepted, and then not answered as it should be"
+    OddAnswer "RECONCILE is answered late, wrongly, or not at all"
+    MasterForgets "the master forgets what it cannot reach"
+    OffersPause "nothing is offered for a while, and then everything"
+    OffersSplit "offers come in small pieces for a while"
+    OthersTake "another framework takes whatever is free"
+    NoAttributes "an agent tells its attributes only when it comes back"
+    WallClock "the wall clock of the manager's host is wrong"
+    ProcessPauses "the process does not run for a while"
+    AgentReboots "an agent's host starts again, as another agent"
+    ClockSkewed "an agent's clock is wrong"
+    TaskStuck "a task never starts"
+    OddEnd "a task that is told to end ends oddly"
+    RunsTwice "a task is told to run once more"
+    Redirected "a master names a leader that is none"
+    MasterError "the master ends the subscription with an ERROR"
+    DiskRots "what is stored is damaged"
+    OddUpdate "a status update lacks something, or says what nobody knows"
 }
+
+/// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.
+const LAST_SHARED: Site = Site::ClientLeaves;
 
 /// Decides what happens by chance. What it has decided is over with [`Draws::end`].
 #[derive(Clone, Debug)]
 pub(crate) struct Draws {
     rng: Rng,
+    /// By site, for those with a stream of their own.
+    own: BTreeMap<Site, Rng>,
+    seed: u64,
+    /// What came true last.
+    last: Site,
     now: u64,
     ended: bool,
     /// Opportunities at each site in this millisecond.
@@ -91,7 +120,18 @@ impl Draws {
     /// `rng` decides, unless there is a `script`.
     pub(crate) fn new(rng: Rng, script: Option<&[Event]>, record: bool) -> Self {
         let script = script.map(Script::new);
-        Self { rng, now: 0, ended: false, tried: [0; Site::COUNT], script, record: record.then(Vec::new) }
+        let (seed, record) = (rng.clone().next(), record.then(Vec::new));
+        let (own, last, tried) = (BTreeMap::new(), LAST_SHARED, [0; Site::COUNT]);
+        Self { rng, own, seed, last, now: 0, ended: false, tried, script, record }
+    }
+
+    /// The stream that decides about a site.
+    fn stream(&mut self, site: Site) -> &mut Rng {
+        if site <= LAST_SHARED {
+            return &mut self.rng;
+        }
+        let seed = self.seed;
+        self.own.entry(site).or_insert_with(|| streams::named(seed, &format!("{site:?}")))
     }
 
     /// Time has passed.
@@ -135,9 +175,10 @@ impl Draws {
         self.tried[site as usize] += 1;
         let happens = match &mut self.script {
             Some(script) => script.take(site, (self.now, nth), of),
-            None => by_chance(&mut self.rng),
+            None => by_chance(self.stream(site)),
         };
         if happens {
+            self.last = site;
             self.note(site, nth, of);
         }
         happens
@@ -152,7 +193,7 @@ impl Draws {
     pub(crate) fn next_at(&mut self, site: Site, every: u64) -> Option<u64> {
         match &self.script {
             Some(script) => Some(script.draws.get(&site)?.front()?.at.max(self.now)),
-            None => (every > 0).then(|| self.now + self.rng.between(1, 2 * every)),
+            None => (every > 0).then(|| self.now + self.stream(site).between(1, 2 * every)),
         }
     }
 
@@ -162,6 +203,7 @@ impl Draws {
             let next = script.draws.get_mut(&site).and_then(VecDeque::pop_front);
             script.with = next.map(|draw| draw.with).unwrap_or_default();
         }
+        self.last = site;
         self.note(site, 0, &"");
     }
 
@@ -176,7 +218,7 @@ impl Draws {
     pub(crate) fn number(&mut self, name: &str, low: u64, high: u64) -> u64 {
         let value = match &self.script {
             Some(script) => script.with.get(name).map_or(low, |&value| value.clamp(low, high.max(low))),
-            None => self.rng.between(low, high),
+            None => self.stream(self.last).between(low, high),
         };
         self.keep(name, value);
         value
@@ -186,7 +228,7 @@ impl Draws {
     pub(crate) fn also(&mut self, name: &str, ppm: u32) -> bool {
         let value = match &self.script {
             Some(script) => script.with.get(name).is_some_and(|&value| value > 0),
-            None => self.rng.chance(ppm),
+            None => self.stream(self.last).chance(ppm),
         };
         self.keep(name, u64::from(value));
         value
@@ -197,7 +239,7 @@ impl Draws {
         let value = match &self.script {
             Some(script) => script.with.get(name).copied().filter(|value| all.contains(value))?,
             None if all.is_empty() => return None,
-            None => all[self.rng.below(all.len() as u64) as usize],
+            None => all[self.stream(self.last).below(all.len() as u64) as usize],
         };
         self.keep(name, value);
         Some(value)

@@ -16,5 +16,6 @@ pub mod rules;
 pub mod run;
 pub mod scenario;
 pub mod shrink;
+mod streams;
 pub mod trace;
 pub mod world;

@@ -17,12 +17,25 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 22] = [
+pub const FAULTS: [&str; 40] = [
     "agent: flap",
     "agent: partition (A4)",
+    "agent: reboot (A2)",
     "agent: stop",
     "agents: many lost at once (A5)",
+    "clock: wall time wrong (C1)",
+    "master: ERROR, failed over (M6)",
+    "master: ERROR, too many calls (M6)",
+    "master: another takes all (M15)",
+    "master: answers RECONCILE late (M13)",
+    "master: does not answer RECONCILE (M13)",
+    "master: failover (M1)",
+    "master: forgets what it cannot reach (M14)",
+    "master: no SUBSCRIBED (M4)",
+    "master: no offers, then all (M12)",
+    "master: offers in pieces (M11)",
     "master: rescinds (M10)",
+    "master: wrong redirect (M3)",
     "network: answer lost (M8)",
     "network: call ignored after 202 (M7)",
     "network: call lost",
@@ -34,11 +47,16 @@ pub const FAULTS: [&str; 22] = [
     "operator: plans an outage (M16)",
     "process: crash at rest",
     "process: crash before an effect",
+    "process: paused (C2)",
+    "store: damaged (Z5)",
     "store: failed",
     "store: stall",
     "store: unknown outcome",
     "task: launch failed (T1)",
+    "task: odd update (T8)",
+    "task: runs twice (T5)",
     "task: sick (T3)",
+    "task: will end oddly (T5)",
     "task: will exit (T2)",
 ];
 

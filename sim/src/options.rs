@@ -1,7 +1,14 @@
 //! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
 
+mod clocks;
+mod masters;
+
 use serde::{Deserialize, Serialize};
 use swan_core::rng::Rng;
+
+pub use self::clocks::ClockOptions;
+pub use self::masters::MasterOptions;
+use crate::streams;
 
 /// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
 pub const MACHINE: Abilities = Abilities {
@@ -59,6 +66,36 @@ pub struct Options {
     pub agent_faults: AgentOptions,
     /// See there.
     pub process: ProcessOptions,
+    /// See there.
+    #[serde(default)]
+    pub masters: MasterOptions,
+    /// See there.
+    #[serde(default)]
+    pub clocks: ClockOptions,
+    /// How it ends, when all is as wanted.
+    #[serde(default)]
+    pub disaster: Option<Disaster>,
+}
+
+/// What no machine can mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Disaster {
+    /// The store is lost, and replaced by a copy of half the time under faults ago (Z6).
+    OldBackup,
+    /// The master removes the framework (M6).
+    FrameworkRemoved,
+}
+
+impl Disaster {
+    fn swarm(seed: u64) -> Option<Self> {
+        let mut rng = streams::named(seed, "disaster");
+        match rng.below(6) {
+            0..3 => None,
+            3..5 => Some(Self::OldBackup),
+            _ => Some(Self::FrameworkRemoved),
+        }
+    }
 }
 
 /// What API clients do.
@@ -123,6 +160,9 @@ pub struct StoreOptions {
     pub torn: u32,
     /// A snapshot is taken after this many log entries.
     pub snapshot_entries: u64,
+    /// Share of starts that find what is stored damaged (Z5), ppm.
+    #[serde(default)]
+    pub rots: u32,
 }
 
 /// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
@@ -165,6 +205,36 @@ pub struct TaskOptions {
     pub flaps: u32,
     /// Tasks that ignore the polite signal (T4).
     pub stubborn: u32,
+    /// Tasks that never start (T1).
+    #[serde(default)]
+    pub stuck: u32,
+    /// Tasks that are told to end and then finish, fail, or fail after they were killed (T5).
+    #[serde(default)]
+    pub odd_ends: u32,
+    /// Tasks that are told to run twice, with another address perhaps (T5, T7).
+    #[serde(default)]
+    pub run_twice: u32,
+    /// Updates without what they should have, or with what nobody knows (T7, T8).
+    #[serde(default)]
+    pub odd_updates: u32,
+}
+
+impl TaskOptions {
+    fn swarm(rng: &mut Rng, seed: u64) -> Self {
+        let part = |name: &str, most| share(&mut streams::named(seed, name), most);
+        Self {
+            start_ms: (50, rng.between(100, 20_000)),
+            launch_fails: share(rng, 200_000),
+            exits: share(rng, 500_000),
+            never_healthy: share(rng, 200_000),
+            flaps: share(rng, 200_000),
+            stubborn: share(rng, 500_000),
+            stuck: part("tasks.stuck", 100_000),
+            odd_ends: part("tasks.oddEnds", 500_000),
+            run_twice: part("tasks.runTwice", 500_000),
+            odd_updates: part("tasks.oddUpdates", 200_000),
+        }
+    }
 }
 
 /// What happens to agents. Intervals are means in ms; 0 is never.
@@ -189,6 +259,15 @@ pub struct AgentOptions {
     pub flap_every: u64,
     /// Maintenance windows, some of which are used (M16).
     pub maintenance_every: u64,
+    /// Share of agents that tell their attributes only when they come back (M11), ppm.
+    #[serde(default)]
+    pub untold_attributes: u32,
+    /// Hosts that start again and become other agents (A2).
+    #[serde(default)]
+    pub reboot_every: u64,
+    /// Share of agents whose clock is wrong by up to an hour (A7), ppm.
+    #[serde(default)]
+    pub skewed_clocks: u32,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -230,6 +309,7 @@ impl Options {
                 stalls: (0, 0),
                 torn: 0,
                 snapshot_entries: 1000,
+                rots: 0,
             },
             network: NetworkOptions {
                 latency_ms: (1, 1),
@@ -249,6 +329,10 @@ impl Options {
                 never_healthy: 0,
                 flaps: 0,
                 stubborn: 0,
+                stuck: 0,
+                odd_ends: 0,
+                run_twice: 0,
+                odd_updates: 0,
             },
             agent_faults: AgentOptions {
                 crash_every: 0,
@@ -260,8 +344,14 @@ impl Options {
                 mass_loss_every: 0,
                 flap_every: 0,
                 maintenance_every: 0,
+                untold_attributes: 0,
+                reboot_every: 0,
+                skewed_clocks: 0,
             },
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
+            masters: MasterOptions::default(),
+            clocks: ClockOptions::default(),
+            disaster: None,
         }
     }
 
@@ -314,6 +404,7 @@ impl Options {
                 stalls: (share(rng, 5_000), rng.between(2_000, 30_000)),
                 torn: share(rng, 1_000_000),
                 snapshot_entries: rng.between(5, 400),
+                rots: share(&mut streams::named(seed, "store.rots"), 300_000),
             },
             network: NetworkOptions {
                 latency_ms: (0, rng.between(1, 200)),
@@ -326,20 +417,16 @@ impl Options {
                 refusals: share(rng, 400_000),
                 rescind_every: every(rng, 500, 30_000),
             },
-            tasks: TaskOptions {
-                start_ms: (50, rng.between(100, 20_000)),
-                launch_fails: share(rng, 200_000),
-                exits: share(rng, 500_000),
-                never_healthy: share(rng, 200_000),
-                flaps: share(rng, 200_000),
-                stubborn: share(rng, 500_000),
-            },
-            agent_faults: AgentOptions::swarm(rng, &MACHINE),
+            tasks: TaskOptions::swarm(rng, seed),
+            agent_faults: AgentOptions::swarm(rng, &MACHINE, seed),
             process: ProcessOptions {
                 crash_effects: every(rng, 5, 600),
                 crash_every: every(rng, 2_000, 120_000),
                 down_ms: rng.between(1, 20_000),
             },
+            masters: MasterOptions::swarm(seed),
+            clocks: ClockOptions::swarm(seed),
+            disaster: Disaster::swarm(seed),
         };
         small.perhaps_large(&mut Rng::new(seed ^ 0x0051_2e50))
     }
@@ -393,7 +480,7 @@ impl ClientOptions {
 }
 
 impl AgentOptions {
-    fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
+    fn swarm(rng: &mut Rng, machine: &Abilities, seed: u64) -> Self {
         let maintenance_every = every(rng, 60_000, 400_000);
         Self {
             crash_every: every(rng, 20_000, 240_000),
@@ -405,6 +492,9 @@ impl AgentOptions {
             mass_loss_every: every(rng, 60_000, 600_000),
             flap_every: every(rng, 60_000, 400_000),
             maintenance_every: if machine.maintenance { maintenance_every } else { 0 },
+            untold_attributes: share(&mut streams::named(seed, "agents.untoldAttributes"), 400_000),
+            reboot_every: every(&mut streams::named(seed, "agents.rebootEvery"), 60_000, 600_000),
+            skewed_clocks: share(&mut streams::named(seed, "agents.skewedClocks"), 1_000_000),
         }
     }
 }

@@ -52,6 +52,8 @@ struct Flight {
     /// The append in flight, if there is one.
     issued: Option<OpId>,
     since: Instant,
+    /// It was read back, which says nothing yet of what a loss of power would leave.
+    found: bool,
     done: bool,
 }
 
@@ -61,7 +63,15 @@ struct Trouble {
     /// Some entry may be in the log or not: read before writing again (R94).
     doubt: bool,
     reading: Option<OpId>,
+    /// All was found: a cut behind it makes it durable.
+    settling: Option<OpId>,
     resolve_at: Option<Instant>,
+}
+
+impl Trouble {
+    const fn is_idle(&self) -> bool {
+        self.reading.is_none() && self.settling.is_none() && self.resolve_at.is_none()
+    }
 }
 
 impl core::fmt::Debug for Batch {
@@ -144,7 +154,15 @@ impl Appender {
             bytes += entry.as_slice().len() as u64;
             let issued =
                 Some(ids.issue(StoreOp::Append { epoch: self.epoch, index, entry: entry.clone() }, out));
-            self.flights.push_back(Flight { index, last, entry, issued, since: now, done: false });
+            self.flights.push_back(Flight {
+                index,
+                last,
+                entry,
+                issued,
+                since: now,
+                found: false,
+                done: false,
+            });
             self.next_index += 1;
             self.grouped = last;
         }
@@ -168,7 +186,7 @@ impl Appender {
     /// Whether `id` is one of ours and not yet answered.
     pub(super) fn expects(&self, id: OpId) -> bool {
         self.flights.iter().any(|flight| flight.issued == Some(id))
-            || self.trouble.as_ref().is_some_and(|trouble| trouble.reading == Some(id))
+            || self.trouble.as_ref().is_some_and(|it| it.reading == Some(id) || it.settling == Some(id))
     }
 
     pub(super) fn answered(
@@ -186,6 +204,7 @@ impl Appender {
                     StoreResult::Done(_) => {
                         flight.done = true;
                         self.tries = 0;
+                        self.confirm_below(index);
                         Ok(())
                     }
                     StoreResult::Fenced => return Err(FencedOff),
@@ -200,6 +219,9 @@ impl Appender {
                     StoreResult::FailedClean(why) => Err((false, why)),
                 }
             }
+            None if self.trouble.as_ref().is_some_and(|trouble| trouble.settling == Some(id)) => {
+                self.settled(result)?
+            }
             None => self.read_back(result)?,
         };
         self.release(out);
@@ -208,6 +230,29 @@ impl Appender {
         }
         self.schedule_resolution(now);
         Ok(())
+    }
+
+    /// What was found in the log below `index` is durable.
+    fn confirm_below(&mut self, index: u64) {
+        for flight in self.flights.iter_mut().filter(|flight| flight.found && flight.index < index) {
+            flight.done = true;
+        }
+    }
+
+    /// The log was cut behind all that was found in it.
+    fn settled(&mut self, result: StoreResult) -> Result<Result<(), (bool, String)>, FencedOff> {
+        let trouble = self.trouble.as_mut().expect("only a trouble is settled");
+        trouble.settling = None;
+        let why = match result {
+            StoreResult::Done(_) => {
+                self.confirm_below(self.next_index);
+                return Ok(Ok(()));
+            }
+            StoreResult::Fenced => return Err(FencedOff),
+            StoreResult::Conflict => String::from("the log was not cut"),
+            StoreResult::Unknown(why) | StoreResult::FailedClean(why) => why,
+        };
+        Ok(Err((true, why)))
     }
 
     /// Compares what the log holds with what was appended in doubt.
@@ -230,9 +275,10 @@ impl Appender {
         let undone = self.flights.iter_mut().filter(|flight| !flight.done);
         let mut found_all_read = true;
         for flight in undone {
+            flight.found = false;
             let at = flight.index.checked_sub(part.first).and_then(|at| usize::try_from(at).ok());
             match at.and_then(|at| part.entries.get(at)) {
-                Some(stored) if *stored == flight.entry => flight.done = true,
+                Some(stored) if *stored == flight.entry => flight.found = true,
                 Some(_) => return Err(FencedOff),
                 None => {
                     found_all_read = part.end;
@@ -259,7 +305,12 @@ impl Appender {
     }
 
     fn note_trouble(&mut self, doubt: bool, why: String, out: &mut Vec<JournalEffect>) {
-        let trouble = self.trouble.get_or_insert(Trouble { doubt: false, reading: None, resolve_at: None });
+        let trouble = self.trouble.get_or_insert(Trouble {
+            doubt: false,
+            reading: None,
+            settling: None,
+            resolve_at: None,
+        });
         trouble.doubt |= doubt;
         out.push(JournalEffect::Trouble(format!("changes cannot be stored: {why}")));
         self.stall(out);
@@ -278,7 +329,7 @@ impl Appender {
         let Some(trouble) = &mut self.trouble else { return };
         if self.flights.is_empty() {
             self.trouble = None;
-        } else if answered && trouble.reading.is_none() && trouble.resolve_at.is_none() {
+        } else if answered && trouble.is_idle() {
             trouble.resolve_at = Some(now + backoff(self.tries));
             self.tries += 1;
         }
@@ -302,8 +353,13 @@ impl Appender {
                 Some(ids.issue(StoreOp::ReadLog { from, max_bytes: limits::LOG_READ_BYTES }, out));
             return;
         }
+        if self.flights.iter().all(|flight| flight.done || flight.found) {
+            let cut = StoreOp::Cut { epoch: self.epoch, from: self.next_index };
+            trouble.settling = Some(ids.issue(cut, out));
+            return;
+        }
         self.trouble = None;
-        for flight in self.flights.iter_mut().filter(|flight| !flight.done) {
+        for flight in self.flights.iter_mut().filter(|flight| !flight.done && !flight.found) {
             let (index, entry) = (flight.index, flight.entry.clone());
             flight.issued = Some(ids.issue(StoreOp::Append { epoch: self.epoch, index, entry }, out));
         }

@@ -291,11 +291,17 @@ impl Driver {
         let Some(task) = known.filter(|task| task.container_id == report.container_id) else { return };
         match report.what {
             TaskReport::Started { .. } => task.started = true,
-            TaskReport::Exited { .. } | TaskReport::LaunchFailed { .. } | TaskReport::ExecutorLost => {
+            TaskReport::Exited { .. }
+            | TaskReport::EndedUnasked { .. }
+            | TaskReport::LaunchFailed { .. }
+            | TaskReport::ExecutorLost => {
                 self.saved.tasks.remove(&report.key);
                 self.executors.forget(&report.key);
             }
-            TaskReport::Starting | TaskReport::Probe { .. } => {}
+            TaskReport::Starting
+            | TaskReport::Probe { .. }
+            | TaskReport::RunningAgain { .. }
+            | TaskReport::FailedToo => {}
         }
         let (framework_id, task) = report.key;
         self.step(ClusterInput::Report { agent: report.agent, framework_id, task, what: report.what });

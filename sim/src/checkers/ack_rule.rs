@@ -70,6 +70,8 @@ impl AckRule {
             };
         }
         match current {
+            // A state that nobody knows changes no record.
+            Some(_) if matches!(state, TaskState::Other(_)) => Ok(()),
             Some(current) if rank(current.state) < rank(*state) => Err(format!(
                 "{task}: {state:?} is acknowledged, but its durable record says {:?}",
                 current.state

@@ -13,8 +13,8 @@ const SILENCE_MS: u64 = 5 * 15_000 + 5_000;
 pub struct DeadConnections {
     /// The connection on which the manager relies, and when it said something last.
     current: Option<(ConnId, u64)>,
-    /// When the process took its last step; one that is gone gives nothing up.
-    stepped: u64,
+    /// When the process was woken last; one that is gone, or paused, gives nothing up.
+    woken: u64,
 }
 
 impl Checker for DeadConnections {
@@ -41,7 +41,7 @@ impl Checker for DeadConnections {
                     *heard = at.now;
                 }
             }
-            Seen::Stepped(_) => self.stepped = at.now,
+            Seen::Told(ManagerInput::Wake) => self.woken = at.now,
             Seen::Truth(_) => return self.judge(),
             _ => {}
         }
@@ -52,8 +52,8 @@ impl Checker for DeadConnections {
 impl DeadConnections {
     fn judge(&self) -> Result<(), String> {
         match self.current {
-            Some((conn, heard)) if self.stepped > heard + SILENCE_MS => {
-                let silence = self.stepped - heard;
+            Some((conn, heard)) if self.woken > heard + SILENCE_MS => {
+                let silence = self.woken - heard;
                 Err(format!("{conn:?} has been silent for {silence} ms, and is not given up"))
             }
             _ => Ok(()),

@@ -1,19 +1,24 @@
 //! Owns the check of S18: what a client was told to be done is stored by then, so that no crash undoes it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::DottedId;
-use swan_core::manager::ManagerEffect;
-use swan_core::scheduler::api::ApiReply;
+use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
 
 use super::stored::Stored;
 use super::{Checker, Context, Seen};
+
+/// A deletion is durable within this time, or the store hangs.
+const DELETES_MS: u64 = 60_000;
 
 /// Every answer of success follows a durable record of what it tells.
 #[derive(Clone, Debug, Default)]
 pub struct DurableReplies {
     /// Apps that were stored once: a request that is repeated by its key is answered again, also after the app is gone.
     known: BTreeSet<DottedId>,
+    /// When a user asked last that an app be deleted: another of its name may be stored with the same batch.
+    deleted: BTreeMap<DottedId, u64>,
 }
 
 impl Checker for DurableReplies {
@@ -24,8 +29,21 @@ impl Checker for DurableReplies {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         if let Seen::Truth(_) = seen {
             self.known.extend(at.stored.app_names().map(DottedId::from_text));
+            self.deleted.retain(|_, asked| *asked + DELETES_MS > at.now);
+        }
+        if let Seen::Told(ManagerInput::Api { request, .. }) = seen
+            && let ApiCall::ChangeApp { app, change: AppChange::Delete, .. } = &request.call
+        {
+            self.deleted.insert(app.clone(), at.now);
         }
         let Seen::Does(ManagerEffect::Reply { result: Ok(reply), .. }) = seen else { return Ok(()) };
+        if let ApiReply::Created { app, .. }
+        | ApiReply::Accepted { app, .. }
+        | ApiReply::Unchanged { app, .. } = reply
+            && self.deleted.contains_key(app)
+        {
+            return Ok(());
+        }
         match reply {
             ApiReply::Created { app, revision, .. }
                 if at.stored.app(app.as_str()).is_none() && !self.known.contains(app) =>
@@ -34,7 +52,12 @@ impl Checker for DurableReplies {
             }
             ApiReply::Created { app, revision, .. }
             | ApiReply::Accepted { app, revision }
-            | ApiReply::Unchanged { app, revision } => judge(at.stored, app, *revision),
+            | ApiReply::Unchanged { app, revision }
+                if !self.deleted.contains_key(app) =>
+            {
+                judge(at.stored, app, *revision)
+            }
+            ApiReply::Created { .. } | ApiReply::Accepted { .. } | ApiReply::Unchanged { .. } => Ok(()),
             ApiReply::Done => Ok(()),
         }
     }

@@ -12,6 +12,7 @@ use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::launch::Launch;
 
 use super::Seen;
+use super::state_monotonic::live_rank;
 use crate::rules::Place;
 use crate::world::call_of;
 
@@ -203,6 +204,9 @@ impl Fleet {
         if member.serves() {
             member.served = Some(now);
         }
+        if goes_back(member.state, status.state) || matches!(status.state, TaskState::Other(_)) {
+            return;
+        }
         match status.state {
             TaskState::Unreachable | TaskState::Unknown => {
                 member.lost.get_or_insert(now);
@@ -236,6 +240,14 @@ impl Fleet {
             ApiCall::CreateApp { .. } | ApiCall::Purge | ApiCall::OverrideBrake => return,
         };
         self.asked.insert(app.to_string(), now);
+    }
+}
+
+/// A live task does not return to an earlier state: what says so was once true (R24).
+const fn goes_back(from: TaskState, to: TaskState) -> bool {
+    match (live_rank(from), live_rank(to)) {
+        (Some(from), Some(to)) => to < from,
+        _ => false,
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod ack_rule;
 pub mod back_off;
+pub mod bounded;
 pub mod bounded_duplication;
 pub mod conservation;
 pub mod convergence;
@@ -14,8 +15,11 @@ pub mod durable_replies;
 pub mod fleet;
 pub mod kept_versions;
 pub mod kill_reasons;
+pub mod known_masters;
 pub mod launch_limits;
+pub mod lost_memory;
 pub mod never_twice;
+pub mod one_framework;
 pub mod placement_rules;
 pub mod planned_stops;
 pub mod recovery;
@@ -23,9 +27,11 @@ pub mod resource_soundness;
 pub mod resting_rollouts;
 pub mod rollout_deadlines;
 pub mod rollout_versions;
+pub mod sound_definitions;
 pub mod state_monotonic;
 pub mod stored;
 pub mod unique_launch;
+pub mod wall_clock;
 
 #[cfg(test)]
 mod tests;
@@ -92,6 +98,17 @@ pub trait Checker: std::fmt::Debug {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String>;
 }
 
+/// Those that watch what follows a disaster: what users want may be out of reach then.
+pub fn after_disaster(stored: &Stored, cluster: &Cluster) -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(lost_memory::LostMemory::new(stored, cluster)),
+        Box::new(one_framework::OneFramework),
+        Box::new(known_masters::KnownMasters::default()),
+        Box::new(bounded::Bounded::default()),
+        Box::new(sound_definitions::SoundDefinitions::default()),
+    ]
+}
+
 /// All checkers that watch while a run goes on; those of what the machine cannot do yet are left out.
 pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
     let mut all: Vec<Box<dyn Checker>> = vec![
@@ -105,6 +122,10 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(durable_replies::DurableReplies::default()),
         Box::new(never_twice::NeverTwice::default()),
         Box::new(kill_reasons::KillReasons),
+        Box::new(known_masters::KnownMasters::default()),
+        Box::new(one_framework::OneFramework),
+        Box::new(bounded::Bounded::default()),
+        Box::new(sound_definitions::SoundDefinitions::default()),
         Box::new(launch_limits::LaunchLimits::default()),
         Box::new(back_off::BackOff::default()),
         Box::new(placement_rules::PlacementRules::default()),

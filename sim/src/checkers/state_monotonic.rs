@@ -49,7 +49,7 @@ impl Checker for StateMonotonic {
 }
 
 /// The order of states that follow each other; `None` for those from which a task may return.
-const fn live_rank(state: TaskState) -> Option<u8> {
+pub(super) const fn live_rank(state: TaskState) -> Option<u8> {
     match state {
         TaskState::Staging => Some(0),
         TaskState::Starting => Some(1),

@@ -177,6 +177,11 @@ impl Stored {
         &self.records
     }
 
+    /// Whether the framework has its id.
+    pub fn has_framework(&self) -> bool {
+        self.records.contains_key(&RecordKey(vec![b'f']))
+    }
+
     /// All apps' records.
     pub fn apps(&self) -> impl Iterator<Item = StoredApp> {
         let theirs = self.records.range(RecordKey(vec![b'a'])..RecordKey(vec![b'a' + 1]));
@@ -251,6 +256,12 @@ impl Stored {
         let name = TaskName::parse(task.as_str())?;
         let seats = [name.slot, name.slot | SECOND].into_iter();
         seats.filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
+    }
+
+    /// The definitions of all versions, as they are stored.
+    pub fn definitions(&self) -> impl Iterator<Item = String> {
+        let versions = self.records.range(RecordKey(vec![b'v'])..RecordKey(vec![b'v' + 1]));
+        versions.filter_map(|(_, value)| Some(VersionMessage::decode(value.as_slice()).ok()?.spec))
     }
 
     /// Whether the task is remembered as superseded.

@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
-use swan_core::mesos::{AgentId, Event, Failure, FrameworkId, Reason, TaskId, TaskState, TaskStatus};
+use swan_core::mesos::{
+    AgentId, Attribute, Event, Failure, FrameworkId, Reason, TaskId, TaskState, TaskStatus,
+};
 use swan_core::time::{Instant, Millis};
 
 use super::Cluster;
@@ -12,7 +14,7 @@ use super::types::{AdoptedTask, AgentSpec, ClusterOutput, OperatorCall};
 
 impl Cluster {
     pub(super) fn join(&mut self, spec: AgentSpec, out: &mut Vec<ClusterOutput>) {
-        let id = spec.id.unwrap_or_else(|| self.new_agent_id());
+        let id = spec.id.clone().unwrap_or_else(|| self.new_agent_id());
         out.push(ClusterOutput::Joined {
             hostname: spec.hostname.clone(),
             port: spec.port,
@@ -22,6 +24,7 @@ impl Cluster {
             self.come_back(&id, out);
             return;
         }
+        self.replace_namesake(&spec, out);
         let total = Pool::of(&spec.resources);
         let agent = Agent {
             hostname: spec.hostname,
@@ -30,6 +33,7 @@ impl Cluster {
             attributes: spec.attributes,
             domain: spec.domain,
             free: total.clone(),
+            others: Pool::default(),
             total,
             standing: Standing::Registered,
             connected: true,
@@ -47,6 +51,26 @@ impl Cluster {
             self.adopt(&id, task);
         }
         self.allocate(Some(&id), out);
+    }
+
+    /// An agent that is disconnected makes room for a new one at the same address.
+    fn replace_namesake(&mut self, spec: &AgentSpec, out: &mut Vec<ClusterOutput>) {
+        let namesake = self.agents.iter().find(|(_, agent)| {
+            agent.standing == Standing::Registered
+                && !agent.up
+                && (&agent.hostname, agent.port) == (&spec.hostname, spec.port)
+        });
+        let Some(old) = namesake.map(|(id, _)| id.clone()) else { return };
+        let message = "a new agent registered at the same address";
+        self.remove_agent(&old, Standing::Removed, TaskState::Lost, Reason::AgentRemoved, message, out);
+    }
+
+    /// The host goes down with all that runs on it; what was not acknowledged is lost, too.
+    pub(super) fn reboot(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
+        self.crash(id, out);
+        if let Some(agent) = self.agents.get_mut(id) {
+            agent.tasks.clear();
+        }
     }
 
     fn new_agent_id(&mut self) -> AgentId {
@@ -258,6 +282,25 @@ impl Cluster {
         }
     }
 
+    /// An agent starts with other attributes than it had.
+    pub(super) fn reconfigure(&mut self, id: &AgentId, attributes: Vec<Attribute>) {
+        if let Some(agent) = self.agents.get_mut(id) {
+            agent.attributes = attributes;
+        }
+    }
+
+    /// Whatever cannot be reached is as if it had never been.
+    pub(super) fn forget_unreachable(&mut self) {
+        for agent in self.agents.values_mut() {
+            if matches!(agent.standing, Standing::Unreachable(_)) {
+                agent.standing = Standing::Forgotten;
+            }
+        }
+        for framework in self.frameworks.values_mut() {
+            framework.unreachable.clear();
+        }
+    }
+
     /// The process is there again, with its executors.
     pub(super) fn come_back(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
         let Some(agent) = self.agents.get_mut(id) else { return };
@@ -293,7 +336,7 @@ impl Cluster {
                 self.repeat_kills(id, out);
                 self.drain_tasks(id, out);
             }
-            Standing::Unreachable(_) => {
+            Standing::Unreachable(_) | Standing::Forgotten => {
                 agent.standing = Standing::Registered;
                 agent.connected = true;
                 agent.ping_since = self.now.mono;
@@ -370,6 +413,7 @@ impl Cluster {
     pub(super) fn known_again(&mut self, id: &AgentId) -> Vec<(TaskKey, Known)> {
         let Some(agent) = self.agents.get_mut(id) else { return Vec::new() };
         agent.free = agent.total.clone();
+        agent.free.subtract(agent.others.resources());
         let mut found = Vec::new();
         for (key, task) in agent.tasks.iter().filter(|(_, task)| !task.forsaken) {
             let state = task.latest.as_ref().map_or(TaskState::Staging, |latest| latest.state);
@@ -418,7 +462,9 @@ impl Cluster {
         let message = "Agent has been marked gone";
         match agent.standing {
             Standing::GoneByOperator => {}
-            Standing::Removed | Standing::Recovered => return (404, "Agent not found".into()),
+            Standing::Removed | Standing::Recovered | Standing::Forgotten => {
+                return (404, "Agent not found".into());
+            }
             Standing::Registered => self.remove_agent(
                 id,
                 Standing::GoneByOperator,

@@ -55,7 +55,7 @@ impl Cluster {
     /// One round of the allocator, over one agent or over all, in random order.
     pub(super) fn allocate(&mut self, only: Option<&AgentId>, out: &mut Vec<ClusterOutput>) {
         let clients = self.clients();
-        if clients.is_empty() {
+        if clients.is_empty() || self.paused {
             return;
         }
         let offerable = |id: &AgentId| self.agents[id].active() && self.agents[id].free.is_allocatable();
@@ -143,8 +143,10 @@ impl Cluster {
             if let Some(agent) = self.agents.get_mut(id) {
                 agent.free.subtract(share.resources());
             }
-            let offer = self.make_offer(client, id, pool);
-            made.entry(client.framework.clone()).or_default().push(offer);
+            for piece in self.in_pieces(&pool) {
+                let offer = self.make_offer(client, id, piece);
+                made.entry(client.framework.clone()).or_default().push(offer);
+            }
         }
     }
 

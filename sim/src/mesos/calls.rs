@@ -180,6 +180,15 @@ impl Cluster {
         self.arm(deadline, Timer::Failover(id));
     }
 
+    pub(super) fn end_streams(&mut self, message: &str, out: &mut Vec<ClusterOutput>) {
+        let conns: Vec<ConnId> = self.streams.keys().copied().collect();
+        for conn in conns {
+            let event = Box::new(Event::Error { message: message.into() });
+            out.extend([ClusterOutput::Event { conn, event }, ClusterOutput::End { conn }]);
+            self.closed(conn);
+        }
+    }
+
     pub(super) fn failover_due(&mut self, at: Instant, id: &FrameworkId, out: &mut Vec<ClusterOutput>) {
         if self.frameworks.get(id).is_some_and(|framework| framework.failover_deadline == Some(at)) {
             self.remove_framework(id, out);

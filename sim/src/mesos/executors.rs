@@ -194,6 +194,9 @@ impl Cluster {
             TaskReport::Started { data, ips } => self.running(agent, key, data, ips, out),
             TaskReport::Probe { ok } => self.probed(agent, key, ok, out),
             TaskReport::Exited { status } => self.exited(agent, key, status, out),
+            TaskReport::EndedUnasked { status } => self.ended_unasked(agent, key, status, out),
+            TaskReport::RunningAgain { ips } => self.running_again(agent, key, ips, out),
+            TaskReport::FailedToo => {}
             TaskReport::LaunchFailed { message } => {
                 let message = format!("Failed to launch container: {message}");
                 self.end_by_agent(agent, key, TaskState::Failed, Reason::ContainerLaunchFailed, message, out);
@@ -216,17 +219,27 @@ impl Cluster {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
         let Some(task) = agent.tasks.get_mut(key) else { return };
         match what {
+            TaskReport::FailedToo if !task.forsaken => {
+                let message = "Container terminated".to_owned();
+                self.end_by_agent(agent_id, key, TaskState::Failed, Reason::ExecutorTerminated, message, out);
+            }
             TaskReport::Started { .. } => {
                 task.alive = true;
                 self.signal(agent_id, key, Millis(0), out);
             }
-            TaskReport::Exited { .. } | TaskReport::LaunchFailed { .. } | TaskReport::ExecutorLost => {
+            TaskReport::Exited { .. }
+            | TaskReport::EndedUnasked { .. }
+            | TaskReport::LaunchFailed { .. }
+            | TaskReport::ExecutorLost => {
                 task.alive = false;
                 if task.forsaken {
                     agent.tasks.remove(key);
                 }
             }
-            TaskReport::Starting | TaskReport::Probe { .. } => {}
+            TaskReport::Starting
+            | TaskReport::Probe { .. }
+            | TaskReport::RunningAgain { .. }
+            | TaskReport::FailedToo => {}
         }
     }
 
@@ -297,6 +310,27 @@ impl Cluster {
     fn health_status(&mut self, agent: &AgentId, key: &TaskKey, out: &mut Vec<ClusterOutput>) {
         let reason = |status: &mut TaskStatus| status.reason = Some(Reason::TaskHealthCheckStatusUpdated);
         self.status_by_executor(agent, key, TaskState::Running, reason, out);
+    }
+
+    fn running_again(
+        &mut self,
+        agent: &AgentId,
+        key: &TaskKey,
+        ips: Vec<String>,
+        out: &mut Vec<ClusterOutput>,
+    ) {
+        let Some(task) = self.task_mut(agent, key) else { return };
+        if task.phase == Phase::Running && task.kill_deadline.is_none() {
+            task.ips = ips;
+            self.status_by_executor(agent, key, TaskState::Running, |_| {}, out);
+        }
+    }
+
+    fn ended_unasked(&mut self, agent: &AgentId, key: &TaskKey, status: i32, out: &mut Vec<ClusterOutput>) {
+        if let Some(task) = self.task_mut(agent, key) {
+            task.kill_deadline = None;
+        }
+        self.exited(agent, key, status, out);
     }
 
     fn exited(&mut self, agent: &AgentId, key: &TaskKey, status: i32, out: &mut Vec<ClusterOutput>) {

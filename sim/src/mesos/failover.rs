@@ -24,6 +24,7 @@ impl Cluster {
         let deadline = self.now.mono + self.options.reregister_timeout;
         for (id, agent) in &mut self.agents {
             agent.free = agent.total.clone();
+            agent.free.subtract(agent.others.resources());
             agent.connected = false;
             agent.ping_deadline = None;
             for task in agent.tasks.values_mut() {
@@ -44,7 +45,8 @@ impl Cluster {
             let known = self.frameworks.get(framework).and_then(|framework| framework.tasks.get(task));
             known.is_some_and(|known| known.agent != *id)
         };
-        let told_of = matches!(agent.standing, Standing::Recovered | Standing::Unreachable(_));
+        let told_of =
+            matches!(agent.standing, Standing::Recovered | Standing::Unreachable(_) | Standing::Forgotten);
         if !told_of || !agent.tasks.iter().any(|(key, task)| !task.forsaken && elsewhere(key)) {
             return false;
         }

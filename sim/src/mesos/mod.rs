@@ -40,6 +40,7 @@ mod failover;
 mod maintenance;
 mod observe;
 mod pool;
+mod pressure;
 mod reconcile;
 mod state;
 #[cfg(test)]
@@ -81,6 +82,10 @@ pub struct Cluster {
     agents: BTreeMap<AgentId, Agent>,
     offers: BTreeMap<OfferId, Outstanding>,
     maintenance: Maintenance,
+    /// The allocator rests.
+    paused: bool,
+    /// Every agent is offered in so many pieces.
+    pieces: u32,
     streams: BTreeMap<ConnId, FrameworkId>,
     timers: BTreeSet<(Instant, Timer)>,
     started: bool,
@@ -107,6 +112,8 @@ impl Cluster {
             agents: BTreeMap::new(),
             offers: BTreeMap::new(),
             maintenance: Maintenance::default(),
+            paused: false,
+            pieces: 1,
             streams: BTreeMap::new(),
             timers: BTreeSet::new(),
             started: false,
@@ -160,6 +167,14 @@ impl Cluster {
             ClusterInput::Partition { agent } => self.partition(&agent),
             ClusterInput::Heal { agent } => self.heal(&agent, out),
             ClusterInput::MasterFailover => self.master_fails_over(out),
+            ClusterInput::AgentReboot { agent } => self.reboot(&agent, out),
+            ClusterInput::AgentReconfigured { agent, attributes } => self.reconfigure(&agent, attributes),
+            ClusterInput::ForgetUnreachable => self.forget_unreachable(),
+            ClusterInput::PauseOffers(paused) => self.pause_offers(paused, out),
+            ClusterInput::SplitOffers(pieces) => self.pieces = pieces.max(1),
+            ClusterInput::OthersTake { percent } => self.others_take(percent, out),
+            ClusterInput::OthersEnd => self.others_end(out),
+            ClusterInput::EndStreams { message } => self.end_streams(&message, out),
             ClusterInput::Rescind { agent } => {
                 self.rescind_where(|offer| agent.as_ref().is_none_or(|id| *id == offer.agent), out)
             }

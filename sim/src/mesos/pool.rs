@@ -73,6 +73,22 @@ impl Pool {
         Self(fitting)
     }
 
+    /// So much of every scalar, and so many of the first ports.
+    pub(crate) fn part(&self, percent: u32) -> Self {
+        let mut part = self.clone();
+        for resource in &mut part.0 {
+            resource.value = portion(&resource.value, percent);
+        }
+        part.0.retain(|resource| !is_nothing(&resource.value));
+        part
+    }
+
+    /// No more than so many cpus, and nothing else.
+    pub(crate) fn cpus(&self, milli: i64) -> Self {
+        let first = self.0.iter().find(|it| it.name == "cpus").cloned();
+        Self(first.map(|it| Resource { value: ResourceValue::Scalar(milli), ..it }).into_iter().collect())
+    }
+
     /// Thousandths of a scalar, over all reservations.
     pub(crate) fn scalar(&self, name: &str) -> i64 {
         let of = |resource: &Resource| match resource.value {
@@ -110,6 +126,26 @@ fn is_nothing(value: &ResourceValue) -> bool {
         ResourceValue::Scalar(milli) => *milli == 0,
         ResourceValue::Ranges(ranges) => ranges.is_empty(),
         ResourceValue::Set(items) => items.is_empty(),
+    }
+}
+
+fn portion(value: &ResourceValue, percent: u32) -> ResourceValue {
+    match value {
+        ResourceValue::Scalar(milli) => ResourceValue::Scalar(milli * i64::from(percent) / 100),
+        ResourceValue::Set(items) => ResourceValue::Set(items.clone()),
+        ResourceValue::Ranges(ranges) => {
+            let all: u64 = ranges.iter().map(|(begin, end)| end - begin + 1).sum();
+            let mut left = all * u64::from(percent) / 100;
+            let mut taken = Vec::new();
+            for &(begin, end) in ranges {
+                let here = left.min(end - begin + 1);
+                if here > 0 {
+                    taken.push((begin, begin + here - 1));
+                    left -= here;
+                }
+            }
+            ResourceValue::Ranges(taken)
+        }
     }
 }
 

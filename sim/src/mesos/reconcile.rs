@@ -66,7 +66,7 @@ impl Cluster {
             Some(Standing::Registered) => (TaskState::Gone, "Reconciliation: Task is unknown to the agent"),
             Some(Standing::Unreachable(_)) => (TaskState::Unreachable, "Reconciliation: Task is unreachable"),
             Some(Standing::GoneByOperator) => (TaskState::GoneByOperator, "Reconciliation: Task is gone"),
-            Some(Standing::Removed | Standing::Recovered) | None => {
+            Some(Standing::Removed | Standing::Recovered | Standing::Forgotten) | None => {
                 (TaskState::Unknown, "Reconciliation: Task is unknown")
             }
         };

@@ -71,6 +71,8 @@ pub(crate) enum Standing {
     /// Known from the master's predecessor, and not yet registered again.
     Recovered,
     Unreachable(Timestamp),
+    /// As that, but the registry has no trace of it any more.
+    Forgotten,
     GoneByOperator,
     /// Unregistered by itself.
     Removed,
@@ -87,6 +89,8 @@ pub(crate) struct Agent {
     pub(crate) total: Pool,
     /// Neither used nor offered.
     pub(crate) free: Pool,
+    /// Used by frameworks that are not modelled.
+    pub(crate) others: Pool,
     pub(crate) standing: Standing,
     /// The master's connection to it stands, as far as the master knows.
     pub(crate) connected: bool,

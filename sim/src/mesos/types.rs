@@ -95,6 +95,22 @@ pub enum ClusterInput {
     /// `AgentReturn`; after `reregister_timeout` the others are unreachable. The same follows when two agents bring a new
     /// master tasks of one id: it dies of it.
     MasterFailover,
+    /// The agent's host starts again: all its tasks are gone, and it comes back as a new agent, if at all.
+    AgentReboot { agent: AgentId },
+    /// An agent that is down has other attributes when it comes back.
+    AgentReconfigured { agent: AgentId, attributes: Vec<Attribute> },
+    /// The registry drops agents that cannot be reached, and the master what it knew of their tasks.
+    ForgetUnreachable,
+    /// The allocator rests, or goes on with all that is free.
+    PauseOffers(bool),
+    /// From now on every agent is offered in so many pieces, the first of them tiny.
+    SplitOffers(u32),
+    /// Other frameworks take so much of what nobody uses, after the master has taken all offers back.
+    OthersTake { percent: u32 },
+    /// They give back all that they have taken.
+    OthersEnd,
+    /// The master ends all streams with an ERROR.
+    EndStreams { message: String },
     /// The master takes back the offers of one agent, or of all.
     Rescind { agent: Option<AgentId> },
     /// What really happens to a task's container. Accepted in any order, also while the agent is down.
@@ -170,6 +186,18 @@ pub enum TaskReport {
     },
     /// The executor process died; the agent removes the container.
     ExecutorLost,
+    /// The executor says once more that the container runs.
+    RunningAgain {
+        /// As in `Started`.
+        ips: Vec<String>,
+    },
+    /// As `Exited`, but the executor does not know that it was told to end the container (MESOS-7975).
+    EndedUnasked {
+        /// As in `Exited`.
+        status: i32,
+    },
+    /// The agent takes a container that has ended for one that failed.
+    FailedToo,
 }
 
 /// A call of the operator API.

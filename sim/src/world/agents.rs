@@ -1,6 +1,6 @@
 //! Owns the agents: which there are, which are away and for how long, and what their operators plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Resource, Unavailability};
 
@@ -14,6 +14,8 @@ use crate::rules::Place;
 pub(super) const REGION: &str = "here";
 /// Answers to operators are of no interest.
 const OPERATOR: RequestNo = RequestNo(0);
+/// How wrong an agent's clock may be, either way.
+const SKEW_MAX_MS: u64 = 3_600_000;
 /// A flapping agent goes and comes back so often.
 const FLAPS: u64 = 10;
 
@@ -34,12 +36,22 @@ pub(super) struct Agents {
     places: BTreeMap<AgentId, Place>,
     /// What the one that joins next is like.
     joining: Option<Place>,
+    numbers: BTreeMap<AgentId, u32>,
+    /// Those that have not told their attributes yet.
+    untold: BTreeSet<AgentId>,
     named: u32,
 }
 
 impl Agents {
     pub(super) const fn new() -> Self {
-        Self { all: Vec::new(), places: BTreeMap::new(), joining: None, named: 0 }
+        Self {
+            all: Vec::new(),
+            places: BTreeMap::new(),
+            joining: None,
+            numbers: BTreeMap::new(),
+            untold: BTreeSet::new(),
+            named: 0,
+        }
     }
 
     /// The cluster has given a new agent its id.
@@ -54,7 +66,7 @@ impl Agents {
         up.filter_map(|(agent, _)| self.places.get(agent).cloned()).collect()
     }
 
-    fn up(&self) -> Vec<usize> {
+    pub(super) fn up(&self) -> Vec<usize> {
         (0..self.all.len()).filter(|&at| self.all[at].1 == Standing::Up).collect()
     }
 
@@ -101,14 +113,49 @@ fn spec(number: u32) -> AgentSpec {
     }
 }
 
+fn place(spec: &AgentSpec) -> Place {
+    let zone = spec.domain.as_ref().map(|domain| domain.zone.as_str());
+    Place::new(&spec.hostname, zone, &spec.attributes)
+}
+
 impl World {
     /// A new agent registers.
     pub(super) fn join_agent(&mut self) {
         self.agents.named += 1;
-        let spec = spec(self.agents.named);
-        let zone = spec.domain.as_ref().map(|domain| domain.zone.as_str());
-        self.agents.joining = Some(Place::new(&spec.hostname, zone, &spec.attributes));
+        self.join_host(self.agents.named);
+    }
+
+    /// The host of this number registers as a new agent.
+    pub(super) fn join_host(&mut self, number: u32) {
+        let mut spec = spec(number);
+        let untold = self.draws.chance(
+            Site::NoAttributes,
+            &spec.hostname,
+            self.options.agent_faults.untold_attributes,
+        );
+        if untold {
+            self.ledger.note("agent: attributes missing (M11)");
+            spec.attributes.clear();
+        }
+        self.agents.joining = Some(place(&spec));
         self.cluster_step(ClusterInput::AgentJoin(Box::new(spec)));
+        let Some((agent, _)) = self.agents.all.last() else { return };
+        self.agents.numbers.insert(agent.clone(), number);
+        if untold {
+            self.agents.untold.insert(agent.clone());
+        }
+    }
+
+    /// An agent that starts again now tells its attributes: additions are all that Mesos lets it change.
+    fn tell_attributes(&mut self, agent: &AgentId) {
+        if !self.agents.untold.remove(agent) {
+            return;
+        }
+        let spec = spec(self.agents.numbers[agent]);
+        self.agents.places.insert(agent.clone(), place(&spec));
+        self.ledger.note("agent: attributes changed (M11)");
+        let (agent, attributes) = (agent.clone(), spec.attributes);
+        self.cluster_step(ClusterInput::AgentReconfigured { agent, attributes });
     }
 
     /// The cluster has given a new agent its id.
@@ -116,6 +163,11 @@ impl World {
         if self.draws.chance(Site::BlackHole, &agent, self.options.agent_faults.black_holes) {
             self.ledger.note("agent: black hole (A6)");
             self.executors.black_hole(agent.clone());
+        }
+        if self.draws.chance(Site::ClockSkewed, &agent, self.options.agent_faults.skewed_clocks) {
+            self.ledger.note("agent: clock skewed (A7)");
+            let by = self.draws.number("byMs", 0, 2 * SKEW_MAX_MS);
+            self.network.skew_clock(agent.clone(), by as i64 - SKEW_MAX_MS as i64);
         }
         self.agents.joined(agent);
     }
@@ -135,6 +187,19 @@ impl World {
         self.cluster_step(ClusterInput::AgentCrash { agent });
         let next = if forever { Sequel::AgentJoins } else { Sequel::AgentBack(at) };
         self.queue.push(self.now + away, Happening::Sequel(next));
+    }
+
+    /// An agent's host starts again: its tasks are gone, and it comes back as another agent.
+    pub(super) fn reboot_agent(&mut self) {
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
+        let agent = self.agents.all[at].0.clone();
+        let away = self.absence();
+        self.disturbed("agent: reboot (A2)");
+        self.agents.all[at].1 = Standing::Gone;
+        self.executors.lose(&agent);
+        let number = self.agents.numbers[&agent];
+        self.cluster_step(ClusterInput::AgentReboot { agent });
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::HostReturns(number)));
     }
 
     /// An agent and the master cannot talk for a while.
@@ -250,13 +315,37 @@ impl World {
             Standing::Up | Standing::Gone => return,
         };
         self.agents.all[at].1 = Standing::Up;
+        if let ClusterInput::AgentReturn { agent } = &input {
+            self.tell_attributes(&agent.clone());
+        }
         self.cluster_step(input);
+    }
+
+    /// An agent that is there registers with a new leader, if it has not yet.
+    pub(super) fn register_agent(&mut self, at: usize) {
+        let (agent, standing) = self.agents.all[at].clone();
+        let known = self.cluster.agents().any(|(id, reachable)| *id == agent && reachable);
+        if standing == Standing::Up && !known {
+            self.cluster_step(ClusterInput::AgentReturn { agent });
+        }
+    }
+
+    /// An agent that has not told its attributes yet starts again to do so.
+    fn restart_untold(&mut self, at: usize) {
+        let (agent, standing) = self.agents.all[at].clone();
+        if standing == Standing::Up && self.agents.untold.contains(&agent) {
+            self.cluster_step(ClusterInput::AgentCrash { agent: agent.clone() });
+            self.tell_attributes(&agent);
+            self.cluster_step(ClusterInput::AgentReturn { agent });
+        }
     }
 
     /// All agents are back, those gone for ever are replaced, and no outage is planned any more.
     pub(super) fn heal_agents(&mut self) {
         for at in 0..self.agents.all.len() {
             self.agent_back(at);
+            self.register_agent(at);
+            self.restart_untold(at);
             self.lift_outage(at);
         }
         for _ in self.agents.up().len()..self.options.agents as usize {

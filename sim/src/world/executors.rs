@@ -31,6 +31,10 @@ pub(super) enum Turn {
     Exits(i32),
     /// It ends because it was told so.
     Killed,
+    /// Its executor says once more that it runs, at another address perhaps (T5, T7).
+    RunsAgain { elsewhere: bool },
+    /// Its agent says that it failed, after it has ended (T5).
+    FailsToo,
 }
 
 /// What a turn leads to.
@@ -57,8 +61,17 @@ struct Container {
     check: Option<(u64, u64)>,
     probes: u64,
     stubborn: bool,
+    odd_end: Option<OddEnd>,
     started: bool,
     over: bool,
+}
+
+/// How a container ends oddly that is told to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum OddEnd {
+    Finishes,
+    Fails,
+    FailsToo,
 }
 
 /// What becomes of every container of an image that does not stay.
@@ -139,6 +152,7 @@ impl Executors {
             check,
             probes: 0,
             stubborn: draws.chance(Site::Stubborn, &slot, self.options.stubborn),
+            odd_end: self.odd_end(slot, draws, ledger),
             started: false,
             over: false,
         };
@@ -153,6 +167,10 @@ impl Executors {
             let ends = if self.rng.chance(500_000) { Turn::Fails } else { Turn::Exits(1) };
             return vec![(1, Turn::Starting), (2, ends)];
         }
+        if draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
+            ledger.note("task: stuck (T1)");
+            return Vec::new();
+        }
         if draws.chance(Site::LaunchFails, &slot, self.options.launch_fails) {
             ledger.note("task: launch failed (T1)");
             return vec![(starts, Turn::Fails)];
@@ -164,7 +182,36 @@ impl Executors {
             let stays = if draws.also("atOnce", 300_000) { 0 } else { draws.number("afterMs", 1, 180_000) };
             turns.push((starts + stays, Turn::Exits(status)));
         }
+        turns.extend(self.runs_again(slot, draws, ledger).map(|(later, turn)| (starts + later, turn)));
         turns
+    }
+
+    /// Whether a task is told to run once more, and so long after its start.
+    fn runs_again(&self, slot: SlotOf<'_>, draws: &mut Draws, ledger: &mut Ledger) -> Option<(u64, Turn)> {
+        if !draws.chance(Site::RunsTwice, &slot, self.options.run_twice) {
+            return None;
+        }
+        ledger.note("task: runs twice (T5)");
+        let later = draws.number("laterMs", 1, 60_000);
+        Some((later, Turn::RunsAgain { elsewhere: draws.also("elsewhere", 500_000) }))
+    }
+
+    fn odd_end(&self, slot: SlotOf<'_>, draws: &mut Draws, ledger: &mut Ledger) -> Option<OddEnd> {
+        if !draws.chance(Site::OddEnd, &slot, self.options.odd_ends) {
+            return None;
+        }
+        ledger.note("task: will end oddly (T5)");
+        Some(match draws.number("kind", 0, 2) {
+            0 => OddEnd::Finishes,
+            1 => OddEnd::Fails,
+            _ => OddEnd::FailsToo,
+        })
+    }
+
+    /// All containers of an agent are gone, and nobody can tell of it.
+    pub(super) fn lose(&mut self, agent: &AgentId) {
+        let theirs = self.containers.iter_mut().filter(|((its, _), _)| its == agent);
+        theirs.for_each(|(_, container)| container.over = true);
     }
 
     /// A container is told to end: when it will have.
@@ -177,7 +224,10 @@ impl Executors {
     /// Something happens to a container, if it is still there.
     pub(super) fn turn(&mut self, agent: &AgentId, task: &TaskId, turn: Turn) -> Option<Turned> {
         let faults = self.faults;
-        let container = self.containers.get_mut(&(agent.clone(), task.clone())).filter(|it| !it.over)?;
+        let container = self.containers.get_mut(&(agent.clone(), task.clone()))?;
+        if container.over && turn != Turn::FailsToo {
+            return None;
+        }
         let mut next = None;
         let report = match turn {
             Turn::Fails => {
@@ -208,8 +258,22 @@ impl Executors {
             }
             Turn::Killed => {
                 container.over = true;
-                Some(TaskReport::Exited { status: if container.stubborn { 137 } else { 143 } })
+                let status = if container.stubborn { 137 } else { 143 };
+                match container.odd_end.filter(|_| faults) {
+                    Some(OddEnd::Finishes) => Some(TaskReport::EndedUnasked { status: 0 }),
+                    Some(OddEnd::Fails) => Some(TaskReport::EndedUnasked { status }),
+                    Some(OddEnd::FailsToo) => {
+                        next = Some((1, Turn::FailsToo));
+                        Some(TaskReport::Exited { status })
+                    }
+                    None => Some(TaskReport::Exited { status }),
+                }
             }
+            Turn::RunsAgain { elsewhere } => {
+                let ip = if elsewhere { "172.17.0.3" } else { "172.17.0.2" };
+                (container.started && faults).then(|| TaskReport::RunningAgain { ips: vec![ip.into()] })
+            }
+            Turn::FailsToo => Some(TaskReport::FailedToo),
         };
         Some(Turned { framework: container.framework.clone(), report, next })
     }

@@ -10,12 +10,21 @@ pub(super) enum Sequel {
     AgentBack(usize),
     AgentGoes(usize),
     AgentJoins,
+    /// The host of this number comes back as a new agent.
+    HostReturns(u32),
     /// For so many ms.
     OutageBegins(usize, u64),
     OutageLifted(usize),
+    /// A master leads again; agents find it within so many ms.
+    MasterLeads(u64),
+    /// An agent registers with the new leader.
+    AgentRegisters(usize),
+    OffersGoOn,
+    OffersAreWhole,
+    OthersEnd,
 }
 
-const REPEATED: [Site; 10] = [
+const REPEATED: [Site; 20] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -26,6 +35,16 @@ const REPEATED: [Site; 10] = [
     Site::AgentsLost,
     Site::AgentFlaps,
     Site::Outage,
+    Site::MasterFails,
+    Site::NoLeader,
+    Site::MasterForgets,
+    Site::OffersPause,
+    Site::OffersSplit,
+    Site::OthersTake,
+    Site::WallClock,
+    Site::ProcessPauses,
+    Site::AgentReboots,
+    Site::MasterError,
 ];
 
 impl World {
@@ -37,6 +56,7 @@ impl World {
 
     fn schedule_fault(&mut self, site: Site) {
         let (network, agents) = (&self.options.network, &self.options.agent_faults);
+        let masters = &self.options.masters;
         let every = match site {
             Site::ProcessCrash => self.options.process.crash_every,
             Site::Cut => network.cut_every,
@@ -48,6 +68,16 @@ impl World {
             Site::AgentsLost => agents.mass_loss_every,
             Site::AgentFlaps => agents.flap_every,
             Site::Outage => agents.maintenance_every,
+            Site::MasterFails => masters.fail_every,
+            Site::NoLeader => masters.vacancy_every,
+            Site::MasterForgets => masters.forget_every,
+            Site::OffersPause => masters.pause_every,
+            Site::OffersSplit => masters.split_every,
+            Site::OthersTake => masters.taken_every,
+            Site::MasterError => masters.error_every,
+            Site::WallClock => self.options.clocks.wall_every,
+            Site::ProcessPauses => self.options.clocks.pause_every,
+            Site::AgentReboots => agents.reboot_every,
             _ => 0,
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -87,6 +117,16 @@ impl World {
             Site::AgentsLost => self.lose_many(),
             Site::AgentFlaps => self.flap_agent(),
             Site::Outage => self.plan_outage(),
+            Site::MasterFails => self.lose_master("master: failover (M1)", 1_000, 60_000),
+            Site::NoLeader => self.lose_master("master: nobody leads (M2)", 60_000, 540_000),
+            Site::MasterForgets => self.forget_unreachable(),
+            Site::OffersPause => self.pause_offers(),
+            Site::OffersSplit => self.split_offers(),
+            Site::OthersTake => self.let_others_take(),
+            Site::MasterError => self.end_subscription(),
+            Site::WallClock => self.upset_wall_clock(),
+            Site::ProcessPauses => self.pause_process(),
+            Site::AgentReboots => self.reboot_agent(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);
@@ -100,8 +140,14 @@ impl World {
             Sequel::AgentBack(at) => self.agent_back(at),
             Sequel::AgentGoes(at) => self.agent_goes(at),
             Sequel::AgentJoins => self.join_agent(),
+            Sequel::HostReturns(number) => self.join_host(number),
             Sequel::OutageBegins(at, away) => self.begin_outage(at, away),
             Sequel::OutageLifted(at) => self.lift_outage(at),
+            Sequel::MasterLeads(within) => self.elect_master(within),
+            Sequel::AgentRegisters(at) => self.register_agent(at),
+            Sequel::OffersGoOn => self.cluster_step(ClusterInput::PauseOffers(false)),
+            Sequel::OffersAreWhole => self.cluster_step(ClusterInput::SplitOffers(1)),
+            Sequel::OthersEnd => self.cluster_step(ClusterInput::OthersEnd),
         }
     }
 }

@@ -6,10 +6,14 @@
 mod agents;
 mod asks;
 mod clients;
+mod clock;
+mod disaster;
 mod executors;
 mod faults;
 mod invent;
+mod masters;
 mod network;
+mod oddities;
 mod process;
 mod watch;
 
@@ -31,6 +35,8 @@ use swan_core::time::{Instant, Now, Timestamp};
 use self::agents::Agents;
 pub use self::asks::{Ask, Change};
 use self::clients::Clients;
+use self::clock::WallClock;
+use self::disaster::Backup;
 use self::executors::{Executors, Turn};
 use self::faults::Sequel;
 use self::network::{Network, ToMaster};
@@ -43,6 +49,7 @@ use self::watch::Watch;
 use crate::checkers::Seen;
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::stored::{Stored, image_in};
+use crate::checkers::wall_clock::Outline;
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
 use crate::draws::{Draws, Site};
@@ -72,6 +79,10 @@ enum Happening {
     Start,
     /// It is elected.
     Elected {
+        process: u64,
+    },
+    /// It runs again after a pause.
+    Resume {
         process: u64,
     },
     /// Something arrives at it from the network.
@@ -105,7 +116,10 @@ pub struct World {
     cluster: Cluster,
     process: Option<Process>,
     processes: u64,
+    wall: WallClock,
+    wall_ahead_ms: u64,
     disk: Disk,
+    backup: Option<Backup>,
     network: Network,
     executors: Executors,
     clients: Clients,
@@ -119,6 +133,8 @@ pub struct World {
     digest: Digest,
     /// The digest after each step, if wanted.
     digests: Option<Vec<u64>>,
+    /// What each step does but for times of day, if wanted.
+    outline: Option<Outline>,
     /// The newest inputs and effects in words, if wanted.
     log: Option<VecDeque<String>>,
     /// The process ends before this effect, counted from the beginning of the world.
@@ -146,8 +162,16 @@ impl World {
             cluster: Cluster::new(cluster_options, rng.next()),
             process: None,
             processes: 0,
+            wall: WallClock::right(0),
+            wall_ahead_ms: 0,
             disk: Disk::new(options.store.clone(), rng.fork()),
-            network: Network::new(options.network.clone(), rng.fork()),
+            backup: None,
+            network: Network::new(
+                options.network.clone(),
+                options.masters.clone(),
+                options.tasks.odd_updates,
+                rng.fork(),
+            ),
             executors: Executors::new(options.tasks.clone(), rng.fork()),
             clients: Clients::new(options.clients.clone(), options.apps, rng.fork()),
             agents: Agents::new(),
@@ -158,6 +182,7 @@ impl World {
             ledger: Ledger { seeds: 1, ..Ledger::default() },
             digest: Digest::default(),
             digests: None,
+            outline: None,
             log: None,
             crash_before: None,
             wakes: 0,
@@ -186,6 +211,16 @@ impl World {
     /// Keeps the digest after each step.
     pub fn keep_digests(&mut self) {
         self.digests = Some(Vec::new());
+    }
+
+    /// Keeps what each step does but for times of day.
+    pub fn keep_outline(&mut self) {
+        self.outline = Some(Outline::default());
+    }
+
+    /// What each step did but for times of day.
+    pub fn take_outline(&mut self) -> Outline {
+        self.outline.take().unwrap_or_default()
     }
 
     /// Keeps the newest inputs and effects in words.
@@ -276,7 +311,11 @@ impl World {
         self.watch.calm_since = self.now;
         self.rough = self.now;
         self.executors.heal();
+        self.network.heal();
+        self.disk.mend();
         self.clients.retire();
+        self.heal_clocks();
+        self.heal_masters();
         self.heal_agents();
         for app in self.clients.take_paused() {
             self.ask(Ask::Steer { app, verb: RolloutVerb::Resume });
@@ -356,10 +395,16 @@ impl World {
 
     /// Both phases of a run. Gives why the second did not come to its end in time.
     pub fn run(&mut self) -> Option<String> {
+        self.run_until(self.options.safety_ms / 2);
+        self.keep_backup();
         self.run_until(self.options.safety_ms);
         self.heal();
         let deadline = self.now + self.options.settle_ms;
-        self.settle(deadline).or_else(|| self.try_again())
+        let pending = self.settle(deadline).or_else(|| self.try_again());
+        if pending.is_none() && self.watch.violation.is_none() {
+            self.end_in_disaster();
+        }
+        pending
     }
 
     /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.
@@ -371,11 +416,26 @@ impl World {
         if !MACHINE.rollouts || self.watch.violation.is_some() {
             return None;
         }
-        for app in apps {
+        for app in &apps {
             self.ledger.note("app: given up, and started again");
-            self.ask(Ask::change(&app, Change::Start));
+            self.ask(Ask::change(app, Change::Start));
+        }
+        let pending = self.settle(self.now + self.options.settle_ms)?;
+        apps.retain(|app| self.has_leftovers(app));
+        if apps.is_empty() {
+            return Some(pending);
+        }
+        for app in apps {
+            self.ledger.note("app: left half changed, and restarted");
+            self.ask(Ask::change(&app, Change::Restart));
         }
         self.settle(self.now + self.options.settle_ms)
+    }
+
+    /// Whether a rollout that failed left tasks of another version: a start fills slots, and replaces none of those.
+    fn has_leftovers(&self, app: &str) -> bool {
+        let told = self.view().and_then(|view| view.app(&DottedId::from_text(app)));
+        told.is_some_and(|app| app.error_message.contains("still run another version"))
     }
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
@@ -428,6 +488,7 @@ impl World {
         match happening {
             Happening::Start => self.start(),
             Happening::Elected { process } => self.elected(process),
+            Happening::Resume { process } => self.resume_process(process),
             Happening::Arrive { process, input } => self.arrive(process, input),
             Happening::Reach(message) => self.reach(message),
             Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),
@@ -575,6 +636,9 @@ impl World {
             return;
         }
         self.digest.add(&(self.now, effects));
+        if let Some(outline) = &mut self.outline {
+            outline.step(self.now, effects);
+        }
         if let Some(digests) = &mut self.digests {
             digests.push(self.digest.value());
         }

@@ -2,16 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use swan_core::link::{CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, Response};
-use swan_core::mesos::{Event, FrameworkId, FrameworkInfo};
+use swan_core::link::{
+    CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, MasterAddress, Response,
+};
+use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, Reason, TaskState};
 use swan_core::rng::Rng;
 use swan_core::scheduler::effect::MesosCall;
 
 use super::Happening;
+use super::oddities::Oddities;
 use crate::draws::{Draws, Named, Site, SlotOf};
 use crate::ledger::Ledger;
 use crate::mesos::{ClusterInput, ClusterOutput, ConnId, RequestNo};
-use crate::options::NetworkOptions;
+use crate::options::{MasterOptions, NetworkOptions};
 use crate::queue::Queue;
 
 /// Something on its way to the master.
@@ -57,33 +60,78 @@ struct Conn {
     dead: bool,
     /// The process has closed it, or was told that it is closed.
     closed: bool,
+    /// What is wrong with its stream.
+    oddity: Option<Oddity>,
     to_process_at: u64,
     to_master_at: u64,
+}
+
+/// How a stream is odd that was accepted (M4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Oddity {
+    /// Nothing follows.
+    Silent,
+    /// Nothing but heartbeats follows.
+    OnlyHeartbeats,
+    /// A heartbeat comes before SUBSCRIBED.
+    HeartbeatFirst,
 }
 
 /// The network.
 #[derive(Clone, Debug)]
 pub(super) struct Network {
     options: NetworkOptions,
+    masters: MasterOptions,
+    /// A master leads; else SUBSCRIBE is refused, and calls are lost.
+    pub(super) has_leader: bool,
+    /// Which of the masters leads, or led last.
+    leader: usize,
     rng: Rng,
     conns: BTreeMap<ConnId, Conn>,
     next_conn: u64,
     next_request: u64,
     requests: BTreeMap<RequestNo, (ConnId, CallId, Fate)>,
+    oddities: Oddities,
 }
+
+/// How many masters there are where one may redirect to another.
+const MASTERS: usize = 3;
 
 type ToCome = Vec<(u64, Happening)>;
 
+fn no_leader() -> Response {
+    Response { body: "No leader elected".into(), ..Response::of_status(503) }
+}
+
 impl Network {
-    pub(super) const fn new(options: NetworkOptions, rng: Rng) -> Self {
+    pub(super) const fn new(
+        options: NetworkOptions,
+        masters: MasterOptions,
+        odd_updates: u32,
+        rng: Rng,
+    ) -> Self {
         Self {
             options,
+            masters,
+            oddities: Oddities::new(odd_updates),
+            has_leader: true,
+            leader: 0,
             rng,
             conns: BTreeMap::new(),
             next_conn: 0,
             next_request: 0,
             requests: BTreeMap::new(),
         }
+    }
+
+    /// An agent's clock is so much ahead.
+    pub(super) fn skew_clock(&mut self, agent: AgentId, by: i64) {
+        self.oddities.skew_clock(agent, by);
+    }
+
+    /// Agents' clocks are right.
+    pub(super) fn heal(&mut self) {
+        self.oddities.heal();
     }
 
     /// How long a message may take.
@@ -129,10 +177,19 @@ impl Network {
         ledger: &mut Ledger,
     ) -> ToCome {
         match effect {
-            LinkEffect::Subscribe { conn, framework, suppressed_roles, .. } => {
+            LinkEffect::Subscribe { conn, master, framework, suppressed_roles } => {
                 let opened = self.open(now, process, conn);
+                if let Some(location) = self.redirect(&master, draws, ledger) {
+                    let response = Response { location: Some(location), ..Response::of_status(307) };
+                    return self.carry(now, opened, |conn| LinkInput::Opened { conn, response });
+                }
                 if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
                     return self.refuse(now, opened, draws, ledger);
+                }
+                if draws.chance(Site::OddStream, &"", self.masters.odd_streams)
+                    && let Some(instead) = self.oddly(now, opened, draws, ledger)
+                {
+                    return instead;
                 }
                 let at = self.arrives_there(now, opened);
                 let suppressed = suppressed_roles;
@@ -161,9 +218,39 @@ impl Network {
     fn open(&mut self, now: u64, process: u64, link: LinkConn) -> ConnId {
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
-        let new = Conn { process, link, dead: false, closed: false, to_process_at: now, to_master_at: now };
+        let (to_process_at, to_master_at) = (now, now);
+        let (dead, closed, oddity) = (false, false, None);
+        let new = Conn { process, link, dead, closed, oddity, to_process_at, to_master_at };
         self.conns.insert(conn, new);
         conn
+    }
+
+    /// All masters, as an operator would name them.
+    pub(super) fn masters(&self) -> Vec<MasterAddress> {
+        let count = if self.masters.redirects > 0 { MASTERS } else { 1 };
+        (1..=count).map(|n| MasterAddress { host: format!("master{n}.test"), port: 5050 }).collect()
+    }
+
+    /// Another master is elected.
+    pub(super) fn next_leads(&mut self) {
+        self.leader = (self.leader + 1) % self.masters().len();
+    }
+
+    /// Where a master sends who subscribes there: to the leader if it is another; wrongly, to any, itself, or a stranger.
+    fn redirect(&self, asked: &MasterAddress, draws: &mut Draws, ledger: &mut Ledger) -> Option<String> {
+        let all = self.masters();
+        let place = |master: &MasterAddress| format!("//{master}/api/v1/scheduler");
+        if draws.chance(Site::Redirected, &"", self.masters.redirects) {
+            ledger.note("master: wrong redirect (M3)");
+            return Some(match draws.number("kind", 0, 3) {
+                0 => place(asked),
+                1 => place(&all[draws.number("to", 0, all.len() as u64 - 1) as usize]),
+                2 => "//stranger.test:5050/api/v1/scheduler".into(),
+                _ => "/api/v1/scheduler".into(),
+            });
+        }
+        let leader = &all[self.leader];
+        (self.has_leader && leader != asked).then(|| place(leader))
     }
 
     fn refuse(&mut self, now: u64, conn: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> ToCome {
@@ -173,8 +260,36 @@ impl Network {
             return Vec::new();
         }
         ledger.note("network: SUBSCRIBE refused");
-        let response = Response { body: "No leader elected".into(), ..Response::of_status(503) };
-        self.carry(now, conn, |conn| LinkInput::Opened { conn, response })
+        self.carry(now, conn, |conn| LinkInput::Opened { conn, response: no_leader() })
+    }
+
+    /// The stream will be odd; gives what comes instead of it, if the master never hears of it.
+    fn oddly(&mut self, now: u64, conn: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> Option<ToCome> {
+        let oddity = match draws.number("kind", 0, 3) {
+            0 => Oddity::Silent,
+            1 => Oddity::OnlyHeartbeats,
+            2 => Oddity::HeartbeatFirst,
+            _ => {
+                ledger.note("master: ERROR before SUBSCRIBED (M4)");
+                return Some(self.error_first(now, conn));
+            }
+        };
+        ledger.note(match oddity {
+            Oddity::HeartbeatFirst => "master: HEARTBEAT before SUBSCRIBED (M4)",
+            Oddity::Silent | Oddity::OnlyHeartbeats => "master: no SUBSCRIBED (M4)",
+        });
+        self.conns.get_mut(&conn).expect("connections are kept").oddity = Some(oddity);
+        None
+    }
+
+    fn error_first(&mut self, now: u64, conn: ConnId) -> ToCome {
+        let response = Response { stream_id: Some("odd".into()), ..Response::of_status(200) };
+        let mut to_come = self.carry(now, conn, |conn| LinkInput::Opened { conn, response });
+        let event = Box::new(Event::Error { message: "Framework is not allowed to subscribe".into() });
+        to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
+        let why = "end of the stream".into();
+        to_come.extend(self.carry(now, conn, |conn| LinkInput::Closed { conn, why }));
+        to_come
     }
 
     fn fate(&self, call: &MesosCall, draws: &mut Draws, ledger: &mut Ledger) -> Fate {
@@ -201,6 +316,11 @@ impl Network {
         queue: &mut Queue<Happening>,
     ) -> Option<ClusterInput> {
         match message {
+            ToMaster::Subscribe { conn, .. } if !self.has_leader => {
+                let refused = self.carry(now, conn, |conn| LinkInput::Opened { conn, response: no_leader() });
+                refused.into_iter().for_each(|(at, happening)| queue.push(at, happening));
+                None
+            }
             ToMaster::Subscribe { conn, framework, suppressed } => {
                 let call = swan_core::mesos::Call::Subscribe {
                     framework_info: framework.clone(),
@@ -211,6 +331,7 @@ impl Network {
             }
             ToMaster::Call { conn, id, stream_id, framework, call, fate } => {
                 let link = self.conns[&conn].link;
+                let fate = if self.has_leader { fate } else { Fate::Lost };
                 if fate == Fate::Ignored || fate == Fate::Lost {
                     let answer = match fate {
                         Fate::Ignored => CallAnswer::Response(Response::of_status(202)),
@@ -290,6 +411,26 @@ impl Network {
         ledger: &mut Ledger,
     ) -> ToCome {
         let mut to_come = Vec::new();
+        match self.conns.get_mut(&conn).and_then(|conn| conn.oddity) {
+            Some(Oddity::Silent) => return to_come,
+            Some(Oddity::OnlyHeartbeats) if !matches!(*event, Event::Heartbeat) => return to_come,
+            Some(Oddity::OnlyHeartbeats) | None => {}
+            Some(Oddity::HeartbeatFirst) => {
+                self.conns.get_mut(&conn).expect("found just now").oddity = None;
+                let event = Box::new(Event::Heartbeat);
+                to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
+            }
+        }
+        let mut event = match self.answer(now, conn, event, draws, ledger) {
+            Ok(event) => event,
+            Err(instead) => return instead,
+        };
+        if let Event::Update(status) = &mut *event
+            && let Some(before) = self.oddities.distort(status, draws, ledger)
+        {
+            let event = Box::new(Event::Update(Box::new(before)));
+            to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
+        }
         if let Event::Update(update) = &*event {
             let slot = SlotOf(&update.task_id);
             if draws.chance(Site::UpdateTwice, &slot, self.options.duplicates) {
@@ -308,6 +449,45 @@ impl Network {
         }
         to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
         to_come
+    }
+
+    /// An answer to RECONCILE may be lost, late, or older than it could be (M13); gives what comes instead of the event.
+    fn answer(
+        &mut self,
+        now: u64,
+        conn: ConnId,
+        mut event: Box<Event>,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> Result<Box<Event>, ToCome> {
+        let Event::Update(status) = &mut *event else { return Ok(event) };
+        let is_answer = status.reason == Some(Reason::Reconciliation) && status.uuid.is_none();
+        if !is_answer || !draws.chance(Site::OddAnswer, &SlotOf(&status.task_id), self.masters.odd_answers) {
+            return Ok(event);
+        }
+        match draws.number("kind", 0, 2) {
+            0 => {
+                ledger.note("master: does not answer RECONCILE (M13)");
+                Err(Vec::new())
+            }
+            1 => {
+                ledger.note("master: answers RECONCILE late (M13)");
+                let at = now + self.longest() + draws.number("laterMs", 1, 300_000);
+                let Some(link) = self.conns.get(&conn).filter(|conn| !conn.dead).map(|conn| conn.link) else {
+                    return Err(Vec::new());
+                };
+                Err(vec![self.arrive(conn, at, LinkInput::Event { conn: link, event })])
+            }
+            _ => {
+                if matches!(status.state, TaskState::Running | TaskState::Starting) {
+                    ledger.note("master: answers RECONCILE with an old state (M13)");
+                    status.state = TaskState::Staging;
+                    status.healthy = None;
+                    status.ip_addresses.clear();
+                }
+                Ok(event)
+            }
+        }
     }
 
     /// The connections of a process that is gone: the master hears of it, sooner or later.

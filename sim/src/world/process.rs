@@ -7,9 +7,9 @@ use swan_core::lease::{ElectionEvent, Tenure};
 use swan_core::link::{LinkEffect, LinkInput, MasterAddress};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
-use swan_core::time::{Instant, Now, Timestamp};
+use swan_core::time::{Instant, Now};
 
-use super::{Happening, WAKES_MAX, WALL_START, World};
+use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
 use crate::draws::{Named, Site};
 
@@ -28,12 +28,17 @@ pub(super) struct Process {
     base: u64,
     /// Effects left before it ends, if it will.
     left: Option<u64>,
+    /// While it is paused: what has arrived since.
+    pub(super) waiting: Option<Vec<ManagerInput>>,
 }
 
 impl Process {
     /// When to wake it, in the world's time.
     pub(super) fn next_deadline(&self) -> Option<u64> {
-        self.manager.next_deadline().map(|at| at.0.saturating_sub(self.base))
+        self.manager
+            .next_deadline()
+            .filter(|_| self.waiting.is_none())
+            .map(|at| at.0.saturating_sub(self.base))
     }
 }
 
@@ -71,9 +76,12 @@ impl World {
         let mean = self.options.process.crash_effects;
         let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
         let (number, base) = (self.processes, self.rng.below(1 << 40));
-        self.process = Some(Process { manager: Manager::new(journal), number, base, left });
+        self.process = Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
-        let boot = boot(self.rng.next());
+        let boot = Boot { masters: self.network.masters(), ..boot(self.rng.next()) };
+        if self.disk.rot(self.options.store.rots, &mut self.draws) {
+            self.disturbed("store: damaged (Z5)");
+        }
         self.step(ManagerInput::Boot(Box::new(boot)));
     }
 
@@ -108,11 +116,14 @@ impl World {
 
     fn process_clocks(&self) -> Now {
         let base = self.process.as_ref().map_or(0, |process| process.base);
-        Now { mono: Instant(base + self.now), wall: Timestamp(WALL_START + self.now) }
+        Now { mono: Instant(base + self.now), wall: self.wall.at(self.now) }
     }
 
     /// Tells the process something, and carries out what it wants, unless it ends on the way.
     pub(super) fn step(&mut self, input: ManagerInput) {
+        if let Some(waiting) = self.process.as_mut().and_then(|process| process.waiting.as_mut()) {
+            return waiting.push(input);
+        }
         let now = self.process_clocks();
         self.write("<", &input);
         let Some(process) = &mut self.process else { return };
@@ -125,6 +136,9 @@ impl World {
             self.clients.book(),
             Seen::Stepped(process.manager.view()),
         );
+        if self.disk.is_read_rotten() && self.view().is_some_and(|view| view.manager().leading) {
+            self.broken("S13", "what is stored is damaged, and taken for sound".into());
+        }
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
             self.compare_at_rest();
@@ -190,6 +204,7 @@ impl World {
 
     fn end(&mut self, why: End) {
         match why {
+            End::Refused(_) if self.disk.is_read_rotten() => self.crash("store: damage refused (Z5)"),
             End::Refused(refusal) => self.broken("S13", format!("it refuses its own journal: {refusal}")),
             End::Restart | End::Deposed(DeposeReason::FailedOver) => self.crash("process: began anew"),
             End::Deposed(why) => self.broken("S6", format!("the only manager was deposed: {why:?}")),
@@ -202,6 +217,8 @@ impl World {
             return;
         }
         self.disturbed(kind);
+        // It starts again with an intact copy.
+        self.disk.mend();
         let done = self.disk.crash(&mut self.draws, &mut self.ledger);
         self.take_durable(&done);
         if let Err(why) = recovery::judge(self.disk.platter(), &self.watch.stored, boot(0)) {

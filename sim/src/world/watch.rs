@@ -4,6 +4,7 @@ use crate::checkers::convergence::Book;
 use crate::checkers::fleet::Fleet;
 use crate::checkers::stored::Stored;
 use crate::checkers::{self, Checker, Context, Seen};
+use crate::mesos::Cluster;
 use crate::options::MACHINE;
 
 /// A broken invariant.
@@ -41,6 +42,11 @@ impl Watch {
             violation: None,
             closed: false,
         }
+    }
+
+    /// Watches what follows a disaster; this is what is stored.
+    pub(super) fn of_disaster(stored: Stored, cluster: &Cluster) -> Self {
+        Self { checkers: checkers::after_disaster(&stored, cluster), stored, ..Self::new() }
     }
 
     pub(super) fn see(&mut self, now: u64, effects: u64, book: &Book, seen: Seen<'_>) {

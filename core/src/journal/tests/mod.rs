@@ -9,6 +9,7 @@ use proptest::prelude::*;
 
 use self::memory::{Faults, Memory};
 use self::world::World;
+use super::contract::Executor;
 use super::frame::Damage;
 use super::*;
 
@@ -70,6 +71,39 @@ fn a_hanging_append_is_a_stall_and_a_late_answer_ends_it() {
         &mut out,
     );
     assert_eq!(out, [JournalEffect::Up(StoreEvent::Stored { upto: Seq(1) })]);
+}
+
+/// R94: reading says what is there, and not what a loss of power would leave.
+#[test]
+fn what_was_read_back_counts_once_a_cut_behind_it_has_made_it_durable() {
+    let mut store = Memory::default();
+    let mut journal = world::recover(&mut store).expect("an empty journal is fine").journal;
+    let mut told = Vec::new();
+    let mut next = |journal: &mut Journal, input| {
+        let mono = journal.next_deadline().unwrap_or(Instant(1));
+        let mut out = Vec::new();
+        journal.step(Now { mono, ..Now::default() }, input, &mut out);
+        let (ops, rest): (Vec<_>, Vec<_>) =
+            out.into_iter().partition(|it| matches!(it, JournalEffect::Op { .. }));
+        told.extend(rest);
+        ops.into_iter()
+            .find_map(|it| if let JournalEffect::Op { id, op } = it { Some((id, op)) } else { None })
+    };
+    let (id, append) =
+        next(&mut journal, JournalInput::Store { seq: Seq(1), ops: Vec::new() }).expect("an append");
+    store.execute(append);
+    let result = StoreResult::Unknown("the cable was pulled".into());
+    assert_eq!(next(&mut journal, JournalInput::Result { id, result }), None, "after a pause");
+    let (id, read) = next(&mut journal, JournalInput::Wake).expect("it reads");
+    assert!(matches!(read, StoreOp::ReadLog { .. }));
+    let result = store.execute(read);
+    next(&mut journal, JournalInput::Result { id, result });
+    let (id, cut) = next(&mut journal, JournalInput::Wake).expect("it settles");
+    assert!(matches!(cut, StoreOp::Cut { .. }), "{cut:?}");
+    let result = store.execute(cut);
+    next(&mut journal, JournalInput::Result { id, result });
+    let stored = told.iter().position(|it| *it == JournalEffect::Up(StoreEvent::Stored { upto: Seq(1) }));
+    assert_eq!(stored, Some(told.len() - 1), "told last, and once: {told:?}");
 }
 
 #[test]

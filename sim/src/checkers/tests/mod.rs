@@ -256,3 +256,102 @@ fn s23_counts_equal_what_is_listed() {
     assert!(add_up(&[("A", 2)], 2, &["A", "B"]).is_err());
     assert!(add_up(&[("A", 1)], 1, &["A", "B"]).is_err());
 }
+
+#[test]
+fn s7_tasks_live_under_one_framework() {
+    let (one, other) = (FrameworkId::from("F"), FrameworkId::from("G"));
+    assert_eq!(one_framework::judge(&[&one].into()), Ok(()));
+    assert!(one_framework::judge(&[&one, &other].into()).is_err(), "the fleet runs twice");
+}
+
+#[test]
+fn s20_only_configured_masters_are_asked() {
+    let mut checker = known_masters::KnownMasters::default();
+    let boot = ManagerInput::Boot(Box::new(crate::world::boot(1)));
+    assert_eq!(see(&mut checker, &stored(None), Seen::Told(&boot)), Ok(()));
+    let mut asks = |host: &str| {
+        let subscribe = ManagerEffect::Link(LinkEffect::Subscribe {
+            conn: ConnId(1),
+            master: swan_core::link::MasterAddress { host: host.into(), port: 5050 },
+            framework: Box::default(),
+            suppressed_roles: Vec::new(),
+        });
+        see(&mut checker, &stored(None), Seen::Does(&subscribe))
+    };
+    assert_eq!(asks("master.test"), Ok(()));
+    assert!(asks("stranger.test").is_err());
+}
+
+#[test]
+fn s17_no_more_is_under_way_than_the_limits_allow() {
+    let mut checker = bounded::Bounded::default();
+    let mut appends = |id: u64| {
+        let op = StoreOp::Append { epoch: Epoch(1), index: id, entry: vec![0].into() };
+        let append = ManagerEffect::Store { id: swan_core::journal::OpId(id), op };
+        see(&mut checker, &stored(None), Seen::Does(&append))
+    };
+    let most = swan_core::limits::APPENDS_IN_FLIGHT_MAX as u64;
+    assert!((0..most).all(|id| appends(id) == Ok(())));
+    assert!(appends(most).is_err(), "one too many");
+    let many = vec![(task(1), None); swan_core::limits::RECONCILE_TASKS_MAX + 1];
+    let reconcile = sends(MesosCall::Reconcile { tasks: many });
+    assert!(see(&mut bounded::Bounded::default(), &stored(None), Seen::Does(&reconcile)).is_err());
+}
+
+#[test]
+fn s19_what_is_accepted_starts_and_keeps_its_form() {
+    let mut checker = sound_definitions::SoundDefinitions::default();
+    let canonical = AppSpec::parse(DOCUMENT).expect("a sound document").spec.canonical_json();
+    assert_eq!(checker.judge(canonical), Ok(()));
+    assert!(checker.judge(String::from_utf8_lossy(DOCUMENT).into_owned()).is_err(), "not canonical");
+    assert!(checker.judge("{}".into()).is_err(), "no definition");
+    let error = hears(Event::Update(Box::new(status(1, TaskState::Error))));
+    assert!(see(&mut checker, &stored(None), Seen::Told(&error)).is_err());
+}
+
+/// A cluster in which a task of framework `F` runs that nobody launched.
+fn with_a_task() -> Cluster {
+    let mut info = swan_core::mesos::FrameworkInfo { id: Some(FrameworkId::from("F")), ..Default::default() };
+    info.failover_timeout = Some(Millis::from_secs(3600));
+    let agent = AgentId::from("S");
+    let launched = launch(1, 100, &[31_000]);
+    let task = crate::mesos::AdoptedTask {
+        framework: info,
+        info: launched.task_info(),
+        container_id: "c".into(),
+        ips: vec![],
+        healthy: None,
+    };
+    let spec = crate::mesos::AgentSpec { id: Some(agent), tasks: vec![task], ..Default::default() };
+    let mut cluster = Cluster::new(crate::mesos::ClusterOptions::default(), 1);
+    let join = crate::mesos::ClusterInput::AgentJoin(Box::new(spec));
+    cluster.step(swan_core::time::Now::default(), join, &mut Vec::new());
+    cluster
+}
+
+#[test]
+fn s14_unknown_tasks_are_left_alone_under_the_framework_that_they_have() {
+    let cluster = with_a_task();
+    let forgotten = stored(None);
+    let watch = || lost_memory::LostMemory::new(&forgotten, &cluster);
+    let kill = sends(MesosCall::Kill { task: task(1), agent: None, grace: None });
+    assert!(see(&mut watch(), &forgotten, Seen::Does(&kill)).is_err(), "it is ended");
+    let kill = sends(MesosCall::Kill { task: task(2), agent: None, grace: None });
+    assert_eq!(see(&mut watch(), &forgotten, Seen::Does(&kill)), Ok(()), "another");
+    let subscribes = |id: Option<&str>| {
+        let framework =
+            swan_core::mesos::FrameworkInfo { id: id.map(FrameworkId::from), ..Default::default() };
+        let master = swan_core::link::MasterAddress { host: "m".into(), port: 5050 };
+        let (conn, suppressed_roles) = (ConnId(1), Vec::new());
+        let framework = Box::new(framework);
+        let effect = ManagerEffect::Link(LinkEffect::Subscribe { conn, master, framework, suppressed_roles });
+        see(&mut watch(), &forgotten, Seen::Does(&effect))
+    };
+    assert_eq!(subscribes(Some("F")), Ok(()));
+    assert!(subscribes(None).is_err(), "as a new framework");
+    let (fleet, book) = (Fleet::default(), Book::new());
+    let at = |now| Context { now, calm_since: 0, stored: &forgotten, fleet: &fleet, book: &book };
+    let mut checker = watch();
+    assert_eq!(checker.see(at(1_000), Seen::Truth(&cluster)), Ok(()), "it takes time");
+    assert!(checker.see(at(3_600_000), Seen::Truth(&cluster)).is_err(), "it is not in quarantine");
+}

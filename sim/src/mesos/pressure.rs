@@ -1,0 +1,90 @@
+//! Owns what makes offers scarce and odd: other frameworks, an allocator that rests, agents offered in pieces.
+
+use super::Cluster;
+use super::pool::Pool;
+use super::types::ClusterOutput;
+
+/// A tiny offer: the least cpus that make one, thousandths.
+const TINY_CPUS: i64 = 10;
+
+impl Cluster {
+    pub(super) fn pause_offers(&mut self, paused: bool, out: &mut Vec<ClusterOutput>) {
+        let goes_on = self.paused && !paused;
+        self.paused = paused;
+        if goes_on {
+            self.allocate(None, out);
+        }
+    }
+
+    /// Offers are taken back first, as for a quota.
+    pub(super) fn others_take(&mut self, percent: u32, out: &mut Vec<ClusterOutput>) {
+        self.rescind_where(|_| true, out);
+        for agent in self.agents.values_mut() {
+            let taken = agent.free.part(percent);
+            agent.free.subtract(taken.resources());
+            agent.others.add(taken.resources());
+        }
+    }
+
+    pub(super) fn others_end(&mut self, out: &mut Vec<ClusterOutput>) {
+        let mut any = false;
+        for agent in self.agents.values_mut() {
+            let taken = std::mem::take(&mut agent.others);
+            any |= !taken.is_empty();
+            agent.free.add(taken.resources());
+        }
+        if any {
+            self.allocate(None, out);
+        }
+    }
+
+    /// What one offer would hold, as it comes in several: the first with hardly anything, the last with what remains.
+    pub(super) fn in_pieces(&self, whole: &Pool) -> Vec<Pool> {
+        let mut rest = whole.clone();
+        let mut pieces = Vec::new();
+        for nth in 1..self.pieces {
+            let piece = if nth == 1 { rest.cpus(TINY_CPUS) } else { rest.part(50) };
+            if !piece.is_allocatable() {
+                break;
+            }
+            rest.subtract(piece.resources());
+            pieces.push(piece);
+        }
+        match pieces.last_mut().filter(|_| !rest.is_allocatable()) {
+            Some(last) => last.add(rest.resources()),
+            None => pieces.push(rest),
+        }
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use swan_core::mesos::Resource;
+
+    use super::*;
+    use crate::mesos::ClusterOptions;
+
+    #[test]
+    fn pieces_are_together_what_was_whole() {
+        let mut cluster = Cluster::new(ClusterOptions::default(), 1);
+        let all = [
+            Resource::scalar("cpus", 4_000),
+            Resource::scalar("mem", 1_024_000),
+            Resource::ranges("ports", vec![(31_000, 31_004), (31_010, 31_014)]),
+        ];
+        let whole = Pool::of(&all);
+        for pieces in 1..6 {
+            cluster.pieces = pieces;
+            let parts = cluster.in_pieces(&whole);
+            assert_eq!(parts.len(), pieces as usize);
+            assert!(parts.iter().all(Pool::is_allocatable));
+            let mut sum = Pool::default();
+            parts.iter().for_each(|part| sum.add(part.resources()));
+            assert!(sum.contains(&whole) && whole.contains(&sum), "{pieces} pieces");
+        }
+        cluster.pieces = 5;
+        let tiny = Pool::of(&[Resource::scalar("cpus", TINY_CPUS)]);
+        assert_eq!(cluster.in_pieces(&tiny), [tiny], "what is too little for two stays one");
+    }
+}

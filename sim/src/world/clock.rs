@@ -1,0 +1,97 @@
+//! Owns the manager's clocks as faults have them: a wall clock that jumps, stops or runs wrong, and a process that is
+//! stopped for a while.
+
+use swan_core::manager::ManagerInput;
+use swan_core::time::Timestamp;
+
+use super::{Happening, WALL_START, World};
+
+/// Parts per million.
+const RIGHT_RATE: u64 = 1_000_000;
+const DAY_MS: u64 = 24 * 3_600_000;
+
+/// What the manager's host shows as the time of day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct WallClock {
+    /// When it was set last, and to what.
+    set: (u64, u64),
+    /// How fast it runs.
+    rate_ppm: u64,
+}
+
+impl WallClock {
+    /// One that runs as it should, and is so much ahead.
+    pub(super) const fn right(ahead_ms: u64) -> Self {
+        Self { set: (0, WALL_START + ahead_ms), rate_ppm: RIGHT_RATE }
+    }
+
+    pub(super) const fn at(self, now: u64) -> Timestamp {
+        let (when, shown) = self.set;
+        Timestamp(shown + (now - when) * self.rate_ppm / RIGHT_RATE)
+    }
+}
+
+impl World {
+    /// The manager's wall clock is set wrong, stops, or runs too fast or too slowly, until something else happens to it.
+    pub(super) fn upset_wall_clock(&mut self) {
+        self.disturbed("clock: wall time wrong (C1)");
+        let shown = self.wall.at(self.now).0;
+        let (shown, rate_ppm) = match self.draws.number("kind", 0, 4) {
+            0 => (shown + self.draws.number("byMs", 1, DAY_MS), RIGHT_RATE),
+            1 => (shown - self.draws.number("byMs", 1, DAY_MS), RIGHT_RATE),
+            2 => (shown, 0),
+            3 => (shown, RIGHT_RATE * 105 / 100),
+            _ => (shown, RIGHT_RATE * 95 / 100),
+        };
+        self.wall = WallClock { set: (self.now, shown), rate_ppm };
+    }
+
+    /// From the beginning the manager's wall clock is so much ahead of the others.
+    pub const fn shift_wall(&mut self, ahead_ms: u64) {
+        self.wall_ahead_ms = ahead_ms;
+        self.wall = WallClock::right(ahead_ms);
+    }
+
+    /// The process does not run for a while; what arrives waits for it.
+    pub(super) fn pause_process(&mut self) {
+        let wait = self.draws.number("forMs", 100, 300_000);
+        let Some(process) = self.process.as_mut().filter(|process| process.waiting.is_none()) else { return };
+        process.waiting = Some(Vec::new());
+        let process = process.number;
+        self.disturbed("process: paused (C2)");
+        self.queue.push(self.now + wait, Happening::Resume { process });
+    }
+
+    /// The process runs again: all that waited comes at once.
+    pub(super) fn resume_process(&mut self, number: u64) {
+        let current = self.process.as_mut().filter(|process| process.number == number);
+        let waiting: Vec<ManagerInput> =
+            current.and_then(|process| process.waiting.take()).unwrap_or_default();
+        for input in waiting {
+            self.step(input);
+        }
+    }
+
+    /// The wall clock is right, and the process runs.
+    pub(super) fn heal_clocks(&mut self) {
+        self.wall = WallClock::right(self.wall_ahead_ms);
+        if let Some(number) = self.process.as_ref().map(|process| process.number) {
+            self.resume_process(number);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_clock_runs_as_it_was_set() {
+        let right = WallClock::right(0);
+        assert_eq!(right.at(5).0, WALL_START + 5);
+        let stopped = WallClock { set: (10, 7), rate_ppm: 0 };
+        assert_eq!(stopped.at(1_000).0, 7);
+        let fast = WallClock { set: (0, 0), rate_ppm: RIGHT_RATE * 105 / 100 };
+        assert_eq!(fast.at(1_000).0, 1_050);
+    }
+}

@@ -1,0 +1,94 @@
+//! Owns what happens to the masters: they die, nobody leads, they forget, and offer oddly.
+
+use super::faults::Sequel;
+use super::{Happening, World};
+use crate::mesos::ClusterInput;
+
+/// Agents find a new leader within this time, ms: they wait longer each time they try in vain.
+const AGENTS_FIND_MS: u64 = 60_000;
+
+impl World {
+    /// The leading master dies, and nobody leads for a while.
+    pub(super) fn lose_master(&mut self, kind: &'static str, shortest: u64, longest: u64) {
+        let away = self.draws.number("awayMs", shortest, longest);
+        let within = self.draws.number("withinMs", 0, AGENTS_FIND_MS);
+        if !self.network.has_leader {
+            return;
+        }
+        self.disturbed(kind);
+        self.network.has_leader = false;
+        self.cluster_step(ClusterInput::MasterFailover);
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::MasterLeads(within)));
+    }
+
+    /// Another master leads, and knows only which agents there were; they find it one by one.
+    pub(super) fn elect_master(&mut self, within: u64) {
+        if self.network.has_leader {
+            return;
+        }
+        self.network.has_leader = true;
+        self.network.next_leads();
+        // Its patience with agents begins only now.
+        self.cluster_step(ClusterInput::MasterFailover);
+        let up = self.agents.up();
+        let all = up.len() as u64;
+        for (nth, at) in (1..).zip(up) {
+            let registers = self.now + within * nth / all;
+            self.queue.push(registers, Happening::Sequel(Sequel::AgentRegisters(at)));
+        }
+    }
+
+    /// The registry drops agents that could not be reached for long, and the master what it knew of their tasks.
+    pub(super) fn forget_unreachable(&mut self) {
+        self.disturbed("master: forgets what it cannot reach (M14)");
+        self.cluster_step(ClusterInput::ForgetUnreachable);
+    }
+
+    /// The allocator offers nothing for a while, and then everything at once.
+    pub(super) fn pause_offers(&mut self) {
+        self.disturbed("master: no offers, then all (M12)");
+        self.cluster_step(ClusterInput::PauseOffers(true));
+        self.follow_after("forMs", 5_000, 300_000, Sequel::OffersGoOn);
+    }
+
+    /// Each agent comes in several offers for a while, some of them tiny.
+    pub(super) fn split_offers(&mut self) {
+        self.disturbed("master: offers in pieces (M11)");
+        let pieces = self.draws.number("pieces", 2, 5) as u32;
+        self.cluster_step(ClusterInput::SplitOffers(pieces));
+        self.follow_after("forMs", 5_000, 300_000, Sequel::OffersAreWhole);
+    }
+
+    /// Another framework takes whatever is free, or almost.
+    pub(super) fn let_others_take(&mut self) {
+        self.disturbed("master: another takes all (M15)");
+        let percent =
+            if self.draws.also("all", 500_000) { 100 } else { self.draws.number("percent", 50, 99) };
+        self.cluster_step(ClusterInput::OthersTake { percent: percent as u32 });
+        self.follow_after("forMs", 5_000, 300_000, Sequel::OthersEnd);
+    }
+
+    /// The master ends the subscription: too many calls, or another scheduler has subscribed as the same framework.
+    pub(super) fn end_subscription(&mut self) {
+        let (kind, message) = if self.draws.also("failedOver", 500_000) {
+            ("master: ERROR, failed over (M6)", "Framework failed over")
+        } else {
+            ("master: ERROR, too many calls (M6)", "Message dropped: capacity(100) exceeded")
+        };
+        self.disturbed(kind);
+        self.cluster_step(ClusterInput::EndStreams { message: message.into() });
+    }
+
+    fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {
+        let wait = self.draws.number(name, shortest, longest);
+        self.queue.push(self.now + wait, Happening::Sequel(sequel));
+    }
+
+    /// A master leads, knows all agents that are up, and offers all that is free.
+    pub(super) fn heal_masters(&mut self) {
+        self.elect_master(0);
+        self.cluster_step(ClusterInput::PauseOffers(false));
+        self.cluster_step(ClusterInput::SplitOffers(1));
+        self.cluster_step(ClusterInput::OthersEnd);
+    }
+}
