@@ -56,7 +56,12 @@ impl Bench {
             let definition = Definition::plain("image:1", *instances, false);
             self.world.ask(Ask::Create { app: app.clone(), definition });
         }
-        self.settle()
+        self.settle()?;
+        let wanted: u64 = self.apps.iter().map(|(_, instances)| u64::from(*instances)).sum();
+        match self.ledger().counts.get("container started") {
+            Some(&started) if started == wanted => Ok(()),
+            started => Err(format!("{} of {wanted} tasks run", started.unwrap_or(&0))),
+        }
     }
 
     /// Lets virtual minutes pass, in each of which a user has one task replaced.

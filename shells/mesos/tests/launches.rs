@@ -16,8 +16,8 @@ fn launched(document: &str, ports: Vec<u16>) -> Call {
         slot: 0,
         agent: "S0".into(),
         host: "node1.test".into(),
-        ports,
-        resources: vec![Resource::scalar("cpus", 500), Resource::scalar("gpus", 2_000)],
+        ports: ports.into(),
+        claims: vec![Resource::scalar("cpus", 500), Resource::scalar("gpus", 2_000)].into(),
         template: Arc::new(spec.template(&spec.path.dotted(), "7")),
     };
     let operations = vec![Operation::Launch(vec![launch.task_info()])];
