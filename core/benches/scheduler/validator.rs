@@ -1,7 +1,6 @@
 //! Owns the naive check of a placement: nothing overcommitted, no port twice, no id twice, every slot once.
 
-use std::collections::BTreeMap;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use swan_core::mesos::{AgentId, OfferId, ResourceValue, TaskId};
 use swan_core::scheduler::launch::Launch;

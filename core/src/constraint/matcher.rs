@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::Rules;
 use super::census::{Census, Counter};
 use super::pattern::{Pattern, Whole};
-use super::tree::{Comparison, Expr, Key, Op};
+use super::tree::{Comparison, Expr, Key, Op, Test};
 use super::value::{Decimal, Value, normalized, scalar};
 
 /// An agent, as rules see it.
@@ -47,16 +47,11 @@ enum Check {
     Any(Vec<Self>),
     Not(Box<Self>),
     Test(Key, Question),
-    Count(Key, Count),
+    /// With the place of its counter.
+    Count(Key, usize, Limit),
 }
 
-/// A compiled operator that counts, with the place of its counter.
-#[derive(Clone, Copy)]
-struct Count {
-    counter: usize,
-    limit: Limit,
-}
-
+/// A compiled operator that counts.
 #[derive(Clone, Copy)]
 enum Limit {
     FewerThan(u32),
@@ -160,18 +155,37 @@ impl Check {
             Expr::All(parts) => Self::All(each(parts)),
             Expr::Any(parts) => Self::Any(each(parts)),
             Expr::Not(inner) => Self::Not(Box::new(Self::new(inner, counters))),
-            Expr::Test(test) => match Limit::of(&test.op) {
-                Some(limit) => {
-                    let known = counters.iter().position(|known| *known == test.key);
-                    let counter = known.unwrap_or_else(|| {
-                        counters.push(test.key.clone());
-                        counters.len() - 1
-                    });
-                    Self::Count(test.key.clone(), Count { counter, limit })
-                }
-                None => Self::Test(test.key.clone(), Question::new(&test.op)),
-            },
+            Expr::Test(test) => Self::of_test(test, counters),
         }
+    }
+
+    fn of_test(test: &Test, counters: &mut Vec<Key>) -> Self {
+        let pattern =
+            |regex, whole| Pattern::new(regex, whole).expect("rules are checked when they are read");
+        let mut count = |limit| {
+            let known = counters.iter().position(|known| *known == test.key);
+            let counter = known.unwrap_or_else(|| {
+                counters.push(test.key.clone());
+                counters.len() - 1
+            });
+            Self::Count(test.key.clone(), counter, limit)
+        };
+        let question = match &test.op {
+            Op::Unique => return count(Limit::FewerThan(1)),
+            Op::MaxPer(most) => return count(Limit::FewerThan(*most)),
+            Op::Cluster(None) => return count(Limit::Largest),
+            Op::GroupBy(least) => return count(Limit::Even(least.unwrap_or(1))),
+            Op::Cluster(Some(value)) => Question::Spells(value.clone()),
+            Op::Like(regex) => Question::Matches(pattern(regex, Whole::Yes)),
+            Op::Unlike(regex) => Question::MatchesNot(pattern(regex, Whole::Yes)),
+            Op::Search(regex) => Question::Matches(pattern(regex, Whole::No)),
+            Op::Is(value) => Question::Is(value.clone(), normalized(value).filter(|number| number != value)),
+            Op::Equal(value) => Question::Equal(Wanted::new(value)),
+            Op::Unequal(value) => Question::Unequal(Wanted::new(value)),
+            Op::Compare(comparison, number) => Question::Compare(*comparison, Wanted::new(number)),
+            Op::Contains(value) => Question::Contains(value.clone()),
+        };
+        Self::Test(test.key.clone(), question)
     }
 
     /// How late it had better be asked, among others that must hold too.
@@ -179,7 +193,7 @@ impl Check {
         match self {
             Self::All(parts) | Self::Any(parts) => parts.iter().map(Self::patience).max().unwrap_or(0),
             Self::Not(inner) => inner.patience(),
-            Self::Count(_, count) => count.limit.patience(),
+            Self::Count(_, _, limit) => limit.patience(),
             Self::Test(_, question) => question.patience(),
         }
     }
@@ -189,7 +203,7 @@ impl Check {
             Self::All(parts) => parts.iter().all(|part| part.holds(host, census)),
             Self::Any(parts) => parts.iter().any(|part| part.holds(host, census)),
             Self::Not(inner) => !inner.holds(host, census),
-            Self::Count(key, Count { counter, limit }) => {
+            Self::Count(key, counter, limit) => {
                 let group = host.group(*counter, key);
                 group.is_some_and(|group| limit.allows(census.counter(*counter), &group))
             }
@@ -202,17 +216,6 @@ impl Check {
 }
 
 impl Limit {
-    const fn of(op: &Op) -> Option<Self> {
-        Some(match op {
-            Op::Unique => Self::FewerThan(1),
-            Op::MaxPer(most) => Self::FewerThan(*most),
-            Op::Cluster(None) => Self::Largest,
-            Op::GroupBy(Some(least)) => Self::Even(*least),
-            Op::GroupBy(None) => Self::Even(1),
-            _ => return None,
-        })
-    }
-
     /// Most groups refuse one more task if all are to be even; few hosts are taken already.
     const fn patience(self) -> u32 {
         match self {
@@ -231,25 +234,6 @@ impl Limit {
 }
 
 impl Question {
-    fn new(op: &Op) -> Self {
-        let pattern =
-            |regex, whole| Pattern::new(regex, whole).expect("rules are checked when they are read");
-        match op {
-            Op::Cluster(Some(value)) => Self::Spells(value.clone()),
-            Op::Like(regex) => Self::Matches(pattern(regex, Whole::Yes)),
-            Op::Unlike(regex) => Self::MatchesNot(pattern(regex, Whole::Yes)),
-            Op::Search(regex) => Self::Matches(pattern(regex, Whole::No)),
-            Op::Is(value) => Self::Is(value.clone(), normalized(value).filter(|number| number != value)),
-            Op::Equal(value) => Self::Equal(Wanted::new(value)),
-            Op::Unequal(value) => Self::Unequal(Wanted::new(value)),
-            Op::Compare(comparison, number) => Self::Compare(*comparison, Wanted::new(number)),
-            Op::Contains(value) => Self::Contains(value.clone()),
-            Op::Unique | Op::MaxPer(_) | Op::Cluster(None) | Op::GroupBy(_) => {
-                unreachable!("these count")
-            }
-        }
-    }
-
     /// Patterns are slow.
     const fn patience(&self) -> u32 {
         match self {

@@ -316,8 +316,8 @@ impl Agents {
 
     /// Rules may count it otherwise.
     fn regroup(&mut self, idx: AgentIdx) {
-        let agent = self.list[idx.0 as usize].as_ref().expect("a used agent exists");
-        self.groups.tell(idx.0 as usize, &agent.as_candidate());
+        let agent = self.list[idx.place()].as_ref().expect("a used agent exists");
+        self.groups.tell(idx.place(), &agent.as_candidate());
     }
 
     /// Its record may have to change.

@@ -131,17 +131,12 @@ impl<'a> Search<'a> {
         if held.outage || !held.takes_one_more() {
             return Verdict::No;
         }
-        // What counts refuses most, and at least cost.
-        let counts = matcher.counts();
-        if !counts && held.room.lacks(need).is_some() {
-            return Verdict::No;
-        }
         let counted = &self.app.counted;
         let host = counted.host(self.agents, held.agent, &held.room);
-        if !mutant!(RulesIgnored) && !matcher.takes(&host, counted.census()) {
-            return Verdict::No;
-        }
-        if counts && held.room.lacks(need).is_some() {
+        let refused = || !mutant!(RulesIgnored) && !matcher.takes(&host, counted.census());
+        // What counts refuses most, and at least cost.
+        let first = matcher.counts();
+        if (first && refused()) || held.room.lacks(need).is_some() || (!first && refused()) {
             return Verdict::No;
         }
         let agent = self.agents.get(held.agent);

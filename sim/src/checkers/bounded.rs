@@ -26,7 +26,7 @@ impl Checker for Bounded {
         "S17"
     }
 
-    fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+    fn see(&mut self, _: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
             Seen::Started => *self = Self::default(),
             Seen::Told(ManagerInput::Stored { id, .. }) => drop(self.appends.remove(id)),
@@ -48,9 +48,9 @@ impl Checker for Bounded {
                     return limit("bytes of a message", message.len(), MESSAGE_BYTES_MAX);
                 }
             }
-            Seen::Truth(_) => {
-                let largest = at.stored.records().values().map(Vec::len).max().unwrap_or(0);
-                return limit("bytes of a record", largest, RECORD_BYTES_MAX);
+            Seen::Stored(entry) => {
+                let largest = entry.ops.iter().filter_map(|op| op.value.as_ref()).map(Vec::len).max();
+                return limit("bytes of a record", largest.unwrap_or(0), RECORD_BYTES_MAX);
             }
             _ => {}
         }

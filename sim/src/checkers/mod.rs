@@ -105,7 +105,7 @@ pub fn after_disaster(stored: &Stored, cluster: &Cluster) -> Vec<Box<dyn Checker
         Box::new(one_framework::OneFramework),
         Box::new(known_masters::KnownMasters::default()),
         Box::new(bounded::Bounded::default()),
-        Box::new(sound_definitions::SoundDefinitions::default()),
+        Box::new(sound_definitions::SoundDefinitions),
     ]
 }
 
@@ -125,7 +125,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(known_masters::KnownMasters::default()),
         Box::new(one_framework::OneFramework),
         Box::new(bounded::Bounded::default()),
-        Box::new(sound_definitions::SoundDefinitions::default()),
+        Box::new(sound_definitions::SoundDefinitions),
         Box::new(launch_limits::LaunchLimits::default()),
         Box::new(back_off::BackOff::default()),
         Box::new(placement_rules::PlacementRules::default()),

@@ -258,12 +258,6 @@ impl Stored {
         seats.filter_map(|seat| self.seat_of(&name, seat)).find(|stored| stored.hex == name.hex)
     }
 
-    /// The definitions of all versions, as they are stored.
-    pub fn definitions(&self) -> impl Iterator<Item = String> {
-        let versions = self.records.range(RecordKey(vec![b'v'])..RecordKey(vec![b'v' + 1]));
-        versions.filter_map(|(_, value)| Some(VersionMessage::decode(value.as_slice()).ok()?.spec))
-    }
-
     /// Whether the task is remembered as superseded.
     pub fn is_former(&self, task: &TaskId) -> bool {
         self.named(b'o', task.as_str()).is_some()
@@ -279,6 +273,12 @@ impl Stored {
         key.extend_from_slice(name.as_bytes());
         self.records.get(&RecordKey(key))
     }
+}
+
+/// The definition that a change stores, if it is of a version.
+pub(super) fn definition_in(op: &Op) -> Option<String> {
+    op.key.0.strip_prefix(b"v")?;
+    Some(VersionMessage::decode(op.value.as_deref()?).ok()?.spec)
 }
 
 /// The image that a definition names, as canonical JSON.

@@ -176,11 +176,15 @@ impl World {
         self.draws.number("awayMs", 500, self.options.agent_faults.away_ms.max(500))
     }
 
+    /// One that is up, and for how long it will be away.
+    fn pick_to_go(&mut self) -> Option<(usize, AgentId, u64)> {
+        let at = self.agents.pick(&mut self.draws)?;
+        Some((at, self.agents.all[at].0.clone(), self.absence()))
+    }
+
     /// An agent's process dies; it comes back, or its host is gone and another joins.
     pub(super) fn crash_agent(&mut self) {
-        let Some(at) = self.agents.pick(&mut self.draws) else { return };
-        let agent = self.agents.all[at].0.clone();
-        let away = self.absence();
+        let Some((at, agent, away)) = self.pick_to_go() else { return };
         let forever = self.draws.also("forEver", self.options.agent_faults.forever);
         self.disturbed(if forever { "agent: gone for ever (A1)" } else { "agent: crash (A1)" });
         self.agents.all[at].1 = if forever { Standing::Gone } else { Standing::Crashed };
@@ -191,9 +195,7 @@ impl World {
 
     /// An agent's host starts again: its tasks are gone, and it comes back as another agent.
     pub(super) fn reboot_agent(&mut self) {
-        let Some(at) = self.agents.pick(&mut self.draws) else { return };
-        let agent = self.agents.all[at].0.clone();
-        let away = self.absence();
+        let Some((at, agent, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: reboot (A2)");
         self.agents.all[at].1 = Standing::Gone;
         self.executors.lose(&agent);
@@ -204,9 +206,7 @@ impl World {
 
     /// An agent and the master cannot talk for a while.
     pub(super) fn partition_agent(&mut self) {
-        let Some(at) = self.agents.pick(&mut self.draws) else { return };
-        let agent = self.agents.all[at].0.clone();
-        let away = self.absence();
+        let Some((at, agent, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: partition (A4)");
         self.agents.all[at].1 = Standing::Partitioned;
         self.cluster_step(ClusterInput::Partition { agent });
@@ -215,9 +215,7 @@ impl World {
 
     /// An agent leaves in order, and another joins later.
     pub(super) fn stop_agent(&mut self) {
-        let Some(at) = self.agents.pick(&mut self.draws) else { return };
-        let agent = self.agents.all[at].0.clone();
-        let away = self.absence();
+        let Some((at, agent, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: stop");
         self.agents.all[at].1 = Standing::Gone;
         self.cluster_step(ClusterInput::AgentStop { agent });
