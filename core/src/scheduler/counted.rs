@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::{AgentIdx, Agents};
+use super::agents::{AgentIdx, Agents, Candidate};
 use super::apps::VersionId;
-use super::groups::{ColumnIdx, Group, Numbered};
+use super::groups::{ColumnIdx, Group};
 use super::room::Room;
-use crate::constraint::{Census, Matcher};
+use crate::constraint::{Census, Host, Key, Matcher, Value};
 
 /// The census of one app.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,18 @@ pub(super) struct Counted {
     of: (VersionId, VersionId),
     /// The agents' epoch for which it is right; `None` means that it must be taken anew.
     epoch: Option<u64>,
+}
+
+/// An agent as rules see it that count by columns.
+///
+/// The agent itself is looked up only when it is asked for: most offers are refused by what counts.
+pub(super) struct Numbered<'a> {
+    agents: &'a Agents,
+    agent: AgentIdx,
+    /// `None` where rules only count, which must not depend on what is free at the time.
+    room: Option<&'a Room>,
+    /// Those of the rules' counters.
+    columns: &'a [ColumnIdx],
 }
 
 impl Counted {
@@ -88,5 +100,75 @@ impl Counted {
     /// An agent with what it offers, as the rules see it that count so.
     pub(super) fn host<'a>(&'a self, agents: &'a Agents, agent: AgentIdx, room: &'a Room) -> Numbered<'a> {
         Numbered { agents, agent, room: Some(room), columns: &self.columns }
+    }
+}
+
+impl Host for Numbered<'_> {
+    type Group = Group;
+
+    fn value(&self, key: &Key) -> Option<Value<'_>> {
+        let Self { agents, agent, room, .. } = self;
+        Candidate { agent: agents.get(*agent), room: *room }.known(key)
+    }
+
+    fn group(&self, counter: usize, _: &Key) -> Option<Group> {
+        self.agents.groups().group(*self.columns.get(counter)?, self.agent.place())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+    use alloc::vec;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::constraint::Rules;
+    use crate::mesos::{Attribute, AttributeValue};
+    use crate::scheduler::agents::Facts;
+
+    /// Agents that are told anew in any order, a few of them in a few racks; one may have none.
+    fn tell(agents: &mut Agents, number: u8, rack: u8) -> AgentIdx {
+        let value = AttributeValue::Text(format!("r{rack}"));
+        let attributes = if rack == 0 { vec![] } else { vec![Attribute { name: "rack".into(), value }] };
+        let id = format!("S{number}");
+        agents.follow(
+            &id.as_str().into(),
+            &format!("node{}", number / 2),
+            Facts { attributes, ..Facts::default() },
+        );
+        agents.find(&id).expect("told just now")
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_mean_what_texts_mean(
+            rules in prop::sample::select(vec![
+                "hostname UNIQUE", "rack GROUP_BY 3", "rack MAX_PER 2 OR hostname CLUSTER", "NOT rack UNIQUE",
+                "offered.cpus > 0 OR rack CLUSTER",
+            ]),
+            told in prop::collection::vec((0_u8..8, 0_u8..4), 1..20),
+            placed in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            let mut agents = Agents::default();
+            let matcher = Rules::parse(rules).expect("sound rules").compile();
+            let (before, after) = told.split_at(told.len() / 2);
+            let mut all: Vec<AgentIdx> = before.iter().map(|&(number, rack)| tell(&mut agents, number, rack)).collect();
+            let columns = agents.columns(&matcher);
+            all.extend(after.iter().map(|&(number, rack)| tell(&mut agents, number, rack)));
+            prop_assert_eq!(&agents.columns(&matcher), &columns, "a key has one column");
+            let numbered = |agent| Numbered { agents: &agents, agent, room: None, columns: &columns };
+            let (mut texts, mut numbers) = (Census::new(&matcher), Census::new(&matcher));
+            for at in placed {
+                let agent = *at.get(&all);
+                texts.add(&matcher, &agents.get(agent).as_candidate());
+                numbers.add(&matcher, &numbered(agent));
+            }
+            for &agent in &all {
+                let wanted = matcher.takes(&agents.get(agent).as_candidate(), &texts);
+                prop_assert_eq!(matcher.takes(&numbered(agent), &numbers), wanted);
+            }
+        }
     }
 }

@@ -8,8 +8,6 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::agents::{AgentIdx, Agents, Candidate};
-use super::room::Room;
 use crate::constraint::{Host, Key, Value};
 use crate::limits::GROUP_COLUMNS_MAX;
 
@@ -35,18 +33,6 @@ struct Column {
     agents: Vec<Option<Group>>,
 }
 
-/// An agent as rules see it that count by columns.
-///
-/// The agent itself is looked up only when it is asked for: most offers are refused by what counts.
-pub(super) struct Numbered<'a> {
-    pub(super) agents: &'a Agents,
-    pub(super) agent: AgentIdx,
-    /// `None` where rules only count, which must not depend on what is free at the time.
-    pub(super) room: Option<&'a Room>,
-    /// Those of the rules' counters.
-    pub(super) columns: &'a [ColumnIdx],
-}
-
 impl Groups {
     /// Whether numbers are better given anew: of too many keys, or mostly of values that no agent has any more.
     pub(super) fn are_crowded(&self, agents: usize) -> bool {
@@ -55,11 +41,7 @@ impl Groups {
     }
 
     /// The column of a key, made if it is new; `agents` are all places of their list.
-    pub(super) fn column<'a>(
-        &mut self,
-        key: &Key,
-        agents: impl Iterator<Item = Option<Candidate<'a>>>,
-    ) -> ColumnIdx {
+    pub(super) fn column(&mut self, key: &Key, agents: impl Iterator<Item = Option<impl Host>>) -> ColumnIdx {
         if let Some(known) = self.columns.iter().position(|column| column.key == *key) {
             return ColumnIdx(known);
         }
@@ -73,12 +55,13 @@ impl Groups {
         ColumnIdx(self.columns.len() - 1)
     }
 
-    fn group(&self, column: ColumnIdx, agent: AgentIdx) -> Option<Group> {
-        self.columns.get(column.0)?.agents.get(agent.place()).copied().flatten()
+    /// What the agent in a place has under a key.
+    pub(super) fn group(&self, column: ColumnIdx, place: usize) -> Option<Group> {
+        self.columns.get(column.0)?.agents.get(place).copied().flatten()
     }
 
     /// What is known of an agent has changed.
-    pub(super) fn tell(&mut self, place: usize, agent: &Candidate<'_>) {
+    pub(super) fn tell(&mut self, place: usize, agent: &impl Host) {
         for column in &mut self.columns {
             column.tell(place, agent);
         }
@@ -86,8 +69,8 @@ impl Groups {
 }
 
 impl Column {
-    fn tell(&mut self, place: usize, agent: &Candidate<'_>) {
-        let group = agent.value(&self.key).map(|value| self.number(&value.text()));
+    fn tell(&mut self, place: usize, agent: &impl Host) {
+        let group = agent.value(&self.key).map(Value::text).map(|text| self.number(&text));
         if self.agents.len() <= place {
             self.agents.resize(place + 1, None);
         }
@@ -105,74 +88,12 @@ impl Column {
     }
 }
 
-impl Host for Numbered<'_> {
-    type Group = Group;
-
-    fn value(&self, key: &Key) -> Option<Value<'_>> {
-        let Self { agents, agent, room, .. } = self;
-        Candidate { agent: agents.get(*agent), room: *room }.known(key)
-    }
-
-    fn group(&self, counter: usize, _: &Key) -> Option<Group> {
-        self.agents.groups().group(*self.columns.get(counter)?, self.agent)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::format;
-    use alloc::vec;
 
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::constraint::{Census, Rules};
-    use crate::mesos::{Attribute, AttributeValue};
-    use crate::scheduler::agents::Facts;
-
-    /// Agents that are told anew in any order, a few of them in a few racks; one may have none.
-    fn tell(agents: &mut Agents, number: u8, rack: u8) -> AgentIdx {
-        let value = AttributeValue::Text(format!("r{rack}"));
-        let attributes = if rack == 0 { vec![] } else { vec![Attribute { name: "rack".into(), value }] };
-        let id = format!("S{number}");
-        agents.follow(
-            &id.as_str().into(),
-            &format!("node{}", number / 2),
-            Facts { attributes, ..Facts::default() },
-        );
-        agents.find(&id).expect("told just now")
-    }
-
-    proptest! {
-        #[test]
-        fn numbers_mean_what_texts_mean(
-            rules in prop::sample::select(vec![
-                "hostname UNIQUE", "rack GROUP_BY 3", "rack MAX_PER 2 OR hostname CLUSTER", "NOT rack UNIQUE",
-                "offered.cpus > 0 OR rack CLUSTER",
-            ]),
-            told in prop::collection::vec((0_u8..8, 0_u8..4), 1..20),
-            placed in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
-        ) {
-            let mut agents = Agents::default();
-            let matcher = Rules::parse(rules).expect("sound rules").compile();
-            let (before, after) = told.split_at(told.len() / 2);
-            let mut all: Vec<AgentIdx> = before.iter().map(|&(number, rack)| tell(&mut agents, number, rack)).collect();
-            let columns = agents.columns(&matcher);
-            all.extend(after.iter().map(|&(number, rack)| tell(&mut agents, number, rack)));
-            prop_assert_eq!(&agents.columns(&matcher), &columns, "a key has one column");
-            let numbered = |agent| Numbered { agents: &agents, agent, room: None, columns: &columns };
-            let (mut texts, mut numbers) = (Census::new(&matcher), Census::new(&matcher));
-            for at in placed {
-                let agent = *at.get(&all);
-                texts.add(&matcher, &agents.get(agent).as_candidate());
-                numbers.add(&matcher, &numbered(agent));
-            }
-            for &agent in &all {
-                let wanted = matcher.takes(&agents.get(agent).as_candidate(), &texts);
-                prop_assert_eq!(matcher.takes(&numbered(agent), &numbers), wanted);
-            }
-        }
-    }
+    use crate::constraint::Rules;
+    use crate::scheduler::agents::{Agents, Facts};
 
     #[test]
     fn numbers_are_given_anew_before_they_pile_up() {
