@@ -75,6 +75,10 @@ pub struct Journal {
     lane: Lane,
     tail: Tail,
     snapshot: Snapshotter,
+    /// When the tail read under way was asked for.
+    asked: Instant,
+    /// All that was stored at this time has been followed.
+    fresh: Option<Instant>,
     /// Inputs that did not fit the state: late answers, mostly.
     odd: u64,
 }
@@ -133,6 +137,8 @@ impl Journal {
             lane: Lane::default(),
             tail: Tail::default(),
             snapshot: Snapshotter::default(),
+            asked: Instant(0),
+            fresh: None,
             odd: 0,
         }
     }
@@ -179,6 +185,11 @@ impl Journal {
             snapshot_bytes: self.snapshot.bytes(),
             odd: self.odd,
         }
+    }
+
+    /// All that was stored at this time has been followed; `None` before all was read once.
+    pub const fn fresh(&self) -> Option<Instant> {
+        self.fresh
     }
 
     /// The whole state.
@@ -268,7 +279,7 @@ impl Journal {
             Phase::Reading(_) | Phase::Claiming(_) => {}
             Phase::Following { poll_at } => {
                 if self.lane.is_idle() && *poll_at <= now {
-                    self.read_tail(out);
+                    self.read_tail(now, out);
                 }
             }
             Phase::Leading(leader) => leader.appender.wake(now, &mut self.ids, out),

@@ -10,6 +10,6 @@ mod zookeeper;
 pub use crate::error::StoreError;
 pub use crate::file::{CrashNotes, FileStore, StoreThread, spawn};
 pub use crate::zookeeper::{
-    Address, AddressError, Credentials, Election, Member, Members, Options, Registry, Sessions, TlsFiles,
-    ZkCrashNotes, ZkStore,
+    Address, AddressError, Credentials, Election, Heard, Member, Options, Registry, Sessions, TlsFiles,
+    ZkCrashNotes, ZkStore, watch_masters,
 };

@@ -2,16 +2,22 @@
 
 mod arguments;
 mod cli;
+mod clock;
 mod configuration;
 mod dev;
 mod driver;
 mod failure;
 mod manager;
+mod masters;
+mod memory;
+mod mesos;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod peers;
 mod replay;
 mod service;
 mod sim;
+mod standing;
 mod traces;
 
 use std::io::IsTerminal as _;
@@ -27,6 +33,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     log();
+    // One library of cryptography for all that speaks TLS. Fails if there is one already, which is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let arguments: Vec<_> = std::env::args_os().collect();
     let result = configuration::layered(Arguments::command(), &arguments).and_then(|command| {
         let matches = command.get_matches_from(&arguments);
@@ -39,7 +47,7 @@ fn main() -> ExitCode {
 /// Log lines go to standard error; `SWAN_LOG` says which, as `info` or `swan=debug`.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SWAN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,zookeeper_client=error"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant as StdInstant};
 
 use swan_core::lease::ElectionEvent;
 use swan_core::time::Instant;
-use swan_store::{Election, Sessions};
+use swan_store::{Election, Heard, Sessions, ZkCrashNotes};
 use swan_tests::ensemble::Ensemble;
 
 use crate::session::{RUNTIME, TIMEOUT, fresh_root, sessions};
 
 struct Candidate {
     election: Election,
-    news: Receiver<ElectionEvent>,
+    news: Receiver<Heard>,
     sessions: Sessions,
 }
 
@@ -21,7 +21,8 @@ fn candidate(ensemble: &Ensemble, root: &str, name: &str) -> Candidate {
     let sessions = sessions(ensemble, root);
     let start = StdInstant::now();
     let clock = move || Instant(u64::try_from(start.elapsed().as_millis()).expect("a short test"));
-    let election = Election::new(sessions.clone(), name.to_owned(), clock);
+    let election =
+        Election::new(sessions.clone(), ZkCrashNotes::new(sessions.clone()), name.to_owned(), clock);
     let (sender, news) = channel();
     election.campaign(move |event| drop(sender.send(event)));
     Candidate { election, news, sessions }
@@ -32,8 +33,9 @@ impl Candidate {
     fn hears(&self) -> ElectionEvent {
         loop {
             match self.news.recv_timeout(Duration::from_secs(30)).expect("news in time") {
-                ElectionEvent::Confirmed { .. } | ElectionEvent::Disconnected => {}
-                other => return other,
+                Heard::CrashNotes(notes) => assert_eq!(notes, []),
+                Heard::Election(ElectionEvent::Confirmed { .. } | ElectionEvent::Disconnected) => {}
+                Heard::Election(other) => return other,
             }
         }
     }
@@ -58,8 +60,8 @@ fn leadership_goes_to_the_next_in_order() {
     let third = candidate(&ensemble, &root, "third");
     std::thread::sleep(Duration::from_millis(500));
     second.hears_nothing();
-    let asked = |event| match event {
-        ElectionEvent::Confirmed { asked } => asked,
+    let asked = |heard| match heard {
+        Heard::Election(ElectionEvent::Confirmed { asked }) => asked,
         other => panic!("a leader is confirmed, not {other:?}"),
     };
     let confirmed = asked(first.news.recv().expect("a confirmation"));

@@ -23,5 +23,5 @@ pub(crate) fn sessions(ensemble: &Ensemble, root: &str) -> Sessions {
     let _inside = RUNTIME.enter();
     let address = format!("zk://{}{root}", ensemble.addresses()).parse().expect("a good address");
     let options = Options { address, session_timeout: TIMEOUT, credentials: None, tls: None };
-    Sessions::keep(options).expect("no files are read")
+    Sessions::of_journal(options).expect("no files are read")
 }

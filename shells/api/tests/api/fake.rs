@@ -176,7 +176,7 @@ impl Manager for Fake {
         let state = self.state();
         if !state.gone {
             drop(state);
-            read(&Look(self));
+            read(&Look(self))();
         }
     }
 

@@ -8,11 +8,13 @@ use std::fmt;
 use std::time::Duration;
 
 use swan_core::lease::ElectionEvent;
+use swan_core::scheduler::input::CrashNote;
 use swan_core::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 use zookeeper_client::{Client, CreateMode, Error};
 
 use super::layout::Tree;
+use super::notes::ZkCrashNotes;
 use super::session::Sessions;
 
 const PREFIX: &str = "candidate-";
@@ -23,8 +25,17 @@ const CONFIRMATIONS: u32 = 6;
 /// Pause after an error while the session lives.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// Whom news of an election are told.
-type News = Box<dyn Fn(ElectionEvent) + Send + Sync>;
+/// What a candidate hears.
+#[derive(Debug)]
+pub enum Heard {
+    /// What ended processes of this cluster, as known when the election was won; told before that is.
+    CrashNotes(Vec<CrashNote>),
+    /// News of the election.
+    Election(ElectionEvent),
+}
+
+/// Whom it is told.
+type News = Box<dyn Fn(Heard) + Send + Sync>;
 
 enum Command {
     Campaign(News),
@@ -48,16 +59,17 @@ impl Election {
     /// monotonic clock by which leadership is counted.
     pub fn new(
         sessions: Sessions,
+        notes: ZkCrashNotes,
         address: String,
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Candidate { sessions, address, clock: Box::new(clock) }.run(inbox));
+        tokio::spawn(Candidate { sessions, notes, address, clock: Box::new(clock) }.run(inbox));
         Self { commands }
     }
 
     /// Stands for election, once; `news` hears what comes of it until the next command.
-    pub fn campaign(&self, news: impl Fn(ElectionEvent) + Send + Sync + 'static) {
+    pub fn campaign(&self, news: impl Fn(Heard) + Send + Sync + 'static) {
         self.command(Command::Campaign(Box::new(news)));
     }
 
@@ -76,6 +88,7 @@ impl Election {
 
 struct Candidate {
     sessions: Sessions,
+    notes: ZkCrashNotes,
     address: String,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
 }
@@ -116,7 +129,7 @@ impl Candidate {
             }
         };
         tokio::select! {
-            () = ended => news(ElectionEvent::Lost),
+            () = ended => news(Heard::Election(ElectionEvent::Lost)),
             () = stand => {}
         }
     }
@@ -133,7 +146,8 @@ impl Candidate {
             let asked = (self.clock)();
             match seat.before(&own).await {
                 Ok(Place::First) => {
-                    news(ElectionEvent::Acquired { asked });
+                    news(Heard::CrashNotes(self.notes.read().await));
+                    news(Heard::Election(ElectionEvent::Acquired { asked }));
                     return Some(own);
                 }
                 Ok(Place::Behind(other)) => {
@@ -142,7 +156,7 @@ impl Candidate {
                     }
                 }
                 Ok(Place::Gone) => {
-                    news(ElectionEvent::Lost);
+                    news(Heard::Election(ElectionEvent::Lost));
                     return None;
                 }
                 Err(error) => self.pause(&error, news).await,
@@ -157,16 +171,16 @@ impl Candidate {
             tokio::time::sleep(pause).await;
             let asked = (self.clock)();
             match seat.holds(own).await {
-                Ok(true) => news(ElectionEvent::Confirmed { asked }),
-                Ok(false) => return news(ElectionEvent::Lost),
-                Err(_) => news(ElectionEvent::Disconnected),
+                Ok(true) => news(Heard::Election(ElectionEvent::Confirmed { asked })),
+                Ok(false) => return news(Heard::Election(ElectionEvent::Lost)),
+                Err(_) => news(Heard::Election(ElectionEvent::Disconnected)),
             }
         }
     }
 
     async fn pause(&self, error: &Error, news: &News) {
         tracing::warn!("the election in ZooKeeper waits: {error}");
-        news(ElectionEvent::Disconnected);
+        news(Heard::Election(ElectionEvent::Disconnected));
         tokio::time::sleep(RETRY).await;
     }
 

@@ -56,7 +56,7 @@ impl ZkStore {
 
     /// Executes one operation.
     pub async fn execute(&self, op: StoreOp) -> StoreResult {
-        let client = match self.sessions.client() {
+        let client = match self.sessions.settled_client().await {
             Ok(client) => client,
             Err(why) => return StoreResult::FailedClean(why),
         };

@@ -19,14 +19,16 @@ mod election;
 mod execute;
 mod layout;
 mod log;
+mod masters;
 mod notes;
 mod registry;
 mod session;
 mod write;
 
 pub use self::address::{Address, AddressError};
-pub use self::election::Election;
+pub use self::election::{Election, Heard};
 pub use self::execute::ZkStore;
+pub use self::masters::watch_masters;
 pub use self::notes::ZkCrashNotes;
-pub use self::registry::{Member, Members, Registry};
+pub use self::registry::{Member, Registry};
 pub use self::session::{Credentials, Options, Sessions, TlsFiles};

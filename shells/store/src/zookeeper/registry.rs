@@ -19,15 +19,6 @@ pub struct Member {
     pub followed: u64,
 }
 
-/// All managers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Members {
-    /// In order of address.
-    pub all: Vec<Member>,
-    /// The address of the one that leads, or is about to.
-    pub leader: Option<String>,
-}
-
 /// The register of a cluster.
 #[derive(Clone, Debug)]
 pub struct Registry {
@@ -54,13 +45,13 @@ impl Registry {
         told.map_err(|error| format!("ZooKeeper: {error}"))
     }
 
-    /// All managers as they are now.
-    pub async fn members(&self) -> Result<Members, String> {
+    /// All managers as they are now, in order of address.
+    pub async fn members(&self) -> Result<Vec<Member>, String> {
         let client = self.sessions.client()?;
         self.read(&client).await.map_err(|error| format!("ZooKeeper: {error}"))
     }
 
-    async fn read(&self, client: &Client) -> Result<Members, Error> {
+    async fn read(&self, client: &Client) -> Result<Vec<Member>, Error> {
         let tree = self.sessions.tree();
         let mut all = Vec::new();
         for name in client.list_children(&tree.managers()).await? {
@@ -68,7 +59,7 @@ impl Registry {
             all.extend(read.and_then(|(bytes, _)| serde_json::from_slice::<Member>(&bytes).ok()));
         }
         all.sort_by(|a, b| a.address.cmp(&b.address));
-        Ok(Members { all, leader: self.first(client).await? })
+        Ok(all)
     }
 
     /// The address of the manager that leads, or is about to; `None` if there is none.

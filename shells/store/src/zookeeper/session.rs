@@ -66,19 +66,32 @@ pub struct Sessions {
 
 #[derive(Clone, Debug)]
 enum State {
+    /// Nobody has been asked yet.
+    New,
     Up(Client),
     /// Says why, to people.
     Down(String),
 }
 
 impl Sessions {
-    /// Begins to keep a session, on the runtime that this is called in. ZooKeeper need not be there.
-    pub fn keep(options: Options) -> Result<Self, StoreError> {
+    /// Begins to keep a session with the ensemble that holds a journal, on the runtime that this is called in.
+    /// ZooKeeper need not be there. What a journal needs is made if it is not there.
+    pub fn of_journal(options: Options) -> Result<Self, StoreError> {
+        Self::keep(options, true)
+    }
+
+    /// Begins to keep a session with the ensemble in which Mesos's masters tell of themselves; makes nothing there.
+    pub fn of_masters(options: Options) -> Result<Self, StoreError> {
+        Self::keep(options, false)
+    }
+
+    fn keep(options: Options, prepares: bool) -> Result<Self, StoreError> {
         let tls = options.tls.as_ref().map(tls).transpose()?;
         let tree = Tree::new(options.address.root(), options.credentials.is_some());
         let timeout = options.session_timeout;
-        let (sender, state) = watch::channel(State::Down("ZooKeeper has not answered yet".to_owned()));
-        tokio::spawn(keep(options, tls, tree.clone(), sender));
+        let (sender, state) = watch::channel(State::New);
+        let prepared = prepares.then(|| tree.clone());
+        tokio::spawn(keep(options, tls, prepared, sender));
         Ok(Self { state, tree, timeout })
     }
 
@@ -97,7 +110,16 @@ impl Sessions {
         match &*self.state.borrow() {
             State::Up(client) => Ok(client.clone()),
             State::Down(why) => Err(why.clone()),
+            State::New => Err("ZooKeeper has not answered yet".to_owned()),
         }
+    }
+
+    /// As [`Self::client`], but waits for the outcome of the very first try.
+    pub(super) async fn settled_client(&self) -> Result<Client, String> {
+        let mut state = self.state.clone();
+        // The keeper lives as long as its runtime.
+        drop(state.wait_for(|state| !matches!(state, State::New)).await);
+        self.client()
     }
 
     /// Waits until there is a session.
@@ -120,10 +142,10 @@ impl Sessions {
     }
 }
 
-async fn keep(options: Options, tls: Option<TlsOptions>, tree: Tree, sender: watch::Sender<State>) {
+async fn keep(options: Options, tls: Option<TlsOptions>, tree: Option<Tree>, sender: watch::Sender<State>) {
     let mut told = String::new();
     while !sender.is_closed() {
-        let why = match connect(&options, tls.clone(), &tree).await {
+        let why = match connect(&options, tls.clone(), tree.as_ref()).await {
             Ok(client) => {
                 told.clear();
                 tracing::info!("ZooKeeper session {} on {}", client.session_id(), options.address);
@@ -146,7 +168,7 @@ async fn keep(options: Options, tls: Option<TlsOptions>, tree: Tree, sender: wat
     }
 }
 
-async fn connect(options: &Options, tls: Option<TlsOptions>, tree: &Tree) -> Result<Client, String> {
+async fn connect(options: &Options, tls: Option<TlsOptions>, tree: Option<&Tree>) -> Result<Client, String> {
     let mut connector = Client::connector().with_session_timeout(options.session_timeout);
     if let Some(Credentials(digest)) = &options.credentials {
         connector = connector.with_auth("digest", digest.as_bytes());
@@ -161,8 +183,10 @@ async fn connect(options: &Options, tls: Option<TlsOptions>, tree: &Tree) -> Res
         Error::AuthFailed => "ZooKeeper refuses the credentials of --zk-auth-file".to_owned(),
         error => format!("ZooKeeper at {servers}: {error}"),
     })?;
-    tree.prepare(&client).await?;
-    Ok(client)
+    match tree {
+        Some(tree) => tree.prepare(&client).await.map(|()| client),
+        None => Ok(client),
+    }
 }
 
 /// Waits for the end of a session; says what ended it.

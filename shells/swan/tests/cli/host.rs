@@ -117,7 +117,7 @@ impl Host {
                     self.answers.insert(self.requests, answer);
                     self.inputs.push_back(Input::Api { id: RequestId(self.requests), request });
                 }
-                Ok(Ask::Read(read)) => read(&self.machine.view()),
+                Ok(Ask::Read(read)) => read(&self.machine.view())(),
                 Err(mpsc::RecvTimeoutError::Timeout) => self.inputs.push_back(Input::Wake),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
