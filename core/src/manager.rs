@@ -418,6 +418,10 @@ impl Manager {
             return;
         }
         self.queue.clear();
+        if let End::Deposed(why) = why {
+            // What it knows may still be read, but is no leader's word any more.
+            self.queue.push_back(Inner::Scheduler(Input::Depose { why }));
+        }
         self.ended = true;
         out.push(ManagerEffect::End(why));
     }

@@ -1,3 +1,4 @@
-//! Owns what several test programs share: real parts that they start and end.
+//! Owns what several test programs share: real parts that they start and end, and what histories are judged by.
 
 pub mod ensemble;
+pub mod linearizable;

@@ -19,7 +19,7 @@ use crate::problem::Problem;
 /// Marks a request that another manager has handed on, and its answer.
 const FORWARDED: HeaderName = HeaderName::from_static("swan-forwarded");
 /// On an answer to such: nothing was done, since this manager does not lead.
-const FOLLOWS: HeaderName = HeaderName::from_static("swan-follows");
+pub const FOLLOWS: HeaderName = HeaderName::from_static("swan-follows");
 /// On an answer to such: the newest batch that was durable.
 const DURABLE: HeaderName = HeaderName::from_static("swan-durable");
 /// Pause before it is looked again who leads.

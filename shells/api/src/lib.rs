@@ -37,6 +37,7 @@ pub use dto::{
     WaitingDto, WhoDto,
 };
 pub use feed::{Batch, EventFeed, Subscription};
+pub use forward::FOLLOWS;
 pub use manager::{Answer, Deliver, Manager, Read, Standing};
 pub use peers::{Member, Peers, SendError};
 pub use problem::{ProblemDto, ProblemItem};

@@ -18,6 +18,7 @@ use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::record::Seq;
 use swan_core::scheduler::api::ApiRequest;
 use swan_core::scheduler::input::{CrashNote, RequestId};
+use swan_core::time::Instant;
 
 use crate::clock::Clock;
 use crate::standing::Standings;
@@ -167,21 +168,37 @@ impl Inbox {
         Voice { sender: self.handle.sender.clone(), life: self.life }
     }
 
-    /// Waits; says whether it was told to stop meanwhile. Clients are told to try again.
-    pub(crate) fn pause(&self, pause: Duration) -> bool {
+    /// Waits; says whether it was told to stop meanwhile. Changes are refused, reads are answered from what was known.
+    pub(crate) fn pause(&self, pause: Duration, past: Option<&Past>) -> bool {
         let until = std::time::Instant::now() + pause;
         loop {
             let left = until.saturating_duration_since(std::time::Instant::now());
             match self.receiver.recv_timeout(left) {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
-                Ok(Message::Call(..) | Message::Read(_)) => {
-                    self.handle.queued.fetch_sub(1, Ordering::Relaxed);
+                Ok(Message::Call(..)) => self.taken(),
+                Ok(Message::Read(read)) => {
+                    self.taken();
+                    if let Some(past) = past {
+                        read(&past.manager.view())();
+                    }
                 }
                 Ok(Message::Input { .. } | Message::Abdicate) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }
         }
     }
+
+    /// What a client waits for is no longer in the queue.
+    fn taken(&self) {
+        self.handle.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A life of the manager that is over: what it knew answers reads until the next one has read all that is stored.
+pub(crate) struct Past {
+    manager: Manager,
+    /// When what it knew was all that was stored.
+    fresh: Instant,
 }
 
 /// The machine with all that its thread needs.
@@ -195,10 +212,17 @@ struct Driver<'a> {
     next_request: u64,
     effects: Vec<ManagerEffect>,
     end: Option<End>,
+    past: Option<Past>,
 }
 
-/// Runs one life of the manager on this thread until it is stopped (`None`) or over.
-pub(crate) fn run(boot: Boot, inbox: &Inbox, hands: Hands) -> Option<End> {
+/// Runs one life of the manager on this thread until it is stopped (`None`) or over; beside how it ended, what it leaves
+/// to the next.
+pub(crate) fn run(
+    boot: Boot,
+    inbox: &Inbox,
+    hands: Hands,
+    past: Option<Past>,
+) -> Option<(End, Option<Past>)> {
     let mut driver = Driver {
         manager: Manager::new(JournalConfig::default()),
         hands,
@@ -208,6 +232,7 @@ pub(crate) fn run(boot: Boot, inbox: &Inbox, hands: Hands) -> Option<End> {
         next_request: 0,
         effects: Vec::new(),
         end: None,
+        past,
     };
     driver.step(ManagerInput::Boot(Box::new(boot)));
     while driver.end.is_none() {
@@ -225,8 +250,7 @@ pub(crate) fn run(boot: Boot, inbox: &Inbox, hands: Hands) -> Option<End> {
             return None;
         }
     }
-    driver.tell_standing();
-    driver.end
+    Some((driver.end?, driver.leave()))
 }
 
 #[derive(PartialEq, Eq)]
@@ -255,20 +279,27 @@ impl Driver<'_> {
             Message::Input { .. } => {}
             Message::Abdicate => self.step(ManagerInput::Abdicate),
             Message::Call(request, answer) => {
-                self.inbox.handle.queued.fetch_sub(1, Ordering::Relaxed);
+                self.inbox.taken();
                 self.next_request += 1;
                 let id = RequestId(self.next_request);
                 self.answers.insert(id, answer);
                 self.step(ManagerInput::Api { id, request });
             }
             Message::Read(read) => {
-                self.inbox.handle.queued.fetch_sub(1, Ordering::Relaxed);
-                let deliver = read(&self.manager.view());
-                self.copied.push_back((self.manager.scheduler().as_of(), deliver));
-                self.deliver();
+                self.inbox.taken();
+                self.read(read);
             }
         }
         Turn::GoOn
+    }
+
+    fn read(&mut self, read: Read) {
+        if let Some(past) = &self.past {
+            return read(&past.manager.view())();
+        }
+        let deliver = read(&self.manager.view());
+        self.copied.push_back((self.manager.scheduler().as_of(), deliver));
+        self.deliver();
     }
 
     /// Gives readers what is durable by now: what was seen must not be forgotten by a failover. A stalled store is
@@ -319,11 +350,25 @@ impl Driver<'_> {
         }
     }
 
-    fn tell_standing(&self) {
-        let now = self.inbox.clock.now().mono;
-        let leads = self.end.is_none() && self.manager.leads(now);
-        let fresh = self.manager.fresh(now).filter(|_| self.end.is_none());
-        self.inbox.handle.standings.set(leads, fresh, self.manager.journal().durable);
+    fn tell_standing(&mut self) {
+        let now = self.inbox.clock.mono();
+        let fresh = self.manager.fresh(now);
+        if fresh.is_some() {
+            self.past = None;
+        }
+        let fresh = fresh.or_else(|| self.past.as_ref().map(|past| past.fresh));
+        self.inbox.handle.standings.set(self.manager.leads(now), fresh, self.manager.journal().durable);
+    }
+
+    /// What the next life answers reads from, until it knows more itself.
+    fn leave(self) -> Option<Past> {
+        let now = self.inbox.clock.mono();
+        let past = match self.manager.fresh(now) {
+            Some(fresh) => Some(Past { manager: self.manager, fresh }),
+            None => self.past,
+        };
+        self.inbox.handle.standings.set(false, past.as_ref().map(|past| past.fresh), Seq(0));
+        past
     }
 
     /// A broken invariant: keep a note of what was being done, and end the process, so that nothing acts on it.

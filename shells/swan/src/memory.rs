@@ -87,16 +87,22 @@ impl Memory {
     }
 
     /// Whether another life follows this end: it was not refused, and somebody else may lead meanwhile.
-    pub(crate) fn goes_on_after(&self, end: Option<End>) -> bool {
+    pub(crate) fn goes_on_after(&self, end: End) -> bool {
         let passing =
-            matches!(end, Some(End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced)));
+            matches!(end, End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced));
         passing && matches!(self, Self::ZooKeeper { .. })
     }
 
-    /// Withdraws from elections, or gives leadership back, and waits for that, but not for long.
-    pub(crate) async fn resign(&self) {
-        if let Self::ZooKeeper { election, .. } = self {
-            drop(tokio::time::timeout(Duration::from_secs(2), election.resign()).await);
+    /// Withdraws from elections, or gives leadership back: told at once, done when the future ends, which is not long.
+    pub(crate) fn resign(&self) -> impl Future<Output = ()> + use<> {
+        let resigned = match self {
+            Self::Files { .. } => None,
+            Self::ZooKeeper { election, .. } => Some(election.resign()),
+        };
+        async move {
+            if let Some(resigned) = resigned {
+                drop(tokio::time::timeout(Duration::from_secs(2), resigned).await);
+            }
         }
     }
 

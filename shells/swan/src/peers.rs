@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
-use swan_api::{Member, Peers, SendError};
+use swan_api::{FOLLOWS, Member, Peers, SendError};
 use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::record::Seq;
 use swan_store::{Registry, Sessions};
@@ -78,6 +78,9 @@ impl Cluster {
             let why = error.without_url().to_string();
             if early { SendError::NotSent(why) } else { SendError::Unknown(why) }
         })?;
+        if response.headers().contains_key(FOLLOWS) {
+            self.believed().take();
+        }
         Ok(Response::<reqwest::Body>::from(response).map(Body::new))
     }
 }

@@ -126,6 +126,7 @@ struct Shells {
 impl Shells {
     /// One life after another, until one ends for good.
     fn live(&self, mut inbox: Inbox) -> Result<Option<End>, Failure> {
+        let mut past = None;
         loop {
             let voice = inbox.begin();
             let inside = self.runtime.enter();
@@ -140,13 +141,14 @@ impl Shells {
             drop(inside);
             let crash_notes = remembered.crash_notes;
             let boot = Boot { seed: seed()?, masters, crash_notes, ..self.boot.clone() };
-            let end = driver::run(boot, &inbox, hands);
+            let Some((end, left)) = driver::run(boot, &inbox, hands, past) else { return Ok(None) };
             if !self.memory.goes_on_after(end) {
-                return Ok(end);
+                return Ok(Some(end));
             }
             tracing::warn!("{}; this manager follows", Over(end));
-            self.runtime.block_on(self.memory.resign());
-            if inbox.pause(PAUSE) {
+            drop(self.memory.resign());
+            past = left;
+            if inbox.pause(PAUSE, past.as_ref()) {
                 return Ok(None);
             }
         }
@@ -181,7 +183,7 @@ async fn serve(
     tokio::select! {
         end = end => match end.unwrap_or(Ok(None))? {
             None => Ok(()),
-            over => Err(Failure::failed(Over(over).to_string())),
+            Some(end) => Err(Failure::failed(Over(end).to_string())),
         },
         never = swan_api::serve(listener, Arc::new(handle), config) => match never {},
         () = signal() => Ok(()),
@@ -189,20 +191,19 @@ async fn serve(
 }
 
 /// Why a life of the manager is over, for people.
-struct Over(Option<End>);
+struct Over(End);
 
 impl fmt::Display for Over {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            None => f.write_str("the manager was stopped"),
-            Some(End::Refused(refusal)) => refusal.fmt(f),
-            Some(End::Restart) => f.write_str("the journal was replaced under this manager; start it again"),
-            Some(End::Deposed(DeposeReason::FailedOver)) => {
+            End::Refused(refusal) => refusal.fmt(f),
+            End::Restart => f.write_str("the journal was replaced under this manager; start it again"),
+            End::Deposed(DeposeReason::FailedOver) => {
                 f.write_str("another scheduler has taken over this framework in Mesos; this one stops")
             }
-            Some(End::Deposed(DeposeReason::LeaseLost)) => f.write_str("this manager leads no more"),
-            Some(End::Deposed(DeposeReason::Fenced)) => f.write_str("another manager leads"),
-            Some(End::Deposed(why)) => write!(f, "this manager cannot lead ({why:?})"),
+            End::Deposed(DeposeReason::LeaseLost) => f.write_str("this manager leads no more"),
+            End::Deposed(DeposeReason::Fenced) => f.write_str("another manager leads"),
+            End::Deposed(why) => write!(f, "this manager cannot lead ({why:?})"),
         }
     }
 }
