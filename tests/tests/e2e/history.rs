@@ -100,7 +100,7 @@ impl Shared {
     fn client(&self, number: usize) {
         let mut turn = number;
         while !self.stop.load(Ordering::Relaxed) {
-            let api = &self.managers[turn % self.managers.len()];
+            let api = &self.managers[turn / 3 % self.managers.len()];
             if turn.is_multiple_of(3) {
                 self.write(api)
             } else {
