@@ -6,6 +6,7 @@
 
 mod append;
 pub mod contract;
+pub mod copy;
 mod effect;
 mod entry;
 pub mod frame;

@@ -1,5 +1,6 @@
 //! Owns the command line: every command, flag, variable and default.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::cli::{
     AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
 };
 use crate::failure::Failure;
+use crate::journal::JournalArgs;
 use crate::replay::ReplayArgs;
 use crate::sim::SimArgs;
 
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Look at and end tasks.
     Task(TaskArgs),
+    /// Look at, check and copy journals.
+    Journal(JournalArgs),
     /// Look at changes of apps, and steer the one under way.
     Rollout(RolloutArgs),
     /// Say why an app's tasks wait, or are where they are.
@@ -234,7 +238,7 @@ impl ZooKeeperArgs {
     /// How to reach `address`.
     pub(crate) fn options(&self, address: &Address) -> Result<swan_store::Options, Failure> {
         let credentials = self.zk_auth_file.as_ref().map(|file| {
-            let fail = |error: &dyn std::fmt::Display| {
+            let fail = |error: &dyn fmt::Display| {
                 Failure::usage(format!("--zk-auth-file {}: {error}", file.display()))
             };
             let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
@@ -259,7 +263,17 @@ pub(crate) enum Journal {
     ZooKeeper(Address),
 }
 
-fn journal(text: &str) -> Result<Journal, String> {
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(directory) => write!(f, "file:{}", directory.display()),
+            Self::ZooKeeper(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Reads where a journal is.
+pub(crate) fn journal(text: &str) -> Result<Journal, String> {
     match text.strip_prefix("file:") {
         Some(directory) if !directory.is_empty() => Ok(Journal::File(directory.into())),
         None if text.starts_with("zk:") => {

@@ -7,6 +7,7 @@ mod configuration;
 mod dev;
 mod driver;
 mod failure;
+mod journal;
 mod manager;
 mod masters;
 mod memory;
@@ -61,6 +62,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => dev::run(*arguments)?,
         Command::Manager(arguments) => manager::run(*arguments)?,
         Command::App(arguments) => cli::app(arguments)?,
+        Command::Journal(arguments) => journal::run(&arguments)?,
         Command::Task(arguments) => cli::task(arguments)?,
         Command::Rollout(arguments) => cli::rollout(arguments)?,
         Command::Explain(arguments) => cli::explain(arguments)?,

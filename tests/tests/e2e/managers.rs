@@ -16,8 +16,10 @@ pub(crate) const SESSION: Duration = Duration::from_secs(2);
 /// Managers of one cluster.
 #[derive(Debug)]
 pub(crate) struct Managers {
-    mesos: SocketAddr,
+    mesos: String,
     seats: Vec<Seat>,
+    /// Further arguments of each.
+    more: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,11 @@ struct Seat {
 impl Managers {
     /// Starts one manager for each of these views of ZooKeeper; returns once one leads.
     pub(crate) fn start(dev: &Dev, zookeeper: &[String]) -> Self {
+        Self::start_with(&format!("http://{}", dev.mesos), zookeeper, &[])
+    }
+
+    /// As [`Self::start`], for the masters at `mesos` and with more arguments.
+    pub(crate) fn start_with(mesos: &str, zookeeper: &[String], more: &[&str]) -> Self {
         let held: Vec<_> =
             zookeeper.iter().map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
         let seats = held.iter().zip(zookeeper).map(|(listener, zookeeper)| Seat {
@@ -38,7 +45,8 @@ impl Managers {
             zookeeper: zookeeper.clone(),
             process: None,
         });
-        let mut managers = Self { mesos: dev.mesos, seats: seats.collect() };
+        let more = more.iter().map(ToString::to_string).collect();
+        let mut managers = Self { mesos: mesos.to_owned(), seats: seats.collect(), more };
         drop(held);
         for seat in 0..managers.seats.len() {
             managers.revive(seat);
@@ -64,13 +72,14 @@ impl Managers {
             "--framework-name",
             "e2e",
             "--mesos",
-            &format!("http://{}", self.mesos),
+            &self.mesos,
             "--journal",
             &format!("zk://{zookeeper}/swan"),
             "--zk-session-timeout",
             &SESSION.as_secs().to_string(),
         ];
-        *process = Some(Process::start(&format!("manager {seat}"), &strs(&words.map(str::to_owned))));
+        let words: Vec<&str> = words.into_iter().chain(strs(&self.more)).collect();
+        *process = Some(Process::start(&format!("manager {seat}"), &words));
     }
 
     /// Waits until a manager answers reads.

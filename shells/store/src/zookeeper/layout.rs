@@ -99,6 +99,19 @@ impl Tree {
         }
     }
 
+    /// Fails if there is nothing any more.
+    pub(super) async fn check(&self, client: &Client) -> Result<(), String> {
+        match client.check_stat(&self.epoch()).await {
+            Ok(Some(_)) => Ok(()),
+            Ok(None) => Err(format!(
+                "the journal in ZooKeeper is gone: {} is missing. Restore it from the newest backup, by 'swan journal \
+                 import'; tasks are left alone meanwhile",
+                self.epoch()
+            )),
+            Err(error) => Err(format!("{} cannot be looked at in ZooKeeper: {error}", self.root)),
+        }
+    }
+
     /// Another manager may have been faster.
     async fn is_whole(&self, client: &Client) -> bool {
         matches!(client.check_stat(&self.epoch()).await, Ok(Some(_)))

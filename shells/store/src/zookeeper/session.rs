@@ -144,9 +144,11 @@ impl Sessions {
 
 async fn keep(options: Options, tls: Option<TlsOptions>, tree: Option<Tree>, sender: watch::Sender<State>) {
     let mut told = String::new();
+    let mut prepared = false;
     while !sender.is_closed() {
-        let why = match connect(&options, tls.clone(), tree.as_ref()).await {
+        let why = match connect(&options, tls.clone(), tree.as_ref(), prepared).await {
             Ok(client) => {
+                prepared = true;
                 told.clear();
                 tracing::info!("ZooKeeper session {} on {}", client.session_id(), options.address);
                 sender.send_replace(State::Up(client.clone()));
@@ -168,7 +170,12 @@ async fn keep(options: Options, tls: Option<TlsOptions>, tree: Option<Tree>, sen
     }
 }
 
-async fn connect(options: &Options, tls: Option<TlsOptions>, tree: Option<&Tree>) -> Result<Client, String> {
+async fn connect(
+    options: &Options,
+    tls: Option<TlsOptions>,
+    tree: Option<&Tree>,
+    prepared: bool,
+) -> Result<Client, String> {
     let mut connector = Client::connector().with_session_timeout(options.session_timeout);
     if let Some(Credentials(digest)) = &options.credentials {
         connector = connector.with_auth("digest", digest.as_bytes());
@@ -184,6 +191,8 @@ async fn connect(options: &Options, tls: Option<TlsOptions>, tree: Option<&Tree>
         error => format!("ZooKeeper at {servers}: {error}"),
     })?;
     match tree {
+        // What was there once and is gone is not made anew: the memory of a cluster that runs is lost.
+        Some(tree) if prepared => tree.check(&client).await.map(|()| client),
         Some(tree) => tree.prepare(&client).await.map(|()| client),
         None => Ok(client),
     }

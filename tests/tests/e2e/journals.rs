@@ -1,0 +1,58 @@
+//! Holds `swan journal`: a cluster that begins with one manager on files moves to three on ZooKeeper, and back, by one
+//! command each, and nothing restarts.
+
+use swan_tests::ensemble::Ensemble;
+
+use crate::managers::Managers;
+use crate::program;
+use crate::scene::{Stage, ids, web};
+
+/// Runs `swan journal`; what it said.
+fn journal(words: &[&str]) -> Result<String, String> {
+    let output = program::run(&[&["journal"], words].concat());
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+#[test]
+fn a_cluster_moves_from_files_to_zookeeper_and_back() {
+    let stage = Stage::new("journal-moved");
+    let ensemble = Ensemble::start("journal-moved", 1);
+    let dev = stage.dev("builtin");
+    let manager = stage.manager(dev.mesos);
+    let framework = manager.api.framework();
+    manager.api.create(&web("/shop/web", 3));
+    let before = manager.api.steady("web.shop", 3);
+    let files = format!("file:{}", stage.path("journal").display());
+    let zookeeper = format!("zk://{}/swan", ensemble.addresses());
+    let busy = journal(&["import", &files, &zookeeper]).expect_err("a manager uses it");
+    assert!(busy.contains("is in use by process"), "{busy}");
+    assert!(manager.terminate().success());
+    let copied = journal(&["import", &files, &zookeeper]).expect("it is copied");
+    assert!(copied.contains("       1 apps\n") && copied.contains("       3 slots\n"), "{copied}");
+    let again = journal(&["import", &files, &zookeeper]).expect_err("there is one");
+    assert!(again.contains("there is a journal"), "{again}");
+
+    let mut managers = Managers::three(&dev, &ensemble.addresses());
+    let api = managers.api(managers.leader());
+    assert_eq!(api.framework(), framework);
+    assert_eq!(ids(&api.steady("web.shop", 3)), ids(&before));
+    api.scale("web.shop", 4);
+    let four = api.steady("web.shop", 4);
+    // A backup of a journal that is in use.
+    let backup = format!("file:{}", stage.path("backup").display());
+    journal(&["export", &zookeeper, &backup]).expect("it is copied");
+    let dumped = journal(&["dump", &backup]).expect("it is listed");
+    assert!(dumped.lines().any(|line| line.starts_with("aweb.shop\t")), "{dumped}");
+    (0..3).for_each(|seat| managers.terminate(seat));
+
+    let back = stage.path("journal");
+    std::fs::remove_dir_all(&back).expect("the old journal goes");
+    journal(&["export", &zookeeper, &files]).expect("it is copied back");
+    let verified = journal(&["verify", &files]).expect("it is sound");
+    assert!(verified.contains("is sound"), "{verified}");
+    let manager = stage.manager(dev.mesos);
+    assert_eq!(ids(&manager.api.steady("web.shop", 4)), ids(&four));
+    assert_eq!(manager.api.framework(), framework);
+    dev.mesos_knows_just(&framework, &four);
+}
