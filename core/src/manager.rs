@@ -2,6 +2,9 @@
 //!
 //! The simulator and the production shell drive this same composition, so that neither wires it differently.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;

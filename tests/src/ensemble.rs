@@ -19,6 +19,8 @@ const START: Duration = Duration::from_secs(60);
 pub struct Ensemble {
     directory: PathBuf,
     servers: Vec<Server>,
+    /// The largest heap of a server, as java takes it.
+    heap: String,
 }
 
 #[derive(Debug)]
@@ -31,6 +33,11 @@ struct Server {
 impl Ensemble {
     /// Starts so many servers, and returns when they serve. `name` tells tests of one program apart.
     pub fn start(name: &str, servers: usize) -> Self {
+        Self::start_with(name, servers, "-Xmx256m")
+    }
+
+    /// As [`Self::start`], each server with this heap: `-Xmx4g`.
+    pub fn start_with(name: &str, servers: usize, heap: &str) -> Self {
         let directory = std::env::temp_dir().join(format!("swan-zookeeper-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let ports: Vec<[u16; 3]> = (0..servers).map(|_| free_ports()).collect();
@@ -38,7 +45,7 @@ impl Ensemble {
         for (id, [_, peer, election]) in ports.iter().enumerate().filter(|_| servers > 1) {
             writeln!(quorum, "server.{id}=127.0.0.1:{peer}:{election}").expect("strings grow");
         }
-        let mut ensemble = Self { directory, servers: Vec::new() };
+        let mut ensemble = Self { directory, servers: Vec::new(), heap: heap.to_owned() };
         for (id, [client, ..]) in ports.into_iter().enumerate() {
             let directory = ensemble.directory.join(id.to_string());
             write_configuration(&directory, id, client, &quorum);
@@ -76,7 +83,7 @@ impl Ensemble {
         let log =
             fs::File::options().create(true).append(true).open(directory.join("log")).expect("a log file");
         let started = Command::new("java")
-            .args(["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", CLASS_PATH, MAIN])
+            .args([&self.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", CLASS_PATH, MAIN])
             .arg(directory.join("zoo.cfg"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))

@@ -5,11 +5,13 @@
 //! over and released inside the clock, as if the journal were infinitely fast. The clock counts this thread's time on a
 //! processor, so that whatever else the machine does is left out.
 
+mod clock;
 mod rig;
 mod validator;
 
 use std::time::{Duration, Instant};
 
+use clock::Clock;
 use rig::{Agent, Rig};
 use validator::Validator;
 
@@ -223,26 +225,6 @@ fn report_rate(name: &str, count: u64, spent: Duration, must: u64) {
 
 fn row(name: &str, measured: &str, must: &str, ratio: f64) {
     println!("{name:<58} {measured:>14} {must:>12} {ratio:>7.2}×");
-}
-
-/// Counts the time that this thread spends on a processor.
-struct Clock(Duration);
-
-impl Clock {
-    fn start() -> Self {
-        Self(Self::read())
-    }
-
-    fn elapsed(&self) -> Duration {
-        Self::read() - self.0
-    }
-
-    fn read() -> Duration {
-        let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-        let nanos =
-            schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("schedstat has numbers");
-        Duration::from_nanos(nanos)
-    }
 }
 
 /// Resident memory of this process.

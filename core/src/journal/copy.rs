@@ -71,3 +71,66 @@ fn filled(records: BTreeMap<RecordKey, Vec<u8>>) -> Vec<Vec<(RecordKey, Vec<u8>)
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::{Blob, JournalConfig, JournalEffect, JournalInput, LogPart, Payload, StoreResult};
+    use crate::time::Now;
+
+    /// What a store answers that was told just these operations.
+    fn answer(written: &[StoreOp], op: &StoreOp) -> StoreResult {
+        let chunk = |wanted: ChunkName| {
+            written.iter().find_map(|op| match op {
+                StoreOp::WriteChunk { name, bytes, .. } if *name == wanted => Some(bytes.clone()),
+                _ => None,
+            })
+        };
+        let manifest = |op: &StoreOp| -> Option<Blob> {
+            if let StoreOp::SwitchManifest { manifest, .. } = op { Some(manifest.clone()) } else { None }
+        };
+        StoreResult::Done(match op {
+            StoreOp::ReadManifest => Payload::Manifest(written.iter().find_map(manifest)),
+            StoreOp::ReadChunk { name } => Payload::Chunk(chunk(*name)),
+            StoreOp::ReadLog { from, .. } => {
+                Payload::Log(LogPart { first: *from, entries: Vec::new(), end: true, durable: 0 })
+            }
+            other => panic!("a journal that follows does not ask for {other:?}"),
+        })
+    }
+
+    fn read_back(written: &[StoreOp]) -> (Extent, BTreeMap<RecordKey, Vec<u8>>) {
+        let mut journal = Journal::new(JournalConfig::default());
+        let (mut records, mut inputs) = (BTreeMap::new(), vec![JournalInput::Boot]);
+        while let Some(input) = inputs.pop() {
+            let mut effects = Vec::new();
+            journal.step(Now::default(), input, &mut effects);
+            for effect in effects {
+                match effect {
+                    JournalEffect::Op { id, op } => {
+                        inputs.push(JournalInput::Result { id, result: answer(written, &op) });
+                    }
+                    JournalEffect::Follow(ops) => {
+                        records.extend(ops.into_iter().map(|op| (op.key, op.value.expect("a record"))));
+                    }
+                    JournalEffect::CaughtUp { .. } => return (journal.extent(), records),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        panic!("it was not read to its end")
+    }
+
+    #[test]
+    fn what_is_written_anew_is_what_was_there() {
+        let extent = Extent { epoch: Epoch(7), seq: Seq(1234), cluster_time: ClusterTime(56_789) };
+        for count in [0_u32, 1, 40] {
+            // Some forty of these fill more than one chunk.
+            let record = |n: u32| (RecordKey(n.to_be_bytes().to_vec()), vec![n as u8; 20_000]);
+            let records: BTreeMap<_, _> = (0..count).map(record).collect();
+            let written = written_anew(extent, records.clone());
+            assert_eq!(written.len(), 2 + (count as usize).div_ceil(13), "claim, chunks, manifest");
+            assert_eq!(read_back(&written), (extent, records));
+        }
+    }
+}

@@ -1,6 +1,8 @@
 //! Holds `swan journal`: a cluster that begins with one manager on files moves to three on ZooKeeper, and back, by one
 //! command each, and nothing restarts.
 
+use std::path::Path;
+
 use swan_tests::ensemble::Ensemble;
 
 use crate::managers::Managers;
@@ -12,6 +14,37 @@ fn journal(words: &[&str]) -> Result<String, String> {
     let output = program::run(&[&["journal"], words].concat());
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+}
+
+/// Copies a committed journal to where this stage's manager keeps its own.
+fn take(stage: &Stage, name: &str) {
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("journals").join(name);
+    let to = stage.path("journal");
+    std::fs::create_dir_all(&to).expect("a directory");
+    for file in from.read_dir().unwrap_or_else(|error| panic!("{}: {error}", from.display())) {
+        let path = file.expect("a file").path();
+        std::fs::copy(&path, to.join(path.file_name().expect("a name"))).expect("it is copied");
+    }
+}
+
+#[test]
+fn journals_of_every_released_format_open() {
+    for name in ["level-1-log", "level-1-snapshot"] {
+        let stage = Stage::new(name);
+        take(&stage, name);
+        let files = format!("file:{}", stage.path("journal").display());
+        let verified = journal(&["verify", &files]).expect("it is sound");
+        for part in ["       2 apps", "       5 versions", "       7 slots", "       1 idempotency keys"] {
+            assert!(verified.contains(part), "{verified}");
+        }
+        let dev = stage.dev("builtin");
+        let manager = stage.manager(dev.mesos);
+        assert_eq!(manager.api.get("/v1/apps/hello")["instances"], 5, "{name}");
+        let web = manager.api.get("/v1/apps/web.shop");
+        assert_eq!((&web["labels"]["tier"], &web["version_count"]), (&"web".into(), &2.into()), "{name}");
+        let failures = manager.api.get("/v1/apps/web.shop/failures");
+        assert_eq!(failures[0]["exitCode"], 3, "{failures}");
+    }
 }
 
 #[test]
