@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 /// Where Debian's package `zookeeper` has it.
 const CLASS_PATH: &str = "/etc/zookeeper/conf:/usr/share/java/zookeeper.jar";
+const JARS: &str = "/usr/share/java";
 const MAIN: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
 /// Long enough for a JVM on a busy machine.
 const START: Duration = Duration::from_secs(60);
@@ -38,6 +39,16 @@ impl Ensemble {
 
     /// As [`Self::start`], each server with this heap: `-Xmx4g`.
     pub fn start_with(name: &str, servers: usize, heap: &str) -> Self {
+        Self::configured(name, servers, heap, None)
+    }
+
+    /// Starts one server that also speaks TLS, with this key and certificate in PEM; beside it, where it does.
+    pub fn start_secure(name: &str, identity: &str) -> (Self, SocketAddr) {
+        let [port, ..] = free_ports();
+        (Self::configured(name, 1, "-Xmx256m", Some((port, identity))), (Ipv4Addr::LOCALHOST, port).into())
+    }
+
+    fn configured(name: &str, servers: usize, heap: &str, secure: Option<(u16, &str)>) -> Self {
         let directory = std::env::temp_dir().join(format!("swan-zookeeper-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&directory);
         let ports: Vec<[u16; 3]> = (0..servers).map(|_| free_ports()).collect();
@@ -48,7 +59,9 @@ impl Ensemble {
         let mut ensemble = Self { directory, servers: Vec::new(), heap: heap.to_owned() };
         for (id, [client, ..]) in ports.into_iter().enumerate() {
             let directory = ensemble.directory.join(id.to_string());
-            write_configuration(&directory, id, client, &quorum);
+            fs::create_dir_all(directory.join("data")).expect("a directory for a server");
+            let more = secure.map(|(port, identity)| write_identity(&directory, port, identity));
+            write_configuration(&directory, id, client, &(quorum.clone() + &more.unwrap_or_default()));
             ensemble.servers.push(Server { client, directory, process: None });
         }
         (0..servers).for_each(|server| ensemble.revive(server));
@@ -83,7 +96,7 @@ impl Ensemble {
         let log =
             fs::File::options().create(true).append(true).open(directory.join("log")).expect("a log file");
         let started = Command::new("java")
-            .args([&self.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", CLASS_PATH, MAIN])
+            .args([&self.heap, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &class_path(), MAIN])
             .arg(directory.join("zoo.cfg"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a second handle"))
@@ -140,7 +153,6 @@ impl Server {
 
 fn write_configuration(directory: &Path, id: usize, client: u16, quorum: &str) {
     let data = directory.join("data");
-    fs::create_dir_all(&data).expect("a directory for a server");
     fs::write(data.join("myid"), id.to_string()).expect("the server's number");
     let text = format!(
         "tickTime=500\ninitLimit=20\nsyncLimit=6\ndataDir={}\nclientPort={client}\nclientPortAddress=127.0.0.1\n\
@@ -148,6 +160,27 @@ fn write_configuration(directory: &Path, id: usize, client: u16, quorum: &str) {
         data.display()
     );
     fs::write(directory.join("zoo.cfg"), text).expect("the server's configuration");
+}
+
+/// What a server needs to speak TLS.
+fn write_identity(directory: &Path, port: u16, identity: &str) -> String {
+    let path = directory.join("identity.pem");
+    fs::write(&path, identity).expect("the server's certificate");
+    let path = path.display();
+    format!(
+        "secureClientPort={port}\nsecureClientPortAddress=127.0.0.1\n\
+         serverCnxnFactory=org.apache.zookeeper.server.NettyServerCnxnFactory\nssl.clientAuth=none\n\
+         ssl.keyStore.location={path}\nssl.keyStore.type=PEM\nssl.trustStore.location={path}\nssl.trustStore.type=PEM\n"
+    )
+}
+
+/// Debian's own class path leaves out a part of netty that TLS needs.
+fn class_path() -> String {
+    let jars =
+        fs::read_dir(JARS).into_iter().flatten().filter_map(|jar| jar.ok()?.file_name().into_string().ok());
+    let netty =
+        jars.filter(|name| name.starts_with("netty-") && name.ends_with(".jar") && !name.contains("-4."));
+    netty.fold(CLASS_PATH.to_owned(), |path, name| format!("{path}:{JARS}/{name}"))
 }
 
 /// Ports that nobody has now. All are held until all are known, so that they differ.

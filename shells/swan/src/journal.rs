@@ -14,7 +14,7 @@ use swan_store::{FileStore, Sessions, ZkStore};
 use tokio::runtime::Runtime;
 
 use crate::arguments::{self, Journal as Place, ZooKeeperArgs};
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::service;
 
 /// Look at, check and copy journals.
@@ -58,7 +58,7 @@ enum Command {
 /// Does what was asked.
 pub(crate) fn run(arguments: &JournalArgs) -> Result<(), Failure> {
     let runtime = service::runtime()?;
-    let open = |place: &Place| Store::open(place, &arguments.zookeeper, &runtime);
+    let open = |place: &Place| Store::open(place, &arguments.zookeeper, &runtime, false);
     match &arguments.command {
         Command::Verify { place } => {
             let content = read(&mut open(place)?, place)?;
@@ -74,7 +74,7 @@ pub(crate) fn run(arguments: &JournalArgs) -> Result<(), Failure> {
         Command::Copy { from, to } => {
             let content = read(&mut open(from)?, from)?;
             let described = content.described();
-            write(&mut open(to)?, to, content)?;
+            write(&mut Store::open(to, &arguments.zookeeper, &runtime, true)?, to, content)?;
             print!("{described}");
             println!("copied from {from} to {to}");
         }
@@ -117,13 +117,25 @@ enum Store<'a> {
 }
 
 impl<'a> Store<'a> {
-    fn open(place: &Place, zookeeper: &ZooKeeperArgs, runtime: &'a Runtime) -> Result<Self, Failure> {
+    /// Makes a place for a journal if it is to be `new`.
+    fn open(
+        place: &Place,
+        zookeeper: &ZooKeeperArgs,
+        runtime: &'a Runtime,
+        new: bool,
+    ) -> Result<Self, Failure> {
         let failed = |error: swan_store::StoreError| Failure::failed(error.to_string());
         match place {
+            Place::File(directory) if !new && !directory.join("epoch").exists() => {
+                Err(Failure::new(Exit::NotFound, format!("{place}: there is no journal")))
+            }
             Place::File(directory) => Ok(Self::File(Box::new(FileStore::open(directory).map_err(failed)?))),
             Place::ZooKeeper(address) => {
                 let _inside = runtime.enter();
-                let sessions = Sessions::of_journal(zookeeper.options(address)?).map_err(failed)?;
+                let options = zookeeper.options(address)?;
+                let sessions =
+                    if new { Sessions::of_journal(options) } else { Sessions::of_present_journal(options) };
+                let sessions = sessions.map_err(failed)?;
                 Ok(Self::ZooKeeper(ZkStore::new(sessions), runtime))
             }
         }

@@ -89,3 +89,25 @@ fn a_cluster_moves_from_files_to_zookeeper_and_back() {
     assert_eq!(manager.api.framework(), framework);
     dev.mesos_knows_just(&framework, &four);
 }
+
+#[test]
+fn a_journal_is_reached_over_tls_by_who_trusts_its_server() {
+    let stage = Stage::new("journal-tls");
+    let own = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    let certificate = own.cert.pem();
+    let (_ensemble, address) =
+        Ensemble::start_secure("journal-tls", &(own.signing_key.serialize_pem() + &certificate));
+    let other = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).expect("a certificate");
+    let (right, wrong) = (stage.file("ca.pem", &certificate), stage.file("wrong.pem", &other.cert.pem()));
+    take(&stage, "level-1-log");
+    let files = format!("file:{}", stage.path("journal").display());
+    let zookeeper = format!("zk://{address}/swan");
+    let refused = journal(&["--zk-tls-ca", &wrong, "import", &files, &zookeeper]).expect_err("a stranger");
+    assert!(refused.contains("no ZooKeeper server"), "{refused}");
+    journal(&["--zk-tls-ca", &right, "import", &files, &zookeeper]).expect("it is copied");
+    let verified = journal(&["--zk-tls-ca", &right, "verify", &zookeeper]).expect("it is sound");
+    assert!(verified.contains("       2 apps"), "{verified}");
+    let none = journal(&["--zk-tls-ca", &right, "verify", &format!("zk://{address}/other")]);
+    let none = none.expect_err("there is none, and none is made");
+    assert!(none.contains("there is no journal"), "{none}");
+}

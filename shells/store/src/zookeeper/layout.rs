@@ -104,8 +104,8 @@ impl Tree {
         match client.check_stat(&self.epoch()).await {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(format!(
-                "the journal in ZooKeeper is gone: {} is missing. Restore it from the newest backup, by 'swan journal \
-                 import'; tasks are left alone meanwhile",
+                "there is no journal in ZooKeeper: {} is missing. If there was one, restore it from the newest backup, by \
+                 'swan journal import'; tasks are left alone meanwhile",
                 self.epoch()
             )),
             Err(error) => Err(format!("{} cannot be looked at in ZooKeeper: {error}", self.root)),

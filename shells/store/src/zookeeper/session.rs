@@ -64,6 +64,15 @@ pub struct Sessions {
     timeout: Duration,
 }
 
+/// What is expected of a journal's nodes.
+#[derive(Clone, Copy, Debug)]
+enum Journal {
+    /// They are made if there are none.
+    Wanted,
+    /// They are there.
+    Present,
+}
+
 #[derive(Clone, Debug)]
 enum State {
     /// Nobody has been asked yet.
@@ -77,21 +86,26 @@ impl Sessions {
     /// Begins to keep a session with the ensemble that holds a journal, on the runtime that this is called in.
     /// ZooKeeper need not be there. What a journal needs is made if it is not there.
     pub fn of_journal(options: Options) -> Result<Self, StoreError> {
-        Self::keep(options, true)
+        Self::keep(options, Some(Journal::Wanted))
+    }
+
+    /// As [`Self::of_journal`], but makes nothing: there is no session if there is no journal.
+    pub fn of_present_journal(options: Options) -> Result<Self, StoreError> {
+        Self::keep(options, Some(Journal::Present))
     }
 
     /// Begins to keep a session with the ensemble in which Mesos's masters tell of themselves; makes nothing there.
     pub fn of_masters(options: Options) -> Result<Self, StoreError> {
-        Self::keep(options, false)
+        Self::keep(options, None)
     }
 
-    fn keep(options: Options, prepares: bool) -> Result<Self, StoreError> {
+    fn keep(options: Options, journal: Option<Journal>) -> Result<Self, StoreError> {
         let tls = options.tls.as_ref().map(tls).transpose()?;
         let tree = Tree::new(options.address.root(), options.credentials.is_some());
         let timeout = options.session_timeout;
         let (sender, state) = watch::channel(State::New);
-        let prepared = prepares.then(|| tree.clone());
-        tokio::spawn(keep(options, tls, prepared, sender));
+        let journal = journal.map(|journal| (journal, tree.clone()));
+        tokio::spawn(keep(options, tls, journal, sender));
         Ok(Self { state, tree, timeout })
     }
 
@@ -142,13 +156,20 @@ impl Sessions {
     }
 }
 
-async fn keep(options: Options, tls: Option<TlsOptions>, tree: Option<Tree>, sender: watch::Sender<State>) {
+async fn keep(
+    options: Options,
+    tls: Option<TlsOptions>,
+    mut journal: Option<(Journal, Tree)>,
+    sender: watch::Sender<State>,
+) {
     let mut told = String::new();
-    let mut prepared = false;
     while !sender.is_closed() {
-        let why = match connect(&options, tls.clone(), tree.as_ref(), prepared).await {
+        let why = match connect(&options, tls.clone(), journal.as_ref()).await {
             Ok(client) => {
-                prepared = true;
+                // What was there once and is gone is not made anew: the memory of a cluster that runs is lost.
+                if let Some((journal, _)) = &mut journal {
+                    *journal = Journal::Present;
+                }
                 told.clear();
                 tracing::info!("ZooKeeper session {} on {}", client.session_id(), options.address);
                 sender.send_replace(State::Up(client.clone()));
@@ -173,8 +194,7 @@ async fn keep(options: Options, tls: Option<TlsOptions>, tree: Option<Tree>, sen
 async fn connect(
     options: &Options,
     tls: Option<TlsOptions>,
-    tree: Option<&Tree>,
-    prepared: bool,
+    journal: Option<&(Journal, Tree)>,
 ) -> Result<Client, String> {
     let mut connector = Client::connector().with_session_timeout(options.session_timeout);
     if let Some(Credentials(digest)) = &options.credentials {
@@ -190,12 +210,12 @@ async fn connect(
         Error::AuthFailed => "ZooKeeper refuses the credentials of --zk-auth-file".to_owned(),
         error => format!("ZooKeeper at {servers}: {error}"),
     })?;
-    match tree {
-        // What was there once and is gone is not made anew: the memory of a cluster that runs is lost.
-        Some(tree) if prepared => tree.check(&client).await.map(|()| client),
-        Some(tree) => tree.prepare(&client).await.map(|()| client),
-        None => Ok(client),
+    match journal {
+        Some((Journal::Wanted, tree)) => tree.prepare(&client).await?,
+        Some((Journal::Present, tree)) => tree.check(&client).await?,
+        None => {}
     }
+    Ok(client)
 }
 
 /// Waits for the end of a session; says what ended it.
