@@ -61,6 +61,11 @@ impl Memory {
         }
     }
 
+    /// Whether other managers may use it too.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self, Self::ZooKeeper { .. })
+    }
+
     /// How long its word on leadership holds.
     pub(crate) fn tenure(&self) -> Tenure {
         match self {
@@ -90,7 +95,7 @@ impl Memory {
     pub(crate) fn goes_on_after(&self, end: End) -> bool {
         let passing =
             matches!(end, End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced));
-        passing && matches!(self, Self::ZooKeeper { .. })
+        passing && self.is_shared()
     }
 
     /// Withdraws from elections, or gives leadership back: told at once, done when the future ends, which is not long.

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use swan_api::Tokens;
+use swan_api::{Manager as _, Tokens};
 use swan_core::link::MasterAddress;
 use swan_core::manager::{Boot, End};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
@@ -103,13 +103,27 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
         peers,
     };
     let served = runtime.block_on(serve(plan.listener, handle.clone(), config, end));
-    runtime.block_on(memory.resign());
+    if memory.is_shared() {
+        runtime.block_on(step_down(&handle));
+    }
     handle.stop();
     // A panic there has ended the process already.
     drop(machine.join());
+    runtime.block_on(memory.resign());
     served
 }
 
+/// Gives leadership back in good order, so that another manager need not wait for the end of this one's session.
+async fn step_down(handle: &Handle) {
+    handle.abdicate();
+    let deadline = tokio::time::Instant::now() + STEP_DOWN;
+    while handle.standing().leading && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How long a leader that is told to end may take to give leadership back.
+const STEP_DOWN: Duration = Duration::from_secs(2);
 /// Pause between two lives of a manager.
 const PAUSE: Duration = Duration::from_millis(200);
 

@@ -9,8 +9,8 @@ use swan_core::scheduler::effect::MesosCall;
 /// What a master has seen of one manager.
 pub(crate) struct Mesos {
     offers: u32,
-    /// It was asked after so many tasks.
-    pub(crate) reconciled: usize,
+    /// It was asked after tasks.
+    pub(crate) reconciled: bool,
     /// A task was launched.
     pub(crate) accepted: bool,
 }
@@ -18,7 +18,7 @@ pub(crate) struct Mesos {
 impl Mesos {
     /// A master that offers so many agents.
     pub(crate) const fn new(offers: u32) -> Self {
-        Self { offers, reconciled: 0, accepted: false }
+        Self { offers, reconciled: false, accepted: false }
     }
 
     pub(crate) fn execute(&mut self, effect: LinkEffect, tell: impl Fn(LinkInput)) {
@@ -43,7 +43,7 @@ impl Mesos {
                 match *call {
                     MesosCall::Accept { launches, .. } => self.accepted |= !launches.is_empty(),
                     MesosCall::Reconcile { tasks } => {
-                        self.reconciled += tasks.len();
+                        self.reconciled = true;
                         for (task, agent) in tasks {
                             let status = TaskStatus {
                                 agent_id: agent,
