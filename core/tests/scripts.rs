@@ -175,6 +175,7 @@ scripts! {
     rolling
     scale
     scale_waiting
+    silent
     stall
     start_undone
     starvation

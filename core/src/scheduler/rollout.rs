@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::apps::{App, AppIdx, VersionId};
 use super::event::EventKind;
-use super::slot::{Slot, StopReason};
+use super::slot::{Slot, StopReason, Task};
 use super::timers::TimerKey;
-use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT};
+use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT, STAGING_ASK};
+use crate::mesos::TaskState;
 use crate::spec::{AppSpec, OnFailure, WHOLE_PPM};
 use crate::time::{ClusterTime, Instant, Timestamp};
 
@@ -409,11 +410,27 @@ impl Scheduler {
         if !app.pending.is_empty() {
             return self.unplaceable_reason(idx);
         }
+        if let Some(silent) = self.silent_task(app) {
+            return silent;
+        }
         let failed = app.slots().iter().filter_map(|slot| slot.last_failure()).max_by_key(|note| note.at);
         match failed {
             Some(note) => note.text(),
             None => format!("{} of {} instances are ready", app.progress(), app.instances),
         }
+    }
+
+    /// The task that has been starting for longest, if for long, in words: what failed before it is in nobody's way now.
+    fn silent_task(&self, app: &App) -> Option<String> {
+        let clock = self.clock.read(self.now.mono);
+        let starts = |task: &&Task| {
+            let starting = matches!(task.state, TaskState::Staging | TaskState::Starting);
+            starting && task.stop.is_none() && clock.since(task.since) >= STAGING_ASK
+        };
+        let tasks = app.slots().iter().filter_map(|slot| slot.task.as_ref());
+        let task = tasks.filter(starts).min_by_key(|task| task.since)?;
+        let (host, seconds) = (&self.agents.get(task.agent).host, clock.since(task.since).0 / 1000);
+        Some(format!("a task on {host} has been starting for {seconds} s"))
     }
 
     /// The rollout under way has failed: what follows is the user's choice.
