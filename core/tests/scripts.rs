@@ -129,6 +129,7 @@ scripts! {
     auto_rollback
     avoid
     brake
+    brake_successor
     coalesce
     constraints
     crash

@@ -410,8 +410,11 @@ impl Scheduler {
         if !app.pending.is_empty() {
             return self.unplaceable_reason(idx);
         }
-        if let Some(silent) = self.silent_task(app) {
-            return silent;
+        if let Some(slow) = self.slow_task(app) {
+            return slow;
+        }
+        if let Some(pausing) = self.pausing_slot(app) {
+            return pausing;
         }
         let failed = app.slots().iter().filter_map(|slot| slot.last_failure()).max_by_key(|note| note.at);
         match failed {
@@ -420,17 +423,33 @@ impl Scheduler {
         }
     }
 
-    /// The task that has been starting for longest, if for long, in words: what failed before it is in nobody's way now.
-    fn silent_task(&self, app: &App) -> Option<String> {
+    /// The task that has been on its way from one state to another for longest, if for long, in words: what failed
+    /// before it is in nobody's way now.
+    fn slow_task(&self, app: &App) -> Option<String> {
         let clock = self.clock.read(self.now.mono);
-        let starts = |task: &&Task| {
-            let starting = matches!(task.state, TaskState::Staging | TaskState::Starting);
-            starting && task.stop.is_none() && clock.since(task.since) >= STAGING_ASK
+        let on_its_way = |task: &Task| match (task.state, task.stop) {
+            (TaskState::Unreachable, _) => Some("out of reach"),
+            (_, Some(_)) => Some("ending"),
+            (TaskState::Staging | TaskState::Starting, None) => Some("starting"),
+            _ => None,
         };
-        let tasks = app.slots().iter().filter_map(|slot| slot.task.as_ref());
-        let task = tasks.filter(starts).min_by_key(|task| task.since)?;
+        let tasks = app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref());
+        let slow = tasks.filter(|task| clock.since(task.since) >= STAGING_ASK);
+        let (task, what) =
+            slow.filter_map(|task| Some((task, on_its_way(task)?))).min_by_key(|(task, _)| task.since)?;
         let (host, seconds) = (&self.agents.get(task.agent).host, clock.since(task.since).0 / 1000);
-        Some(format!("a task on {host} has been starting for {seconds} s"))
+        Some(format!("a task on {host} has been {what} for {seconds} s"))
+    }
+
+    /// The slot that waits longest before it tries again, in words.
+    fn pausing_slot(&self, app: &App) -> Option<String> {
+        let clock = self.clock.read(self.now.mono);
+        let slots = app.seats_from(0).filter(|&seat| app.wants(seat)).filter_map(|seat| app.slot(seat));
+        let pausing = slots.filter(|slot| slot.task.is_none() && slot.not_before > clock);
+        let slot = pausing.max_by_key(|slot| slot.not_before)?;
+        let seconds = slot.not_before.since(clock).0 / 1000;
+        let after = slot.last_failure().map_or_else(String::new, |note| format!(" after {}", note.text()));
+        Some(format!("a slot pauses for {seconds} s more{after}"))
     }
 
     /// The rollout under way has failed: what follows is the user's choice.
