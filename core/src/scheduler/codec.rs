@@ -107,6 +107,12 @@ impl Key {
 pub(super) struct FrameworkRecord {
     #[prost(string, tag = "1")]
     pub(super) framework_id: String,
+    /// The disaster brake holds.
+    #[prost(bool, tag = "2")]
+    pub(super) brake_holds: bool,
+    /// Losses until then count no more, in cluster time.
+    #[prost(uint64, tag = "3")]
+    pub(super) losses_since: u64,
 }
 
 /// An app without its versions and slots.

@@ -339,7 +339,11 @@ impl World {
         }
         match self.standing() {
             Standing::Pending(why) => Some(why),
-            Standing::GivenUp(_) => None,
+            // Rollouts run out of time before a task is given up that never starts (R86): too early to start them again.
+            Standing::GivenUp(_) => self
+                .executors
+                .stuck(&self.cluster)
+                .map(|task| format!("{task} never starts, and is not given up")),
             Standing::AsWanted => view.pending(),
         }
     }
