@@ -17,7 +17,7 @@ use crate::peers::{Peers, SendError};
 use crate::problem::Problem;
 
 /// Marks a request that another manager has handed on, and its answer.
-const FORWARDED: HeaderName = HeaderName::from_static("swan-forwarded");
+pub const FORWARDED: HeaderName = HeaderName::from_static("swan-forwarded");
 /// On an answer to such: nothing was done, since this manager does not lead.
 pub const FOLLOWS: HeaderName = HeaderName::from_static("swan-follows");
 /// On an answer to such: the newest batch that was durable.

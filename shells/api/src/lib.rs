@@ -36,8 +36,8 @@ pub use dto::{
     OutageDto, PlacedDto, QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto,
     WaitingDto, WhoDto,
 };
-pub use feed::{Batch, EventFeed, Subscription};
-pub use forward::FOLLOWS;
+pub use feed::{Batch, CopiedEvent, EventFeed, Subscription, Told};
+pub use forward::{FOLLOWS, FORWARDED};
 pub use manager::{Answer, Deliver, Manager, Read, Standing};
 pub use peers::{Member, Peers, SendError};
 pub use problem::{ProblemDto, ProblemItem};

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 use swan_api::Tokens;
 use swan_core::mesos::Attribute;
 use swan_store::{Address, AddressError, Credentials, TlsFiles};
@@ -96,6 +97,17 @@ pub(crate) struct ServingArgs {
 }
 
 impl ServingArgs {
+    /// How this manager asks others of its cluster for what needs a token: by the first one of the file, which they know
+    /// too.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        let text = std::fs::read_to_string(self.token_file.as_ref()?).ok()?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let token = lines.filter_map(|line| line.split_once(':')).map(|(_, token)| token).next()?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// Whom to let in. Refuses to open the API to a network without tokens, unless told to.
     pub(crate) fn tokens(&self) -> Result<Option<Tokens>, Failure> {
         let Some(path) = &self.token_file else {

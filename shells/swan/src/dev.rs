@@ -51,6 +51,7 @@ pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
         listener,
         advertise: None,
         tokens,
+        authorization: arguments.serving.authorization(),
         allow_purge: arguments.serving.allow_purge,
     };
     let served = service::run(plan, &runtime);

@@ -4,6 +4,7 @@ mod arguments;
 mod cli;
 mod clock;
 mod configuration;
+mod copied_events;
 mod dev;
 mod driver;
 mod failure;

@@ -42,6 +42,7 @@ pub(crate) fn run(arguments: ManagerArgs) -> Result<(), Failure> {
         listener: service::listen("--listen", arguments.serving.listen)?,
         advertise: arguments.advertise,
         tokens,
+        authorization: arguments.serving.authorization(),
         allow_purge: arguments.serving.allow_purge,
     };
     service::run(plan, &runtime)

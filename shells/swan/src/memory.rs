@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use swan_api::Peers;
+use http::HeaderValue;
 use swan_core::journal::{OpId, StoreOp};
 use swan_core::lease::{ElectionEvent, Tenure};
 use swan_core::manager::End;
@@ -76,19 +76,17 @@ impl Memory {
         }
     }
 
-    /// The other managers, if there can be any. Called inside the runtime.
-    pub(crate) fn peers(
+    /// The managers that share it, if there can be others. Called inside the runtime.
+    pub(crate) fn cluster(
         &self,
         advertise: &str,
+        authorization: Option<HeaderValue>,
         standings: &Standings,
-    ) -> Result<Option<Arc<dyn Peers>>, Failure> {
-        match self {
-            Self::Files { .. } => Ok(None),
-            Self::ZooKeeper { sessions, .. } => {
-                let cluster = Cluster::join(sessions.clone(), advertise.to_owned(), standings.clone())?;
-                Ok(Some(Arc::new(cluster)))
-            }
-        }
+    ) -> Result<Option<Arc<Cluster>>, Failure> {
+        let Self::ZooKeeper { sessions, .. } = self else { return Ok(None) };
+        let cluster =
+            Cluster::join(sessions.clone(), advertise.to_owned(), authorization, standings.clone())?;
+        Ok(Some(Arc::new(cluster)))
     }
 
     /// Whether another life follows this end: it was not refused, and somebody else may lead meanwhile.

@@ -8,8 +8,8 @@ use axum::body::Body;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use http::{Request, Response};
-use swan_api::{FOLLOWS, Member, Peers, SendError};
+use http::{HeaderValue, Request, Response};
+use swan_api::{FOLLOWS, FORWARDED, Member, Peers, SendError};
 use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::record::Seq;
 use swan_store::{Registry, Sessions};
@@ -28,6 +28,7 @@ const CONNECT: Duration = Duration::from_secs(2);
 pub(crate) struct Cluster {
     registry: Registry,
     http: reqwest::Client,
+    authorization: Option<HeaderValue>,
     believed: Mutex<Option<(Instant, String)>>,
 }
 
@@ -39,7 +40,12 @@ impl fmt::Debug for Cluster {
 
 impl Cluster {
     /// Tells of this manager from now on. Called inside the runtime.
-    pub(crate) fn join(sessions: Sessions, advertise: String, standings: Standings) -> Result<Self, Failure> {
+    pub(crate) fn join(
+        sessions: Sessions,
+        advertise: String,
+        authorization: Option<HeaderValue>,
+        standings: Standings,
+    ) -> Result<Self, Failure> {
         let registry = Registry::new(sessions.clone());
         tokio::spawn(tell(registry.clone(), sessions, advertise, standings));
         // Managers speak plain HTTP to each other, by the addresses that they tell; no proxy stands between them.
@@ -50,11 +56,20 @@ impl Cluster {
             .tls_certs_only([])
             .build()
             .map_err(|error| Failure::failed(format!("requests cannot be handed on: {error}")))?;
-        Ok(Self { registry, http, believed: Mutex::new(None) })
+        Ok(Self { registry, http, authorization, believed: Mutex::new(None) })
     }
 
     fn believed(&self) -> std::sync::MutexGuard<'_, Option<(Instant, String)>> {
         self.believed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Follows the events of another manager, after the one named.
+    pub(crate) async fn events(&self, address: &str, after: &str) -> reqwest::Result<reqwest::Response> {
+        let mut request = self.http.get(format!("http://{address}/v1/events")).header(FORWARDED, "true");
+        if let Some(authorization) = &self.authorization {
+            request = request.header(http::header::AUTHORIZATION, authorization);
+        }
+        request.header("last-event-id", after).send().await?.error_for_status()
     }
 
     async fn look_for_leader(&self) -> Option<String> {

@@ -7,6 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use swan_api::{Manager as _, Tokens};
 use swan_core::link::MasterAddress;
 use swan_core::manager::{Boot, End};
@@ -16,6 +17,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 use crate::clock::Clock;
+use crate::copied_events;
 use crate::driver::{self, Handle, Hands, Inbox};
 use crate::failure::Failure;
 use crate::masters::Masters;
@@ -42,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) advertise: Option<String>,
     /// Whom to let in.
     pub(crate) tokens: Option<Tokens>,
+    /// How this manager asks the others of its cluster.
+    pub(crate) authorization: Option<HeaderValue>,
     /// Whether all apps may be deleted at once.
     pub(crate) allow_purge: bool,
 }
@@ -77,7 +81,10 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
     let inside = runtime.enter();
     let memory = Memory::open(plan.memory, &advertise, clock)?;
     let masters = Masters::watch(plan.masters)?;
-    let peers = memory.peers(&advertise, &handle.standings)?;
+    let cluster = memory.cluster(&advertise, plan.authorization, &handle.standings)?;
+    if let Some(cluster) = &cluster {
+        tokio::spawn(copied_events::copy(cluster.clone(), handle.standings.clone(), handle.events().clone()));
+    }
     drop(inside);
     let shells = Shells {
         memory: memory.clone(),
@@ -100,7 +107,7 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
         build: build(),
         tokens: plan.tokens,
         allow_purge: plan.allow_purge,
-        peers,
+        peers: cluster.map(|cluster| cluster as Arc<dyn swan_api::Peers>),
     };
     let served = runtime.block_on(serve(plan.listener, handle.clone(), config, end));
     if memory.is_shared() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use swan_tests::ensemble::Ensemble;
 
-use crate::history::Load;
+use crate::history::{Load, labelled};
 use crate::http::exchange;
 use crate::managers::{Managers, SESSION, print_time, versions};
 use crate::patience::{ensure, until};
@@ -41,6 +41,13 @@ fn a_killed_leader_is_followed_by_the_next_and_nothing_restarts() {
     let (dev, mut managers, before) = begin(&stage, &ensemble, 3);
     let framework = managers.api(0).framework();
     let old = managers.leader();
+    let last = {
+        let events = managers.api(old).events(None);
+        let labelled = labelled("/shop/web", 3, "touches no task");
+        managers.api(old).expect(202, "PUT /v1/apps/web.shop", Some(&labelled));
+        events.upto("of the update", |event| event.kind == "app_updated").pop().expect("one is there")
+    };
+    sleep(Duration::from_secs(1));
     managers.kill(old);
     let began = Instant::now();
     let other = managers.api((old + 1) % 3);
@@ -51,6 +58,8 @@ fn a_killed_leader_is_followed_by_the_next_and_nothing_restarts() {
     assert_eq!(managers.api(managers.leader()).framework(), framework);
     dev.mesos_knows_just(&framework, &four);
     assert_eq!(ever(&dev, &framework), ids(&four), "nothing was ever there twice");
+    let resumed = other.events(Some(&last.id)).upto("after the failover", |event| event.kind == "app_scaled");
+    assert!(resumed.iter().all(|event| event.kind != "gap" && event.place() > last.place()), "{resumed:#?}");
     managers.revive(old);
     managers.follows(old);
     until("the managers know of each other", || {

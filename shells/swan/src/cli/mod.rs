@@ -7,7 +7,7 @@ mod follow;
 mod output;
 mod placement;
 mod rollouts;
-mod sse;
+pub(crate) mod sse;
 mod tasks;
 mod validate;
 mod wait;
