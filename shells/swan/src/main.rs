@@ -7,6 +7,7 @@ mod dev;
 mod driver;
 mod failure;
 mod manager;
+mod measure;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod replay;
