@@ -431,6 +431,27 @@ impl Options {
         small.perhaps_large(&mut Rng::new(seed ^ 0x0051_2e50))
     }
 
+    /// The same worlds, in which clients ask the same, without any fault.
+    pub fn lite(seed: u64, minutes: Option<u64>) -> Self {
+        let (quiet, swarm) = (Self::quiet(), Self::swarm(seed, minutes));
+        let Self { store, network, tasks, .. } = &swarm;
+        Self {
+            store: StoreOptions {
+                latency_ms: store.latency_ms,
+                snapshot_entries: store.snapshot_entries,
+                ..quiet.store
+            },
+            network: NetworkOptions { latency_ms: network.latency_ms, ..quiet.network },
+            tasks: TaskOptions { start_ms: tasks.start_ms, ..quiet.tasks },
+            agent_faults: quiet.agent_faults,
+            process: quiet.process,
+            masters: quiet.masters,
+            clocks: quiet.clocks,
+            disaster: None,
+            ..swarm
+        }
+    }
+
     /// One world in four has more agents and larger apps: what happens to many at once. `sizes` is a generator of its
     /// own, so that nothing else that the seed draws depends on this.
     fn perhaps_large(mut self, sizes: &mut Rng) -> Self {

@@ -13,6 +13,7 @@ mod manager;
 mod masters;
 mod memory;
 mod mesos;
+mod measure;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod peers;

@@ -25,6 +25,7 @@ impl Cluster {
         for (id, agent) in &mut self.agents {
             agent.free = agent.total.clone();
             agent.free.subtract(agent.others.resources());
+            agent.filters.clear();
             agent.connected = false;
             agent.ping_deadline = None;
             for task in agent.tasks.values_mut() {

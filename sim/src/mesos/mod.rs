@@ -42,6 +42,7 @@ mod observe;
 mod pool;
 mod pressure;
 mod reconcile;
+mod round;
 mod state;
 #[cfg(test)]
 mod tests;
