@@ -85,6 +85,9 @@ sites! {
     MasterError "the master ends the subscription with an ERROR"
     DiskRots "what is stored is damaged"
     OddUpdate "a status update lacks something, or says what nobody knows"
+    RacksCut "a switch fails, and racks are cut off"
+    OddOffer "an offer has resources that are none"
+    RegistryLost "a new master knows no agents"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

@@ -24,7 +24,7 @@ pub(super) enum Sequel {
     OthersEnd,
 }
 
-const REPEATED: [Site; 20] = [
+const REPEATED: [Site; 21] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -45,6 +45,7 @@ const REPEATED: [Site; 20] = [
     Site::ProcessPauses,
     Site::AgentReboots,
     Site::MasterError,
+    Site::RacksCut,
 ];
 
 impl World {
@@ -78,6 +79,7 @@ impl World {
             Site::WallClock => self.options.clocks.wall_every,
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
+            Site::RacksCut => agents.racks_cut_every,
             _ => 0,
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -127,6 +129,7 @@ impl World {
             Site::WallClock => self.upset_wall_clock(),
             Site::ProcessPauses => self.pause_process(),
             Site::AgentReboots => self.reboot_agent(),
+            Site::RacksCut => self.cut_racks(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);
