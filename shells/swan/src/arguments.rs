@@ -12,7 +12,7 @@ use swan_core::mesos::Attribute;
 use swan_store::{Address, AddressError, Credentials, TlsFiles};
 
 use crate::cli::{
-    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, LeaderArgs, RolloutArgs, TaskArgs, VersionArgs,
 };
 use crate::failure::Failure;
 use crate::journal::JournalArgs;
@@ -52,6 +52,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Look at the agents of the cluster.
     Agent(AgentArgs),
+    /// Look at the managers, and make the leader go.
+    Leader(LeaderArgs),
     /// Override the brake that holds when many agents are lost at once.
     Brake(BrakeArgs),
     /// Follow what happens.

@@ -11,9 +11,9 @@ mod failure;
 mod journal;
 mod manager;
 mod masters;
+mod measure;
 mod memory;
 mod mesos;
-mod measure;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod peers;
@@ -69,6 +69,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Rollout(arguments) => cli::rollout(arguments)?,
         Command::Explain(arguments) => cli::explain(arguments)?,
         Command::Agent(arguments) => cli::agent(arguments)?,
+        Command::Leader(arguments) => cli::leader(arguments)?,
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,

@@ -11,6 +11,7 @@ use crate::history::{Load, labelled};
 use crate::http::exchange;
 use crate::managers::{Managers, SESSION, print_time, versions};
 use crate::patience::{ensure, until};
+use crate::program;
 use crate::proxy::{Proxy, Way};
 use crate::scene::{Dev, Stage, ids, web};
 
@@ -199,6 +200,11 @@ fn a_leader_that_is_told_to_go_is_followed_at_once() {
         managers.api(0).steady("web.shop", 3 + round as usize);
         assert_ne!(managers.leader(), old);
     }
+    let server = format!("http://{}", managers.api(0).address);
+    let shown = program::run(&["leader", "show", "--server", &server]);
+    let shown = String::from_utf8(shown.stdout).expect("UTF-8");
+    let role = |role| shown.lines().filter(|line| line.split_whitespace().nth(1) == Some(role)).count();
+    assert_eq!((role("leader"), role("standby")), (1, 2), "{shown}");
     let five = managers.api(0).steady("web.shop", 5);
     assert_eq!(ids(&five[..2]), ids(&before));
     assert_eq!(ever(&dev, &framework), ids(&five));
