@@ -158,6 +158,7 @@ impl Manager {
     /// Handles exactly one input, and all that it causes within.
     pub fn step(&mut self, now: Now, input: ManagerInput, out: &mut Vec<ManagerEffect>) {
         assert!(out.is_empty(), "effects of the step before were executed");
+        self.expire_lease(now);
         match input {
             ManagerInput::Boot(boot) => self.boot(*boot),
             ManagerInput::Election(event) => self.push(Inner::Lease(LeaseInput::Election(event))),
@@ -241,12 +242,17 @@ impl Manager {
         self.push(Inner::Lease(LeaseInput::Boot(boot.tenure)));
     }
 
-    /// Wakes the machines whose deadline has come; the lease first, since it may forbid the others to act.
-    fn wake(&mut self, now: Now) {
-        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
-        if due(self.lease.next_deadline()) {
+    /// Before anything else in a step: after a pause of the whole process nothing that waited for it may count as
+    /// still leading.
+    fn expire_lease(&mut self, now: Now) {
+        if self.lease.next_deadline().is_some_and(|at| at <= now.mono) {
             self.push(Inner::Lease(LeaseInput::Wake));
         }
+    }
+
+    /// Wakes the machines whose deadline has come; the lease was before them.
+    fn wake(&mut self, now: Now) {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
         if due(self.journal.next_deadline()) {
             self.push(Inner::Journal(JournalInput::Wake));
         }

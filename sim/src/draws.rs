@@ -85,6 +85,16 @@ sites! {
     MasterError "the master ends the subscription with an ERROR"
     DiskRots "what is stored is damaged"
     OddUpdate "a status update lacks something, or says what nobody knows"
+    ZooKeeperCut "a manager loses ZooKeeper for a while"
+    ZooKeeperLost "the connection to ZooKeeper is lost at this operation"
+    ZooKeeperKeeps "requests under way when a connection breaks are carried out"
+    ZooKeeperSlow "a request to ZooKeeper is slow"
+    NoQuorum "ZooKeeper has no majority for a while"
+    StaleRead "a read is answered by a server that lags"
+    WatchLost "nobody is told of what was watched"
+    LateExpiry "a session ends later than it should"
+    LeaderPauses "whoever leads does not run for a while"
+    LeaderLoops "whoever leads dies, again and again"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

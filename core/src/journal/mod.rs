@@ -117,6 +117,8 @@ pub struct JournalView {
     pub log_bytes: u64,
     /// Bytes of the newest snapshot.
     pub snapshot_bytes: u64,
+    /// All that was stored when it last looked has been followed, or it leads.
+    pub caught_up: bool,
     /// Inputs that did not fit the state.
     pub odd: u64,
 }
@@ -177,6 +179,7 @@ impl Journal {
             replay_from: self.snapshot.replay_from(),
             log_bytes: self.tail.bytes,
             snapshot_bytes: self.snapshot.bytes(),
+            caught_up: matches!(self.phase, Phase::Following { .. } | Phase::Leading(_)),
             odd: self.odd,
         }
     }

@@ -120,6 +120,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Whether this machine leads, as far as it knows.
+    pub const fn leads(&self) -> bool {
+        matches!(self.machine.role, Role::Leader)
+    }
+
     /// Why this machine leads no more, if it was to.
     pub const fn deposed(&self) -> Option<DeposeReason> {
         if let Role::Deposed(why) = self.machine.role { Some(why) } else { None }

@@ -25,7 +25,8 @@ const ASKED_MS: u64 = 40_000;
 /// What is lost in a disaster is not replaced until it is over, or an operator says so.
 #[derive(Clone, Debug, Default)]
 pub struct DisasterBrake {
-    /// When the process began: what was lost before it does not know.
+    /// Who leads, and since when: what was lost before it does not know.
+    leader: usize,
     started: u64,
     overridden: Option<u64>,
     /// Since when it is a disaster.
@@ -48,14 +49,16 @@ impl Checker for DisasterBrake {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started => {
+            Seen::Leads => {
                 *self = Self {
+                    leader: at.manager,
                     started: at.now,
                     offered: std::mem::take(&mut self.offered),
                     successors: std::mem::take(&mut self.successors),
                     ..Self::default()
                 };
             }
+            Seen::Told(_) | Seen::Does(_) if at.manager != self.leader => {}
             Seen::Told(input) => self.told(at, input),
             Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
                 self.under_way.insert(*index);

@@ -22,9 +22,13 @@ pub(super) enum Sequel {
     OffersGoOn,
     OffersAreWhole,
     OthersEnd,
+    /// A majority of ZooKeeper's servers is there again.
+    QuorumReturns,
+    /// Whoever leads dies.
+    LeaderDies,
 }
 
-const REPEATED: [Site; 20] = [
+const REPEATED: [Site; 24] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -45,6 +49,10 @@ const REPEATED: [Site; 20] = [
     Site::ProcessPauses,
     Site::AgentReboots,
     Site::MasterError,
+    Site::ZooKeeperCut,
+    Site::NoQuorum,
+    Site::LeaderPauses,
+    Site::LeaderLoops,
 ];
 
 impl World {
@@ -78,7 +86,7 @@ impl World {
             Site::WallClock => self.options.clocks.wall_every,
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
-            _ => 0,
+            _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
             self.queue.push(at, Happening::Fault(site));
@@ -91,7 +99,11 @@ impl World {
         }
         self.draws.begin(site);
         match site {
-            Site::ProcessCrash => self.crash("process: crash at rest"),
+            Site::ProcessCrash => {
+                if let Some(at) = self.any_manager() {
+                    self.crash(at, "process: crash at rest");
+                }
+            }
             Site::Cut => {
                 if let Some(to_come) = self.network.cut(self.now, &mut self.draws) {
                     self.disturbed("network: cut");
@@ -125,7 +137,14 @@ impl World {
             Site::OthersTake => self.let_others_take(),
             Site::MasterError => self.end_subscription(),
             Site::WallClock => self.upset_wall_clock(),
-            Site::ProcessPauses => self.pause_process(),
+            Site::ProcessPauses => {
+                if let Some(at) = self.any_manager() {
+                    self.pause_process(at, "process: paused (C2)");
+                }
+            }
+            Site::ZooKeeperCut | Site::NoQuorum | Site::LeaderPauses | Site::LeaderLoops => {
+                self.ensemble_fault(site);
+            }
             Site::AgentReboots => self.reboot_agent(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
@@ -148,6 +167,8 @@ impl World {
             Sequel::OffersGoOn => self.cluster_step(ClusterInput::PauseOffers(false)),
             Sequel::OffersAreWhole => self.cluster_step(ClusterInput::SplitOffers(1)),
             Sequel::OthersEnd => self.cluster_step(ClusterInput::OthersEnd),
+            Sequel::QuorumReturns => self.set_quorum(true),
+            Sequel::LeaderDies => self.crash_leader(),
         }
     }
 }
