@@ -95,6 +95,7 @@ sites! {
     LateExpiry "a session ends later than it should"
     LeaderPauses "whoever leads does not run for a while"
     LeaderLoops "whoever leads dies, again and again"
+    Abdicates "an operator lets another manager lead"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

@@ -265,7 +265,9 @@ impl Journal {
                 self.snapshot.mark(&op.key);
             }
             let mut ops = entry.ops;
-            if mutant!(ForgetsLastChange) {
+            if mutant!(ForgetsLastChange)
+                || (mutant!(StandbySkips) && matches!(self.phase, Phase::Following { .. }))
+            {
                 ops.pop();
             }
             follow(ops, out);
@@ -300,6 +302,8 @@ impl Journal {
                 out.push(JournalEffect::Trouble(alloc::format!("the journal cannot be taken over: {why}")));
                 return self.lane.later(now, op);
             }
+            StoreResult::Conflict if mutant!(UnverifiedClaim) => Payload::Nothing,
+            StoreResult::Unknown(_) if mutant!(UnknownClaimIsDone) && claim == Claim::Set => Payload::Nothing,
             StoreResult::Conflict => {
                 self.phase = Phase::Claiming(Claim::ReadEpoch);
                 return self.lane.later(now, StoreOp::ReadEpoch);
@@ -314,6 +318,9 @@ impl Journal {
         };
         self.lane.succeeded();
         let done = match (claim, op, payload) {
+            (Claim::ReadEpoch, _, Payload::Epoch(found)) if mutant!(NoClaim) && found > Epoch(0) => {
+                self.claim_on(Claim::Manifest(found), StoreOp::ReadManifest, out)
+            }
             (Claim::ReadEpoch, _, Payload::Epoch(expected)) if expected.0 <= NUMBER_MAX => {
                 let epoch = Epoch(expected.max(self.tail.epoch).0 + 1);
                 self.claim_on(Claim::Set, StoreOp::ClaimEpoch { expected, epoch }, out)
@@ -361,6 +368,10 @@ impl Journal {
         }
         if let Some(blob) = stored.filter(|_| manifest.number > known) {
             self.snapshot.adopt(manifest, crc32fast::hash(blob.as_slice()), true);
+        }
+        if mutant!(TailUnread) {
+            let from = self.tail.next_index;
+            return self.claim_on(Claim::Cut(epoch), StoreOp::Cut { epoch, from }, out);
         }
         let op = StoreOp::ReadLog { from: self.tail.next_index, max_bytes: limits::LOG_READ_BYTES };
         self.claim_on(Claim::Tail(epoch), op, out)

@@ -186,10 +186,12 @@ impl Lease {
                 // Withdrawn meanwhile.
                 State::Out | State::Waiting { .. } => out.push(LeaseEffect::Resign),
             },
-            ElectionEvent::Confirmed { asked } => self.extend(asked, out),
+            ElectionEvent::Confirmed { asked } => {
+                self.extend(if mutant!(LeaseFromAnswer) { now } else { asked }, out);
+            }
             ElectionEvent::Disconnected => {}
             ElectionEvent::Lost | ElectionEvent::Failed { .. } => {
-                if self.state != State::Out {
+                if self.state != State::Out && !mutant!(ActsAfterLoss) {
                     self.lose(out);
                     self.wait(now);
                 }
@@ -200,6 +202,7 @@ impl Lease {
     fn good_until(&self, asked: Instant) -> Instant {
         match self.tenure {
             Tenure::Forever => Instant(u64::MAX),
+            Tenure::Session(timeout) if mutant!(LeaseTooLong) => asked + timeout.times(2),
             Tenure::Session(timeout) => asked + Millis(timeout.0 / 3 * 2),
         }
     }

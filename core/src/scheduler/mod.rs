@@ -220,7 +220,7 @@ impl Scheduler {
 
     fn check_lease(&mut self) {
         let over = self.lease_until.is_some_and(|until| self.now.mono >= until);
-        if self.role == Role::Leader && over {
+        if self.role == Role::Leader && over && !mutant!(ActsAfterLease) {
             self.depose(DeposeReason::LeaseLost);
         }
     }

@@ -34,6 +34,8 @@ pub struct EnsembleOptions {
     pub leader_pause_every: u64,
     /// Whoever leads dies, again and again (S-2).
     pub leader_loop_every: u64,
+    /// An operator lets another manager lead.
+    pub abdicate_every: u64,
 }
 
 impl Default for EnsembleOptions {
@@ -51,6 +53,7 @@ impl Default for EnsembleOptions {
             no_quorum_ms: 60_000,
             leader_pause_every: 0,
             leader_loop_every: 0,
+            abdicate_every: 0,
         }
     }
 }
@@ -75,6 +78,7 @@ impl EnsembleOptions {
             no_quorum_ms: sizes.between(1_000, 300_000),
             leader_pause_every: often("ensemble.leaderPauseEvery", 20_000, 240_000),
             leader_loop_every: often("ensemble.leaderLoopEvery", 60_000, 400_000),
+            abdicate_every: often("ensemble.abdicateEvery", 5_000, 240_000),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(super) enum Sequel {
     LeaderDies,
 }
 
-const REPEATED: [Site; 24] = [
+const REPEATED: [Site; 25] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -53,6 +53,7 @@ const REPEATED: [Site; 24] = [
     Site::NoQuorum,
     Site::LeaderPauses,
     Site::LeaderLoops,
+    Site::Abdicates,
 ];
 
 impl World {
@@ -142,7 +143,11 @@ impl World {
                     self.pause_process(at, "process: paused (C2)");
                 }
             }
-            Site::ZooKeeperCut | Site::NoQuorum | Site::LeaderPauses | Site::LeaderLoops => {
+            Site::ZooKeeperCut
+            | Site::NoQuorum
+            | Site::LeaderPauses
+            | Site::LeaderLoops
+            | Site::Abdicates => {
                 self.ensemble_fault(site);
             }
             Site::AgentReboots => self.reboot_agent(),

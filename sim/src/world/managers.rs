@@ -171,6 +171,7 @@ impl World {
             Site::NoQuorum => options.no_quorum_every,
             Site::LeaderPauses => options.leader_pause_every,
             Site::LeaderLoops => options.leader_loop_every,
+            Site::Abdicates => options.abdicate_every,
             _ => 0,
         })
     }
@@ -187,6 +188,12 @@ impl World {
             Site::LeaderPauses => {
                 if let Some(at) = self.acting() {
                     self.pause_process(at, "leader: paused (C2, Z3)");
+                }
+            }
+            Site::Abdicates => {
+                if let Some(at) = self.acting() {
+                    self.disturbed("leader: abdicates");
+                    self.step(at, ManagerInput::Abdicate);
                 }
             }
             _ => {
@@ -230,6 +237,97 @@ impl World {
         self.set_quorum(true);
         if let Some(zookeeper) = &mut self.zookeeper {
             zookeeper.heal(self.now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::definition::Definition;
+    use crate::options::Options;
+    use crate::run::{Keep, replay, run};
+    use crate::trace::Trace;
+    use crate::world::Ask;
+
+    /// An hour.
+    const HOUR_MS: u64 = 3_600_000;
+
+    fn several(options: Options) -> Options {
+        let managers = 3;
+        Options { ensemble: EnsembleOptions { managers, ..options.ensemble.clone() }, ..options }
+    }
+
+    /// Three managers, of which one leads, and an app of three tasks that run.
+    fn deployed() -> World {
+        let mut world = World::new(7, several(Options::quiet()));
+        let definition = Definition::plain("image:1", 3, false);
+        world.ask(Ask::Create { app: "web.shop".into(), definition });
+        settle(&mut world);
+        assert_eq!(world.running().len(), 3);
+        world
+    }
+
+    fn settle(world: &mut World) {
+        let pending = world.settle(world.now + HOUR_MS);
+        assert_eq!((pending, world.violation()), (None, None));
+    }
+
+    #[test]
+    fn another_takes_over_when_the_leader_dies() {
+        let mut world = deployed();
+        for _ in 0..4 {
+            let before = world.acting().expect("one leads");
+            world.crash_leader();
+            world.run_until(world.now + SESSION_MS + 4_000);
+            let after = world.acting().expect("another leads");
+            assert_ne!(after, before);
+            settle(&mut world);
+        }
+        assert_eq!(world.ledger().counts["container started"], 3, "nothing is started again");
+    }
+
+    #[test]
+    fn another_takes_over_from_one_that_does_not_run_and_that_one_steps_down() {
+        let mut world = deployed();
+        let before = world.acting().expect("one leads");
+        world.pause_process(before, "leader: paused (C2, Z3)");
+        let number = world.managers[before].as_ref().map(|process| process.number).expect("it is there");
+        world.run_until(world.now + SESSION_MS + 4_000);
+        assert!(world.acting().is_some_and(|after| after != before));
+        world.resume_process(number);
+        assert!(world.managers[before].is_none(), "what it believed is over before it does anything");
+        settle(&mut world);
+        assert_eq!(world.ledger().counts["container started"], 3);
+    }
+
+    /// S15, Z7: tasks run on, and all goes on by itself.
+    #[test]
+    fn an_hour_without_a_store_changes_nothing_that_runs() {
+        let mut world = deployed();
+        world.set_quorum(false);
+        world.run_until(world.now + SESSION_MS);
+        let effects = world.ledger().effects;
+        world.fail_container("web.shop", 1);
+        world.run_until(world.now + HOUR_MS);
+        assert_eq!(world.running().len(), 2, "what failed is not started again");
+        assert_eq!(world.acting(), None);
+        assert!(world.ledger().effects > effects, "they try again and again");
+        world.set_quorum(true);
+        settle(&mut world);
+        assert_eq!(world.running().len(), 3);
+        assert_eq!(world.ledger().counts["container started"], 4);
+    }
+
+    #[test]
+    fn a_trace_of_several_managers_does_the_same_again() {
+        for seed in 0..4 {
+            let options = several(Options::swarm(seed, Some(2)));
+            let outcome = run(seed, &options, Keep::Events);
+            let trace = Trace::of(seed, "a commit", options, &outcome);
+            let again = replay(&Trace::read(&trace.write()).expect("what was written"), Keep::Events);
+            assert_eq!((again.digest, again.failure), (trace.digest, trace.failure), "seed {seed}");
+            assert_eq!(again.events, trace.events, "seed {seed}");
         }
     }
 }

@@ -331,7 +331,7 @@ impl ZooKeeper {
             return self.cut(now, client, 0, false, draws, ledger);
         }
         self.take_first(client);
-        let answer = self.answer(now, client, conn, session, request, draws, ledger);
+        let answer = self.answer(now, (conn, session), request, draws, ledger);
         let takes = self.latency();
         let Some(it) = self.clients.get_mut(&client) else { return };
         it.answers_at = it.answers_at.max(now + takes);
@@ -351,13 +351,10 @@ impl ZooKeeper {
         }
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn answer(
         &mut self,
         now: u64,
-        client: usize,
-        conn: ConnId,
-        session: SessionId,
+        (conn, session): (ConnId, SessionId),
         request: Request,
         draws: &mut Draws,
         ledger: &mut Ledger,
@@ -365,10 +362,10 @@ impl ZooKeeper {
         match request {
             Request::Op { life, id, op } => {
                 let result = if is_read(&op) {
-                    self.read(now, client, &op, draws, ledger)
+                    self.read(now, conn, &op, draws, ledger)
                 } else {
                     let result = self.apply(now, &op);
-                    self.has_seen(client, self.ensemble.zxid());
+                    self.has_seen(conn, self.ensemble.zxid());
                     result
                 };
                 Answer::Op { life, id, result }
@@ -395,7 +392,7 @@ impl ZooKeeper {
     fn read(
         &mut self,
         now: u64,
-        client: usize,
+        conn: ConnId,
         op: &StoreOp,
         draws: &mut Draws,
         ledger: &mut Ledger,
@@ -403,18 +400,18 @@ impl ZooKeeper {
         if draws.chance(Site::StaleRead, &Named(op), self.options.stale) {
             ledger.note("zookeeper: stale read (Z4)");
             let lag = draws.number("lagMs", 1, LAG_MAX_MS);
-            let seen = self.clients.get(&client).map_or(0, |it| it.seen);
+            let seen = self.client_of(conn).map_or(0, |client| self.clients[&client].seen);
             let result = self.ensemble.read_stale(now, lag, seen, op);
-            self.has_seen(client, self.ensemble.lagging_at());
+            self.has_seen(conn, self.ensemble.lagging_at());
             return result;
         }
-        self.has_seen(client, self.ensemble.zxid());
+        self.has_seen(conn, self.ensemble.zxid());
         self.ensemble.apply(now, op, &mut self.came.done)
     }
 
     /// A client takes no server that has seen less than it.
-    fn has_seen(&mut self, client: usize, zxid: u64) {
-        if let Some(it) = self.clients.get_mut(&client) {
+    fn has_seen(&mut self, conn: ConnId, zxid: u64) {
+        if let Some(it) = self.client_of(conn).and_then(|client| self.clients.get_mut(&client)) {
             it.seen = it.seen.max(zxid);
         }
     }
