@@ -218,7 +218,8 @@ impl Journal {
                 replay_from: leader.appender.next_index(),
                 epoch: leader.epoch,
                 seq: leader.appender.grouped(),
-                cluster_time,
+                // Not the time of now: who followed the log instead goes on from that of its last entry.
+                cluster_time: leader.appender.grouped_at(),
                 handed: leader.appender.handed(),
                 log_bytes: self.tail.bytes,
             });

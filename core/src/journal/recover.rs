@@ -302,8 +302,6 @@ impl Journal {
                 out.push(JournalEffect::Trouble(alloc::format!("the journal cannot be taken over: {why}")));
                 return self.lane.later(now, op);
             }
-            StoreResult::Conflict if mutant!(UnverifiedClaim) => Payload::Nothing,
-            StoreResult::Unknown(_) if mutant!(UnknownClaimIsDone) && claim == Claim::Set => Payload::Nothing,
             StoreResult::Conflict => {
                 self.phase = Phase::Claiming(Claim::ReadEpoch);
                 return self.lane.later(now, StoreOp::ReadEpoch);
@@ -402,7 +400,7 @@ impl Journal {
 
     fn begin_leading(&mut self, now: Instant, epoch: Epoch, out: &mut Vec<JournalEffect>) {
         let Tail { next_index, seq, cluster_time, .. } = self.tail;
-        let appender = Appender::new(epoch, next_index, seq);
+        let appender = Appender::new(epoch, next_index, seq, cluster_time);
         self.phase = Phase::Leading(Leader { epoch, since: now, base: cluster_time, appender });
         out.push(JournalEffect::Recovered { epoch, seq, cluster_time });
         self.snapshot.lead(epoch, &mut self.lane, &mut self.ids, out);
