@@ -245,7 +245,7 @@ impl Manager {
     /// Before anything else in a step: after a pause of the whole process nothing that waited for it may count as
     /// still leading.
     fn expire_lease(&mut self, now: Now) {
-        if self.lease.next_deadline().is_some_and(|at| at <= now.mono) && !mutant!(ActsAfterLease) {
+        if self.lease.next_deadline().is_some_and(|at| at <= now.mono) {
             self.push(Inner::Lease(LeaseInput::Wake));
         }
     }

@@ -56,8 +56,7 @@ mod bank {
     }
 
     impl Mutant {
-        /// Whether it is the one that is on.
-        pub fn is_on(self) -> bool {
+        pub(crate) fn is_on(self) -> bool {
             ON.load(Ordering::Relaxed) == self as usize + 1
         }
     }
@@ -110,15 +109,11 @@ mod bank {
         NeverTwiceIgnored "replaces an app's lost task that must never run twice"
         VersionRecordStays "leaves the versions of an app that is gone"
         OneTooFew "wants one instance less than the user"
-        ActsAfterLease "does not look at its lease before it acts"
+        ActsAfterLease "takes its lease for one that never ends"
         LeaseTooLong "counts on its session for twice as long as it lasts"
-        LeaseFromAnswer "counts its lease from the answer, not from the question"
-        ActsAfterLoss "acts on when it hears that it leads no more"
+        AbdicatesInWords "resigns, and acts on"
         NoClaim "leads in the epoch that it finds"
-        UnverifiedClaim "takes an epoch for its own that another has claimed"
-        UnknownClaimIsDone "takes a claim of unknown outcome for done"
         TailUnread "takes over without reading what it has not followed yet"
         StandbySkips "leaves out the last change of each entry that it follows as a standby"
-        EpochUnchecked "has a store that takes writes of an earlier epoch"
     }
 }

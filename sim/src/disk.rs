@@ -223,7 +223,7 @@ impl Platter {
             | StoreOp::WriteChunk { epoch, .. }
             | StoreOp::DeleteChunk { epoch, .. }
             | StoreOp::SwitchManifest { epoch, .. }
-                if *epoch != self.epoch && is_fenced() =>
+                if *epoch != self.epoch =>
             {
                 return Err(StoreResult::Fenced);
             }
@@ -300,18 +300,6 @@ impl Platter {
         }
         LogPart { first, entries, end, durable: self.durable }
     }
-}
-
-/// Whether an earlier epoch writes nothing any more; it does where a seeded bug is on.
-#[cfg(feature = "mutants")]
-fn is_fenced() -> bool {
-    !swan_core::mutants::Mutant::EpochUnchecked.is_on()
-}
-
-/// Whether an earlier epoch writes nothing any more: always, in this build.
-#[cfg(not(feature = "mutants"))]
-const fn is_fenced() -> bool {
-    true
 }
 
 fn number_of(manifest: &Blob) -> u64 {

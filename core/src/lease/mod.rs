@@ -124,7 +124,9 @@ impl Lease {
             }
             LeaseInput::Rejoin => self.join(out),
             LeaseInput::Abdicate => {
-                self.lose(out);
+                if !mutant!(AbdicatesInWords) {
+                    self.lose(out);
+                }
                 if self.state != State::Out {
                     self.state = State::Out;
                     out.push(LeaseEffect::Resign);
@@ -186,12 +188,10 @@ impl Lease {
                 // Withdrawn meanwhile.
                 State::Out | State::Waiting { .. } => out.push(LeaseEffect::Resign),
             },
-            ElectionEvent::Confirmed { asked } => {
-                self.extend(if mutant!(LeaseFromAnswer) { now } else { asked }, out);
-            }
+            ElectionEvent::Confirmed { asked } => self.extend(asked, out),
             ElectionEvent::Disconnected => {}
             ElectionEvent::Lost | ElectionEvent::Failed { .. } => {
-                if self.state != State::Out && !mutant!(ActsAfterLoss) {
+                if self.state != State::Out {
                     self.lose(out);
                     self.wait(now);
                 }
@@ -202,6 +202,7 @@ impl Lease {
     fn good_until(&self, asked: Instant) -> Instant {
         match self.tenure {
             Tenure::Forever => Instant(u64::MAX),
+            Tenure::Session(_) if mutant!(ActsAfterLease) => Instant(u64::MAX),
             Tenure::Session(timeout) if mutant!(LeaseTooLong) => asked + timeout.times(2),
             Tenure::Session(timeout) => asked + Millis(timeout.0 / 3 * 2),
         }

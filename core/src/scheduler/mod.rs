@@ -220,7 +220,7 @@ impl Scheduler {
 
     fn check_lease(&mut self) {
         let over = self.lease_until.is_some_and(|until| self.now.mono >= until);
-        if self.role == Role::Leader && over && !mutant!(ActsAfterLease) {
+        if self.role == Role::Leader && over {
             self.depose(DeposeReason::LeaseLost);
         }
     }

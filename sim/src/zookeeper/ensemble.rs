@@ -45,6 +45,8 @@ pub(super) struct Ensemble {
     journal: Platter,
     /// The number of the newest write.
     zxid: u64,
+    /// How often the log was cut: the version of the node that holds it, which each cut checks.
+    cuts: u64,
     /// Who stands for election: the session of each, by sequence number.
     candidates: BTreeMap<u64, SessionId>,
     stood: u64,
@@ -75,6 +77,10 @@ impl Ensemble {
         self.zxid
     }
 
+    pub(super) const fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
     /// An operator puts an old copy in the place of everything.
     pub(super) fn restore(&mut self, journal: Platter) {
         let (begun, stood) = (self.begun, self.stood);
@@ -89,6 +95,7 @@ impl Ensemble {
             return result;
         }
         self.zxid += 1;
+        self.cuts += u64::from(matches!((op, &result), (StoreOp::Cut { .. }, StoreResult::Done(_))));
         // What a majority has is durable.
         self.journal.settle();
         self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });

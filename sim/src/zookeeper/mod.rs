@@ -60,8 +60,8 @@ enum Answer {
 enum Due {
     /// A request arrives at a server.
     Reach { conn: ConnId, request: Request },
-    /// A write of a connection that broke is carried out after all.
-    Late { session: SessionId, op: StoreOp },
+    /// A write of a connection that broke is carried out after all; a cut only if there was none since.
+    Late { session: SessionId, op: StoreOp, cuts: u64 },
     /// A session is over, if nothing was heard since this turn of it.
     Expire { session: SessionId, turn: u64 },
     /// Something happens to a client.
@@ -279,8 +279,9 @@ impl ZooKeeper {
         {
             match due {
                 Due::Reach { conn, request } => self.reach(now, conn, request, draws, ledger),
-                Due::Late { session, op } => {
-                    if self.quorum && self.ensemble.lives(session) {
+                Due::Late { session, op, cuts } => {
+                    let stands = !matches!(op, StoreOp::Cut { .. }) || cuts == self.ensemble.cuts();
+                    if self.quorum && stands && self.ensemble.lives(session) {
                         ledger.note("zookeeper: write after its connection (R94)");
                         self.apply(now, &op);
                     }
@@ -459,7 +460,8 @@ impl ZooKeeper {
                     && !is_read(&op)
                 {
                     let at = now + if at < kept { 0 } else { wait };
-                    self.queue.push(at, Due::Late { session, op });
+                    let cuts = self.ensemble.cuts();
+                    self.queue.push(at, Due::Late { session, op, cuts });
                 }
             }
         }
