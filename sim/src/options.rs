@@ -295,18 +295,7 @@ impl Options {
             settle_ms: 40 * 60_000,
             agents: 3,
             apps: 1,
-            clients: ClientOptions {
-                count: 0,
-                think_ms: 1,
-                verbs: Verbs { create: 1, ..Verbs::default() },
-                bad_images: 0,
-                policies: 0,
-                rules: 0,
-                forced: 0,
-                keyed: 0,
-                matched: 0,
-                instances: 1,
-            },
+            clients: ClientOptions::none(),
             store: StoreOptions {
                 latency_ms: (2, 2),
                 fails: 0,
@@ -454,6 +443,22 @@ impl Options {
 }
 
 impl ClientOptions {
+    /// Nobody asks for anything.
+    fn none() -> Self {
+        Self {
+            count: 0,
+            think_ms: 1,
+            verbs: Verbs { create: 1, ..Verbs::default() },
+            bad_images: 0,
+            policies: 0,
+            rules: 0,
+            forced: 0,
+            keyed: 0,
+            matched: 0,
+            instances: 1,
+        }
+    }
+
     fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
         let rollouts = u64::from(machine.rollouts);
         let mut more = |most: u64| rollouts * rng.below(most);

@@ -265,9 +265,10 @@ impl Journal {
                 self.snapshot.mark(&op.key);
             }
             let mut ops = entry.ops;
-            if mutant!(ForgetsLastChange)
-                || (mutant!(StandbySkips) && matches!(self.phase, Phase::Following { .. }))
-            {
+            if mutant!(ForgetsLastChange) {
+                ops.pop();
+            }
+            if mutant!(StandbySkips) && matches!(self.phase, Phase::Following { .. }) {
                 ops.pop();
             }
             follow(ops, out);

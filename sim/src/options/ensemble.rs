@@ -76,7 +76,7 @@ impl EnsembleOptions {
             cut_every: often("ensemble.cutEvery", 10_000, 240_000),
             no_quorum_every: often("ensemble.noQuorumEvery", 60_000, 400_000),
             no_quorum_ms: sizes.between(1_000, 300_000),
-            leader_pause_every: often("ensemble.leaderPauseEvery", 20_000, 240_000),
+            leader_pause_every: often("ensemble.leaderPauseEvery", 10_000, 120_000),
             leader_loop_every: often("ensemble.leaderLoopEvery", 60_000, 400_000),
             abdicate_every: often("ensemble.abdicateEvery", 5_000, 240_000),
         }

@@ -1,5 +1,5 @@
 //! Owns a manager's client of ZooKeeper: it connects, keeps its session, and stands for election by the usual recipe:
-//! a sequential node that goes with the session, of which the first leads, and each watches the one before it (R97).
+//! a sequential node that goes with the session, of which the first leads, and each watches the one before it.
 
 use std::collections::VecDeque;
 
