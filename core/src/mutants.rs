@@ -109,5 +109,11 @@ mod bank {
         NeverTwiceIgnored "replaces an app's lost task that must never run twice"
         VersionRecordStays "leaves the versions of an app that is gone"
         OneTooFew "wants one instance less than the user"
+        ActsAfterLease "takes its lease for one that never ends"
+        LeaseTooLong "counts on its session for twice as long as it lasts"
+        AbdicatesInWords "resigns, and acts on"
+        NoClaim "leads in the epoch that it finds"
+        TailUnread "takes over without reading what it has not followed yet"
+        StandbySkips "leaves out the last change of each entry that it follows as a standby"
     }
 }

@@ -201,6 +201,11 @@ impl Platter {
         self.first + self.log.len() as u64
     }
 
+    /// All that is stored is durable.
+    pub(crate) fn settle(&mut self) {
+        self.durable = self.end();
+    }
+
     /// Executes one operation, faultlessly.
     pub fn apply(&mut self, op: &StoreOp, done: &mut Done) -> StoreResult {
         self.note_rot(op);

@@ -88,6 +88,17 @@ sites! {
     RacksCut "a switch fails, and racks are cut off"
     OddOffer "an offer has resources that are none"
     RegistryLost "a new master knows no agents"
+    ZooKeeperCut "a manager loses ZooKeeper for a while"
+    ZooKeeperLost "the connection to ZooKeeper is lost at this operation"
+    ZooKeeperKeeps "requests under way when a connection breaks are carried out"
+    ZooKeeperSlow "a request to ZooKeeper is slow"
+    NoQuorum "ZooKeeper has no majority for a while"
+    StaleRead "a read is answered by a server that lags"
+    WatchLost "nobody is told of what was watched"
+    LateExpiry "a session ends later than it should"
+    LeaderPauses "whoever leads does not run for a while"
+    LeaderLoops "whoever leads dies, again and again"
+    Abdicates "an operator lets another manager lead"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

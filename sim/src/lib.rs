@@ -19,3 +19,4 @@ pub mod shrink;
 mod streams;
 pub mod trace;
 pub mod world;
+mod zookeeper;

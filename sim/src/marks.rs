@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 43] = [
+pub const FAULTS: [&str; 56] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -25,6 +25,10 @@ pub const FAULTS: [&str; 43] = [
     "agents: many lost at once (A5)",
     "agents: racks cut off (A5)",
     "clock: wall time wrong (C1)",
+    "leader: abdicates",
+    "leader: crash loop (S-2)",
+    "leader: paused (C2, Z3)",
+    "manager: began anew (S6)",
     "master: ERROR, failed over (M6)",
     "master: ERROR, too many calls (M6)",
     "master: another takes all (M15)",
@@ -61,6 +65,15 @@ pub const FAULTS: [&str; 43] = [
     "task: sick (T3)",
     "task: will end oddly (T5)",
     "task: will exit (T2)",
+    "zookeeper: connection lost at an operation (Z2)",
+    "zookeeper: cut (Z2)",
+    "zookeeper: no majority (Z7)",
+    "zookeeper: session ends late (Z2)",
+    "zookeeper: session over (Z2)",
+    "zookeeper: slow (Z1)",
+    "zookeeper: stale read (Z4)",
+    "zookeeper: watch not told (Z4)",
+    "zookeeper: write after its connection (R94)",
 ];
 
 /// The phases that some app is in, as far as stored.

@@ -1,12 +1,14 @@
 //! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
 
 mod clocks;
+mod ensemble;
 mod masters;
 
 use serde::{Deserialize, Serialize};
 use swan_core::rng::Rng;
 
 pub use self::clocks::ClockOptions;
+pub use self::ensemble::EnsembleOptions;
 pub use self::masters::MasterOptions;
 use crate::streams;
 
@@ -72,6 +74,9 @@ pub struct Options {
     /// See there.
     #[serde(default)]
     pub clocks: ClockOptions,
+    /// See there.
+    #[serde(default)]
+    pub ensemble: EnsembleOptions,
     /// How it ends, when all is as wanted.
     #[serde(default)]
     pub disaster: Option<Disaster>,
@@ -296,18 +301,7 @@ impl Options {
             settle_ms: 40 * 60_000,
             agents: 3,
             apps: 1,
-            clients: ClientOptions {
-                count: 0,
-                think_ms: 1,
-                verbs: Verbs { create: 1, ..Verbs::default() },
-                bad_images: 0,
-                policies: 0,
-                rules: 0,
-                forced: 0,
-                keyed: 0,
-                matched: 0,
-                instances: 1,
-            },
+            clients: ClientOptions::none(),
             store: StoreOptions {
                 latency_ms: (2, 2),
                 fails: 0,
@@ -358,6 +352,7 @@ impl Options {
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
+            ensemble: EnsembleOptions::default(),
             disaster: None,
             backup_ms: 0,
         }
@@ -370,6 +365,7 @@ impl Options {
             ("store.latencyMs", store.latency_ms),
             ("network.latencyMs", network.latency_ms),
             ("tasks.startMs", tasks.start_ms),
+            ("ensemble.latencyMs", self.ensemble.latency_ms),
         ] {
             if low > high {
                 return Err(format!("{name}: from {low} to {high}; the first may not be greater"));
@@ -378,6 +374,9 @@ impl Options {
         for (name, value, least, most) in [
             ("agents", u64::from(self.agents), 1, SIZE_MAX),
             ("clients.count", u64::from(clients.count), 0, SIZE_MAX),
+            ("ensemble.managers", u64::from(self.ensemble.managers), 1, 9),
+            ("ensemble.latencyMs", self.ensemble.latency_ms.1, 0, TIME_MAX),
+            ("ensemble.noQuorumMs", self.ensemble.no_quorum_ms, 1_000, TIME_MAX),
             ("store.snapshotEntries", store.snapshot_entries, 1, TIME_MAX),
             ("safetyMs", self.safety_ms, 0, TIME_MAX),
             ("settleMs", self.settle_ms, 0, TIME_MAX),
@@ -435,6 +434,7 @@ impl Options {
             },
             masters: MasterOptions::swarm(seed),
             clocks: ClockOptions::swarm(seed),
+            ensemble: EnsembleOptions::swarm(seed),
             disaster: Disaster::swarm(seed),
             backup_ms: streams::named(seed, "disaster.backup").between(safety_ms / 8, safety_ms),
         };
@@ -478,6 +478,22 @@ impl Options {
 }
 
 impl ClientOptions {
+    /// Nobody asks for anything.
+    fn none() -> Self {
+        Self {
+            count: 0,
+            think_ms: 1,
+            verbs: Verbs { create: 1, ..Verbs::default() },
+            bad_images: 0,
+            policies: 0,
+            rules: 0,
+            forced: 0,
+            keyed: 0,
+            matched: 0,
+            instances: 1,
+        }
+    }
+
     fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
         let rollouts = u64::from(machine.rollouts);
         let mut more = |most: u64| rollouts * rng.below(most);

@@ -66,6 +66,7 @@ impl Shrinker<'_> {
             self.leave_out("apps", |_, event| event.app() == app);
         }
         while self.fewer_agents() {}
+        while self.fewer_managers() {}
         let sites: BTreeSet<_> = self.best.events.iter().filter_map(Event::site).collect();
         for site in sites {
             self.leave_out("kinds of faults", |_, event| event.site() == Some(site));
@@ -94,6 +95,13 @@ impl Shrinker<'_> {
             let options = Options { agents, ..self.best.options.clone() };
             self.attempt("agents", Trace { options, ..self.best.clone() })
         })
+    }
+
+    /// Of several managers at least two stay: one alone has another store.
+    fn fewer_managers(&mut self) -> bool {
+        let mut options = self.best.options.clone();
+        options.ensemble.managers -= 1;
+        options.ensemble.managers > 1 && self.attempt("managers", Trace { options, ..self.best.clone() })
     }
 
     /// Ends the faults right after the last of them, and the run right after the failure, or so much later.

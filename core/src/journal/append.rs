@@ -27,8 +27,9 @@ pub(super) struct Appender {
     flights: VecDeque<Flight>,
     /// The index of the next entry.
     next_index: u64,
-    /// The newest batch that is in an entry.
+    /// The newest batch that is in an entry, and the cluster time of that entry.
     grouped: Seq,
+    grouped_at: ClusterTime,
     /// The newest batch that is durable.
     durable: Seq,
     trouble: Option<Trouble>,
@@ -85,13 +86,14 @@ impl core::fmt::Debug for Batch {
 pub(super) struct FencedOff;
 
 impl Appender {
-    pub(super) const fn new(epoch: Epoch, next_index: u64, durable: Seq) -> Self {
+    pub(super) const fn new(epoch: Epoch, next_index: u64, durable: Seq, cluster_time: ClusterTime) -> Self {
         Self {
             epoch,
             waiting: VecDeque::new(),
             flights: VecDeque::new(),
             next_index,
             grouped: durable,
+            grouped_at: cluster_time,
             durable,
             trouble: None,
             tries: 0,
@@ -107,6 +109,11 @@ impl Appender {
     /// The newest batch that is in an entry, durable or not.
     pub(super) const fn grouped(&self) -> Seq {
         self.grouped
+    }
+
+    /// The cluster time of the newest entry, durable or not.
+    pub(super) const fn grouped_at(&self) -> ClusterTime {
+        self.grouped_at
     }
 
     /// The newest durable batch.
@@ -164,7 +171,7 @@ impl Appender {
                 done: false,
             });
             self.next_index += 1;
-            self.grouped = last;
+            (self.grouped, self.grouped_at) = (last, cluster_time);
         }
         bytes
     }

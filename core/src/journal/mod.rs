@@ -122,6 +122,8 @@ pub struct JournalView {
     pub log_bytes: u64,
     /// Bytes of the newest snapshot.
     pub snapshot_bytes: u64,
+    /// All that was stored when it last looked has been followed, or it leads.
+    pub caught_up: bool,
     /// Inputs that did not fit the state.
     pub odd: u64,
 }
@@ -184,6 +186,7 @@ impl Journal {
             replay_from: self.snapshot.replay_from(),
             log_bytes: self.tail.bytes,
             snapshot_bytes: self.snapshot.bytes(),
+            caught_up: matches!(self.phase, Phase::Following { .. } | Phase::Leading(_)),
             odd: self.odd,
         }
     }
@@ -227,7 +230,8 @@ impl Journal {
                 replay_from: leader.appender.next_index(),
                 epoch: leader.epoch,
                 seq: leader.appender.grouped(),
-                cluster_time,
+                // Not the time of now: who followed the log instead goes on from that of its last entry.
+                cluster_time: leader.appender.grouped_at(),
                 handed: leader.appender.handed(),
                 log_bytes: self.tail.bytes,
             });

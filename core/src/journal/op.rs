@@ -77,7 +77,8 @@ pub enum StoreOp {
     Append { epoch: Epoch, index: u64, entry: Blob },
     /// Answers `Log`: entries from `from` on, at least one if there is one, then as many as fit `max_bytes`.
     ReadLog { from: u64, max_bytes: u64 },
-    /// Removes the entries `from` and above; afterwards all that remain are durable.
+    /// Removes the entries `from` and above; afterwards all that remain are durable. If its outcome was unknown, it
+    /// never takes effect once a later cut has: what is appended then would go with it.
     Cut { epoch: Epoch, from: u64 },
     /// Allows to forget entries below `below`; they may linger.
     Trim { epoch: Epoch, below: u64 },

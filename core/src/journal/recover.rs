@@ -276,6 +276,9 @@ impl Journal {
             if mutant!(ForgetsLastChange) {
                 ops.pop();
             }
+            if mutant!(StandbySkips) && matches!(self.phase, Phase::Following { .. }) {
+                ops.pop();
+            }
             follow(ops, out);
         }
         if !torn && !part.end && !part.entries.is_empty() {
@@ -322,6 +325,9 @@ impl Journal {
         };
         self.lane.succeeded();
         let done = match (claim, op, payload) {
+            (Claim::ReadEpoch, _, Payload::Epoch(found)) if mutant!(NoClaim) && found > Epoch(0) => {
+                self.claim_on(Claim::Manifest(found), StoreOp::ReadManifest, out)
+            }
             (Claim::ReadEpoch, _, Payload::Epoch(expected)) if expected.0 <= NUMBER_MAX => {
                 let epoch = Epoch(expected.max(self.tail.epoch).0 + 1);
                 self.claim_on(Claim::Set, StoreOp::ClaimEpoch { expected, epoch }, out)
@@ -370,6 +376,10 @@ impl Journal {
         if let Some(blob) = stored.filter(|_| manifest.number > known) {
             self.snapshot.adopt(manifest, crc32fast::hash(blob.as_slice()), true);
         }
+        if mutant!(TailUnread) {
+            let from = self.tail.next_index;
+            return self.claim_on(Claim::Cut(epoch), StoreOp::Cut { epoch, from }, out);
+        }
         let op = StoreOp::ReadLog { from: self.tail.next_index, max_bytes: limits::LOG_READ_BYTES };
         self.claim_on(Claim::Tail(epoch), op, out)
     }
@@ -399,7 +409,7 @@ impl Journal {
 
     fn begin_leading(&mut self, now: Instant, epoch: Epoch, out: &mut Vec<JournalEffect>) {
         let Tail { next_index, seq, cluster_time, .. } = self.tail;
-        let appender = Appender::new(epoch, next_index, seq);
+        let appender = Appender::new(epoch, next_index, seq, cluster_time);
         self.phase = Phase::Leading(Leader { epoch, since: now, base: cluster_time, appender });
         out.push(JournalEffect::Recovered { epoch, seq, cluster_time });
         self.snapshot.lead(epoch, &mut self.lane, &mut self.ids, out);

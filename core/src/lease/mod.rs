@@ -124,7 +124,9 @@ impl Lease {
             }
             LeaseInput::Rejoin => self.join(out),
             LeaseInput::Abdicate => {
-                self.lose(out);
+                if !mutant!(AbdicatesInWords) {
+                    self.lose(out);
+                }
                 if self.state != State::Out {
                     self.state = State::Out;
                     out.push(LeaseEffect::Resign);
@@ -200,6 +202,8 @@ impl Lease {
     fn good_until(&self, asked: Instant) -> Instant {
         match self.tenure {
             Tenure::Forever => Instant(u64::MAX),
+            Tenure::Session(_) if mutant!(ActsAfterLease) => Instant(u64::MAX),
+            Tenure::Session(timeout) if mutant!(LeaseTooLong) => asked + timeout.times(2),
             Tenure::Session(timeout) => asked + Millis(timeout.0 / 3 * 2),
         }
     }

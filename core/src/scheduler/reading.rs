@@ -120,9 +120,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// Whether this machine leads.
-    pub fn leads(&self) -> bool {
-        self.machine.role == Role::Leader
+    /// Whether this machine leads, as far as it knows.
+    pub const fn leads(&self) -> bool {
+        matches!(self.machine.role, Role::Leader)
     }
 
     /// Why this machine leads no more, if it was to.

@@ -50,9 +50,9 @@ impl Checker for BackOff {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            // A new process may hear of a failure that was not durable by a reconciliation, which does not tell whose fault
+            // A new leader may hear of a failure that was not durable by a reconciliation, which does not tell whose fault
             // it was.
-            Seen::Started => self.rows.clear(),
+            Seen::Leads => self.rows.clear(),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
                 if let Event::Update(status) = &**event {
                     self.told(at, status);

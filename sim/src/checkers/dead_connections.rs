@@ -28,7 +28,9 @@ impl Checker for DeadConnections {
             Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { conn, .. })) => {
                 self.current = Some((*conn, at.now));
             }
-            Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. })) => self.current = None,
+            Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. }) | ManagerEffect::End(_)) => {
+                self.current = None;
+            }
             Seen::Told(ManagerInput::Link(
                 LinkInput::Opened { conn, .. }
                 | LinkInput::Event { conn, .. }

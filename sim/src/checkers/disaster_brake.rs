@@ -28,6 +28,8 @@ const ASKED_MS: u64 = 40_000;
 pub struct DisasterBrake {
     /// Losses that the process knows: those it was told, and those that were stored when it began.
     known: BTreeSet<TaskId>,
+    /// Who leads.
+    leader: usize,
     overridden: Option<u64>,
     /// Since when it is a disaster.
     since: Option<u64>,
@@ -49,7 +51,8 @@ impl Checker for DisasterBrake {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started => self.begin_anew(at),
+            Seen::Leads => self.begin_anew(at),
+            Seen::Told(_) | Seen::Does(_) if at.manager != self.leader => {}
             Seen::Told(input) => self.told(at, input),
             Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
                 self.under_way.insert(*index);
@@ -92,14 +95,14 @@ impl DisasterBrake {
         }
     }
 
-    /// Another process holds back as well, if what it is for was settled before: that is durable.
+    /// Another manager holds back as well, if what it is for was settled before: that is durable.
     fn begin_anew(&mut self, at: Context<'_>) {
         let lost = |seat: StoredSeat| seat.task_id().filter(|_| seat.is_lost());
         let known = at.stored.seats().filter_map(lost).collect();
         let since = self.since.filter(|_| self.settled);
         let before = std::mem::take(self);
         let Self { overridden, successors, back, .. } = before;
-        *self = Self { known, since, overridden, successors, back, ..Self::default() };
+        *self = Self { known, leader: at.manager, since, overridden, successors, back, ..Self::default() };
     }
 
     fn hear(&mut self, at: Context<'_>, task: &TaskId) {

@@ -63,6 +63,13 @@ impl Checker for LostMemory {
                 self.since.get_or_insert(at.now);
                 self.judge(at, cluster)
             }
+            // A master that leads since just now knew of none.
+            Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { framework, .. }))
+                if self.frameworks.is_empty() && framework.id.is_some() =>
+            {
+                self.frameworks.extend(framework.id.clone());
+                Ok(())
+            }
             Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { framework, .. }))
                 if framework.id.as_ref().is_none_or(|id| !self.frameworks.contains(id)) =>
             {

@@ -12,6 +12,7 @@ pub mod convergence;
 pub mod dead_connections;
 pub mod disaster_brake;
 pub mod durable_replies;
+pub mod each;
 pub mod fleet;
 pub mod kept_versions;
 pub mod kill_reasons;
@@ -20,6 +21,7 @@ pub mod launch_limits;
 pub mod lost_memory;
 pub mod never_twice;
 pub mod one_framework;
+pub mod one_leader;
 pub mod placement_rules;
 pub mod planned_stops;
 pub mod recovery;
@@ -29,6 +31,7 @@ pub mod rollout_deadlines;
 pub mod rollout_versions;
 pub mod sound_definitions;
 pub mod state_monotonic;
+pub mod store_away;
 pub mod stored;
 pub mod unique_launch;
 pub mod wall_clock;
@@ -40,9 +43,12 @@ use swan_core::journal::Entry;
 use swan_core::link::LinkInput;
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, Event, TaskId, TaskStatus};
+use swan_core::record::Epoch;
 use swan_core::scheduler::View;
+use swan_core::time::Instant;
 
 use self::convergence::Book;
+use self::each::Each;
 use self::fleet::Fleet;
 use self::stored::Stored;
 use crate::mesos::Cluster;
@@ -51,14 +57,20 @@ use crate::options::Abilities;
 /// One thing that can be seen from outside.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
-    /// A process begins, with nothing in memory.
+    /// A manager begins, with nothing in memory.
     Started,
+    /// It leads from now on, as far as it knows.
+    Leads,
     /// The process is told this.
     Told(&'a ManagerInput),
     /// The process does this.
     Does(&'a ManagerEffect),
     /// An entry is durable from now on, and part of what is stored.
     Stored(&'a Entry),
+    /// An epoch is claimed: nothing of an earlier one may become part of what is stored.
+    Claimed(Epoch),
+    /// The store cannot be reached by anybody from now on, or can be again.
+    Away(bool),
     /// The process has taken a step.
     Stepped(View<'a>),
     /// An executor is told to start a task.
@@ -80,6 +92,10 @@ impl<'a> Seen<'a> {
 pub struct Context<'a> {
     /// Virtual milliseconds.
     pub now: u64,
+    /// Which manager is told and does things now, and what its own clock shows.
+    pub manager: usize,
+    /// See there.
+    pub clock: Instant,
     /// The newest fault or request.
     pub calm_since: u64,
     /// What all durable entries amount to.
@@ -103,8 +119,9 @@ pub fn after_disaster(stored: &Stored, cluster: &Cluster) -> Vec<Box<dyn Checker
     vec![
         Box::new(lost_memory::LostMemory::new(stored, cluster)),
         Box::new(one_framework::OneFramework),
+        Box::new(one_leader::OneLeader::default()),
         Box::new(known_masters::KnownMasters::default()),
-        Box::new(bounded::Bounded::default()),
+        Box::new(Each::<bounded::Bounded>::default()),
         Box::new(sound_definitions::SoundDefinitions),
     ]
 }
@@ -116,18 +133,20 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(bounded_duplication::BoundedDuplication::default()),
         Box::new(ack_rule::AckRule::default()),
         Box::new(state_monotonic::StateMonotonic::default()),
-        Box::new(resource_soundness::ResourceSoundness::default()),
+        Box::new(Each::<resource_soundness::ResourceSoundness>::default()),
         Box::new(conservation::Conservation::default()),
-        Box::new(dead_connections::DeadConnections::default()),
+        Box::new(Each::<dead_connections::DeadConnections>::default()),
         Box::new(durable_replies::DurableReplies::default()),
         Box::new(never_twice::NeverTwice::default()),
         Box::new(kill_reasons::KillReasons),
         Box::new(known_masters::KnownMasters::default()),
         Box::new(one_framework::OneFramework),
-        Box::new(bounded::Bounded::default()),
+        Box::new(one_leader::OneLeader::default()),
+        Box::new(Each::<bounded::Bounded>::default()),
         Box::new(sound_definitions::SoundDefinitions),
         Box::new(launch_limits::LaunchLimits::default()),
         Box::new(back_off::BackOff::default()),
+        Box::new(store_away::StoreAway::default()),
         Box::new(placement_rules::PlacementRules::default()),
     ];
     if machine.rollouts {
@@ -135,7 +154,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         all.push(Box::new(kept_versions::KeptVersions::default()));
         all.push(Box::new(rollout_versions::RolloutVersions::default()));
         all.push(Box::new(resting_rollouts::RestingRollouts::default()));
-        all.push(Box::new(rollout_deadlines::RolloutDeadlines::default()));
+        all.push(Box::new(Each::<rollout_deadlines::RolloutDeadlines>::default()));
     }
     if machine.brake {
         all.push(Box::new(disaster_brake::DisasterBrake::default()));

@@ -40,6 +40,8 @@ enum Outcome {
 #[derive(Clone, Debug)]
 struct Sent {
     id: RequestId,
+    /// Which manager got it.
+    manager: usize,
     ask: Ask,
     outcome: Outcome,
     retried: bool,
@@ -148,12 +150,17 @@ impl Clients {
         last.is_none_or(|it| it.scripted.is_empty() && it.waits.is_none() && it.trying.is_none())
     }
 
-    /// The process is gone with whatever it had not answered.
-    pub(super) fn process_gone(&mut self) {
-        for sent in self.sent.iter_mut().filter(|sent| sent.outcome == Outcome::Open) {
+    /// A manager is gone with whatever it had not answered: gives the clients that wait for it.
+    fn process_gone(&mut self, manager: usize) -> Vec<usize> {
+        let open = |sent: &&mut Sent| sent.outcome == Outcome::Open && sent.manager == manager;
+        let mut unanswered = BTreeSet::new();
+        for sent in self.sent.iter_mut().filter(open) {
             sent.outcome = Outcome::Maybe;
+            unanswered.insert(sent.id);
         }
         self.compact();
+        let waits = |client: &Client| client.waits.is_some_and(|id| unanswered.contains(&id));
+        (0..self.clients.len()).filter(|client| waits(&self.clients[*client])).collect()
     }
 
     /// Forgets requests whose outcome is known, or never will be.
@@ -249,13 +256,10 @@ impl World {
         self.queue.push(self.now + wait, Happening::Client(client));
     }
 
-    /// The connections of clients that wait break with the process.
-    pub(super) fn clients_lose_process(&mut self) {
-        self.clients.process_gone();
-        for client in 0..self.clients.clients.len() {
-            if self.clients.clients[client].waits.is_some() {
-                self.call_client(client, RETRY_MS);
-            }
+    /// The connections of clients that wait for a manager break with its process.
+    pub(super) fn clients_lose_process(&mut self, manager: usize) {
+        for client in self.clients.process_gone(manager) {
+            self.call_client(client, RETRY_MS);
         }
     }
 
@@ -346,22 +350,48 @@ impl World {
         it.trying = Some(Trying { ask, request, retried: false, left });
     }
 
-    /// Sends what a client tries; false if there is no process.
+    /// Sends what a client tries to any manager; false if no process is there.
     fn submit(&mut self, client: usize) -> bool {
-        if self.process.is_none() {
-            return false;
+        if self.clients.clients[client].trying.is_none() {
+            return true;
         }
-        let Some(trying) = self.clients.clients[client].trying.clone() else { return true };
+        let id = RequestId(self.clients.next_request + 1);
+        let Some(asked) = self.some_manager(id) else { return false };
         self.clients.next_request += 1;
-        let id = RequestId(self.clients.next_request);
-        let (ask, retried) = (trying.ask, trying.retried);
-        let changed_before = self.clients.note_sent(self.now, &ask);
-        self.clients.sent.push_back(Sent { id, ask, outcome: Outcome::Open, retried, changed_before });
         self.clients.clients[client].waits = Some(id);
         self.call_client(client, PATIENCE_MS);
-        self.requested("client: request");
-        self.step(ManagerInput::Api { id, request: Box::new(trying.request) });
+        match self.knows_leader(asked) {
+            Some(manager) => {
+                let at = self.now + 1 + self.network.longest();
+                self.queue.push(at, Happening::Forward { manager, client, id });
+            }
+            None => self.deliver_request(asked, client, id),
+        }
         true
+    }
+
+    /// A request comes from a standby to who led when it was passed on.
+    pub(super) fn forwarded(&mut self, manager: usize, client: usize, id: RequestId) {
+        if self.clients.clients[client].waits != Some(id) {
+            return;
+        }
+        if self.managers[manager].is_none() {
+            return self.call_client(client, RETRY_MS);
+        }
+        self.ledger.note("client: request passed on by a standby");
+        self.deliver_request(manager, client, id);
+    }
+
+    /// A manager gets a request.
+    fn deliver_request(&mut self, manager: usize, client: usize, id: RequestId) {
+        let Some(Trying { ask, request, retried, .. }) = self.clients.clients[client].trying.clone() else {
+            return;
+        };
+        let changed_before = self.clients.note_sent(self.now, &ask);
+        let outcome = Outcome::Open;
+        self.clients.sent.push_back(Sent { id, manager, ask, outcome, retried, changed_before });
+        self.requested("client: request");
+        self.step(manager, ManagerInput::Api { id, request: Box::new(request) });
     }
 
     /// An answer has come.

@@ -1,7 +1,6 @@
 //! Owns the manager's clocks as faults have them: a wall clock that jumps, stops or runs wrong, and a process that is
 //! stopped for a while.
 
-use swan_core::manager::ManagerInput;
 use swan_core::time::Timestamp;
 
 use super::{Happening, WALL_START, World};
@@ -52,32 +51,42 @@ impl World {
         self.wall = WallClock::right(ahead_ms);
     }
 
-    /// The process does not run for a while; what arrives waits for it.
-    pub(super) fn pause_process(&mut self) {
+    /// A process does not run for a while; what arrives waits for it.
+    pub(super) fn pause_process(&mut self, at: usize, kind: &'static str) {
         let wait = self.draws.number("forMs", 100, 300_000);
-        let Some(process) = self.process.as_mut().filter(|process| process.waiting.is_none()) else { return };
+        let running = self.managers[at].as_mut().filter(|process| process.waiting.is_none());
+        let Some(process) = running else { return };
         process.waiting = Some(Vec::new());
         let process = process.number;
-        self.disturbed("process: paused (C2)");
+        let Self { zookeeper, draws, ledger, .. } = self;
+        if let Some(zookeeper) = zookeeper {
+            zookeeper.pause(self.now, at, draws, ledger);
+        }
+        self.disturbed(kind);
         self.queue.push(self.now + wait, Happening::Resume { process });
     }
 
     /// The process runs again: all that waited comes at once.
     pub(super) fn resume_process(&mut self, number: u64) {
-        let current = self.process.as_mut().filter(|process| process.number == number);
-        let waiting: Vec<ManagerInput> =
-            current.and_then(|process| process.waiting.take()).unwrap_or_default();
+        let Some(at) = self.manager_of(number) else { return };
+        let waiting = self.managers[at].as_mut().and_then(|process| process.waiting.take());
+        let Some(waiting) = waiting else { return };
+        if let Some(zookeeper) = &mut self.zookeeper {
+            zookeeper.resume(self.now, at);
+        }
         for input in waiting {
-            self.step(input);
+            // What waited for a manager that is dropped meanwhile is dropped with it.
+            if self.manager_of(number) == Some(at) {
+                self.step(at, input);
+            }
         }
     }
 
-    /// The wall clock is right, and the process runs.
+    /// The wall clock is right, and all processes run.
     pub(super) fn heal_clocks(&mut self) {
         self.wall = WallClock::right(self.wall_ahead_ms);
-        if let Some(number) = self.process.as_ref().map(|process| process.number) {
-            self.resume_process(number);
-        }
+        let all: Vec<u64> = self.managers.iter().flatten().map(|process| process.number).collect();
+        all.into_iter().for_each(|number| self.resume_process(number));
     }
 }
 

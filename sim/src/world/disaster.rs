@@ -22,7 +22,7 @@ impl World {
     /// everything began anew.
     pub(super) fn keep_backup(&mut self) {
         if self.options.disaster == Some(Disaster::OldBackup) && self.watch.stored.has_framework() {
-            let (platter, stored) = (self.disk.copy(), self.watch.stored.clone());
+            let (platter, stored) = (self.copy_journal(), self.watch.stored.clone());
             self.backup = Some(Backup { platter, stored });
         }
     }
@@ -39,11 +39,11 @@ impl World {
     /// The store is lost, and an operator puts an old copy in its place: it knows less than what runs (S14).
     fn restore_backup(&mut self) {
         let Some(Backup { platter, stored }) = self.backup.take() else { return };
-        self.crash("store: old backup (Z6)");
+        self.crash_all("store: old backup (Z6)");
         if self.watch.violation.is_some() {
             return;
         }
-        self.disk.restore(platter);
+        self.restore_journal(platter);
         self.watch = Watch::of_disaster(stored, &self.cluster);
         self.run_until(self.now + WATCHED_MS);
         if self.watch.violation.is_none() && !self.is_back() {
@@ -63,7 +63,7 @@ impl World {
         let (request, call) = (RequestNo(0), OperatorCall::Teardown { framework });
         self.cluster_step(ClusterInput::Operator { request, call });
         self.run_until(self.now + WATCHED_MS / 2);
-        self.crash("process: crash at rest");
+        self.crash_all("process: crash at rest");
         self.run_until(self.now + WATCHED_MS / 2);
     }
 }

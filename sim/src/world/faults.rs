@@ -22,9 +22,13 @@ pub(super) enum Sequel {
     OffersGoOn,
     OffersAreWhole,
     OthersEnd,
+    /// A majority of ZooKeeper's servers is there again.
+    QuorumReturns,
+    /// Whoever leads dies.
+    LeaderDies,
 }
 
-const REPEATED: [Site; 21] = [
+const REPEATED: [Site; 26] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -46,6 +50,11 @@ const REPEATED: [Site; 21] = [
     Site::AgentReboots,
     Site::MasterError,
     Site::RacksCut,
+    Site::ZooKeeperCut,
+    Site::NoQuorum,
+    Site::LeaderPauses,
+    Site::LeaderLoops,
+    Site::Abdicates,
 ];
 
 impl World {
@@ -80,7 +89,7 @@ impl World {
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
             Site::RacksCut => agents.racks_cut_every,
-            _ => 0,
+            _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
             self.queue.push(at, Happening::Fault(site));
@@ -93,7 +102,11 @@ impl World {
         }
         self.draws.begin(site);
         match site {
-            Site::ProcessCrash => self.crash("process: crash at rest"),
+            Site::ProcessCrash => {
+                if let Some(at) = self.any_manager() {
+                    self.crash(at, "process: crash at rest");
+                }
+            }
             Site::Cut => {
                 if let Some(to_come) = self.network.cut(self.now, &mut self.draws) {
                     self.disturbed("network: cut");
@@ -127,7 +140,18 @@ impl World {
             Site::OthersTake => self.let_others_take(),
             Site::MasterError => self.end_subscription(),
             Site::WallClock => self.upset_wall_clock(),
-            Site::ProcessPauses => self.pause_process(),
+            Site::ProcessPauses => {
+                if let Some(at) = self.any_manager() {
+                    self.pause_process(at, "process: paused (C2)");
+                }
+            }
+            Site::ZooKeeperCut
+            | Site::NoQuorum
+            | Site::LeaderPauses
+            | Site::LeaderLoops
+            | Site::Abdicates => {
+                self.ensemble_fault(site);
+            }
             Site::AgentReboots => self.reboot_agent(),
             Site::RacksCut => self.cut_racks(),
             _ => unreachable!("{site:?} has no time of its own"),
@@ -151,6 +175,8 @@ impl World {
             Sequel::OffersGoOn => self.cluster_step(ClusterInput::PauseOffers(false)),
             Sequel::OffersAreWhole => self.cluster_step(ClusterInput::SplitOffers(1)),
             Sequel::OthersEnd => self.cluster_step(ClusterInput::OthersEnd),
+            Sequel::QuorumReturns => self.set_quorum(true),
+            Sequel::LeaderDies => self.crash_leader(),
         }
     }
 }

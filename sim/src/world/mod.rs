@@ -1,4 +1,5 @@
-//! Owns the world: one manager's process, a Mesos cluster, a disk, a network, executors and clients, moved by one queue.
+//! Owns the world: managers' processes, a Mesos cluster, a disk or a ZooKeeper, a network, executors and clients, moved
+//! by one queue.
 //!
 //! A seed and the options decide everything. The world goes through two phases: first all faults happen and the checkers
 //! watch; then faults are over and everything must become as wanted within a stated time.
@@ -11,6 +12,7 @@ mod disaster;
 mod executors;
 mod faults;
 mod invent;
+mod managers;
 mod masters;
 mod network;
 mod oddities;
@@ -29,6 +31,7 @@ use swan_core::rng::Rng;
 use swan_core::scheduler::View;
 use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::input::RequestId;
 use swan_core::scheduler::view::WaitingView;
 use swan_core::time::{Instant, Now, Timestamp};
 
@@ -59,6 +62,7 @@ use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
 use crate::options::{MACHINE, Options};
 use crate::queue::Queue;
 use crate::trace::Event;
+use crate::zookeeper::ZooKeeper;
 
 /// Wall time at the beginning: some day in 2026.
 const WALL_START: u64 = 1_780_000_000_000;
@@ -75,8 +79,11 @@ const WAKES_MAX: u32 = 20_000;
 /// What happens next to the world.
 #[derive(Clone, Debug)]
 enum Happening {
-    /// The manager's process starts.
-    Start,
+    /// A manager starts: in a new process, or in the one whose clock this is.
+    Start {
+        manager: usize,
+        clock: Option<u64>,
+    },
     /// It is elected.
     Elected {
         process: u64,
@@ -100,6 +107,12 @@ enum Happening {
     },
     /// A client does something.
     Client(usize),
+    /// A standby passes a client's request on to the manager that leads.
+    Forward {
+        manager: usize,
+        client: usize,
+        id: RequestId,
+    },
     /// A fault, and what follows one.
     Fault(Site),
     Sequel(Sequel),
@@ -114,11 +127,14 @@ pub struct World {
     now: u64,
     queue: Queue<Happening>,
     cluster: Cluster,
-    process: Option<Process>,
+    /// The process of each manager, while it is there.
+    managers: Vec<Option<Process>>,
     processes: u64,
     wall: WallClock,
     wall_ahead_ms: u64,
+    /// What one manager has, and what several share.
     disk: Disk,
+    zookeeper: Option<ZooKeeper>,
     backup: Option<Backup>,
     network: Network,
     executors: Executors,
@@ -160,11 +176,12 @@ impl World {
             now: 0,
             queue: Queue::new(),
             cluster: Cluster::new(cluster_options, rng.next()),
-            process: None,
+            managers: (0..options.ensemble.managers).map(|_| None).collect(),
             processes: 0,
             wall: WallClock::right(0),
             wall_ahead_ms: 0,
             disk: Disk::new(options.store.clone(), rng.fork()),
+            zookeeper: managers::zookeeper(seed, &options.ensemble),
             backup: None,
             network: Network::new(
                 options.network.clone(),
@@ -191,7 +208,9 @@ impl World {
         for _ in 0..world.options.agents {
             world.join_agent();
         }
-        world.queue.push(0, Happening::Start);
+        for manager in 0..world.managers.len() {
+            world.queue.push(0, Happening::Start { manager, clock: None });
+        }
         world.queue.push(TRUTH_EVERY, Happening::Truth);
         for client in 0..world.clients.count() {
             world.let_client_think(client);
@@ -233,13 +252,14 @@ impl World {
         self.log.iter().flatten().map(String::as_str)
     }
 
-    fn write(&mut self, sign: &str, what: &dyn fmt::Debug) {
+    fn write(&mut self, manager: usize, sign: &str, what: &dyn fmt::Debug) {
+        let whose = if self.zookeeper.is_some() { format!("{manager} ") } else { String::new() };
         let Some(log) = &mut self.log else { return };
         if log.len() >= LOG_LINES {
             log.pop_front();
         }
         let (seconds, ms) = (self.now / 1000, self.now % 1000);
-        let mut line = format!("{seconds:>6}.{ms:03} {:>6} {sign} {what:?}", self.ledger.effects);
+        let mut line = format!("{seconds:>6}.{ms:03} {:>6} {whose}{sign} {what:?}", self.ledger.effects);
         if line.len() > LOG_LINE_BYTES {
             let end = (0..=LOG_LINE_BYTES).rev().find(|&at| line.is_char_boundary(at)).unwrap_or(0);
             line.truncate(end);
@@ -287,9 +307,10 @@ impl World {
         &self.watch.stored
     }
 
-    /// What a user could read now, if a process is there.
+    /// What a user could read now of the manager that leads or, if none does, of any; if a process is there.
     pub fn view(&self) -> Option<View<'_>> {
-        self.process.as_ref().map(|process| process.manager.view())
+        let process = self.managers[self.speaker()?].as_ref();
+        process.map(|process| process.manager.view())
     }
 
     /// Ends the process right before the effect of this number, once.
@@ -312,6 +333,7 @@ impl World {
         self.rough = self.now;
         self.executors.heal();
         self.network.heal();
+        self.heal_managers();
         self.disk.mend();
         self.clients.retire();
         self.heal_clocks();
@@ -463,10 +485,13 @@ impl World {
     /// Lets the next thing happen, if it is due by `until`.
     fn advance(&mut self, until: u64) -> bool {
         let disk = self.disk.next_deadline();
-        let manager = self.process.as_ref().and_then(Process::next_deadline);
+        let zookeeper = self.zookeeper.as_ref().and_then(ZooKeeper::next_deadline);
+        let (manager, awake) = self.next_wake().unzip();
         let cluster = self.cluster.next_deadline().map(|at| at.0);
         let queue = self.queue.next_at();
-        let Some(next) = [disk, manager, cluster, queue].into_iter().flatten().min() else { return false };
+        let Some(next) = [disk, zookeeper, manager, cluster, queue].into_iter().flatten().min() else {
+            return false;
+        };
         if next > until {
             return false;
         }
@@ -479,8 +504,10 @@ impl World {
         let due = |at: Option<u64>| at.is_some_and(|at| at <= next);
         if due(disk) {
             self.disk_step();
-        } else if due(manager) {
-            self.wake_process();
+        } else if due(zookeeper) {
+            self.zookeeper_step();
+        } else if let Some(at) = awake.filter(|_| due(manager)) {
+            self.wake_process(at);
         } else if due(cluster) {
             self.cluster_step(ClusterInput::Wake);
         } else if let Some(happening) = self.queue.pop() {
@@ -491,13 +518,14 @@ impl World {
 
     fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Start => self.start(),
+            Happening::Start { manager, clock } => self.start(manager, clock),
             Happening::Elected { process } => self.elected(process),
             Happening::Resume { process } => self.resume_process(process),
             Happening::Arrive { process, input } => self.arrive(process, input),
             Happening::Reach(message) => self.reach(message),
             Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),
             Happening::Client(client) => self.client(client),
+            Happening::Forward { manager, client, id } => self.forwarded(manager, client, id),
             Happening::Fault(site) => self.fault(site),
             Happening::Sequel(sequel) => self.follow(sequel),
             Happening::Truth => {
@@ -599,7 +627,7 @@ impl World {
     fn requested(&mut self, kind: &'static str) {
         self.watch.calm_since = self.now;
         self.ledger.note(kind);
-        self.write("!", &kind);
+        self.write(self.watch.manager, "!", &kind);
     }
 
     /// Adds a container to those simulated.

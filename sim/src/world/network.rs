@@ -494,9 +494,9 @@ impl Network {
     }
 
     /// The connections of a process that is gone: the master hears of it, sooner or later.
-    pub(super) fn process_gone(&mut self, now: u64) -> ToCome {
-        let open: Vec<ConnId> =
-            self.conns.iter().filter(|(_, conn)| !conn.closed).map(|(id, _)| *id).collect();
+    pub(super) fn process_gone(&mut self, now: u64, process: u64) -> ToCome {
+        let theirs = self.conns.iter().filter(|(_, conn)| !conn.closed && conn.process == process);
+        let open: Vec<ConnId> = theirs.map(|(id, _)| *id).collect();
         let mut to_come = Vec::new();
         for id in open {
             let at = self.arrives_there(now, id);

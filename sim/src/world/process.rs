@@ -1,4 +1,4 @@
-//! Owns the manager's process: it starts, steps, carries out effects one by one, and ends between any two of them.
+//! Owns a manager's process: it starts, steps, carries out effects one by one, and ends between any two of them.
 
 use std::fmt;
 
@@ -22,17 +22,35 @@ const COMPARE_EVERY: u64 = 256;
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) manager: Manager,
-    /// Which life.
+    /// Which life, of all managers.
     pub(super) number: u64,
     /// What its monotonic clock shows when the world is 0 ms old.
-    base: u64,
+    pub(super) base: u64,
     /// Effects left before it ends, if it will.
-    left: Option<u64>,
+    pub(super) left: Option<u64>,
     /// While it is paused: what has arrived since.
     pub(super) waiting: Option<Vec<ManagerInput>>,
 }
 
+/// An effect by name, and by whom where there are several.
+struct By<'a> {
+    manager: Option<usize>,
+    what: Named<'a>,
+}
+
+impl fmt::Display for By<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.what.fmt(f)?;
+        self.manager.map_or(Ok(()), |manager| write!(f, "@{manager}"))
+    }
+}
+
 impl Process {
+    /// Whether it leads, as far as it knows.
+    pub(super) const fn leads(&self) -> bool {
+        self.manager.view().leads()
+    }
+
     /// When to wake it, in the world's time.
     pub(super) fn next_deadline(&self) -> Option<u64> {
         self.manager
@@ -64,8 +82,9 @@ pub(crate) fn boot(seed: u64) -> Boot {
 }
 
 impl World {
-    pub(super) fn start(&mut self) {
-        if self.process.is_some() {
+    /// A manager begins, in a new process or, with the clock that it has, in the same as before.
+    pub(super) fn start(&mut self, at: usize, clock: Option<u64>) {
+        if self.managers[at].is_some() {
             return;
         }
         self.processes += 1;
@@ -75,61 +94,77 @@ impl World {
         };
         let mean = self.options.process.crash_effects;
         let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
-        let (number, base) = (self.processes, self.rng.below(1 << 40));
-        self.process = Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
+        let number = self.processes;
+        let base = clock.unwrap_or_else(|| self.rng.below(1 << 40));
+        self.managers[at] =
+            Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
+        self.speaks(at);
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
-        let boot = Boot { masters: self.network.masters(), ..boot(self.rng.next()) };
-        if self.disk.rot(self.options.store.rots, &mut self.draws) {
-            self.disturbed("store: damaged (Z5)");
+        let (masters, tenure) = (self.network.masters(), self.tenure());
+        let boot = Boot { masters, tenure, ..boot(self.rng.next()) };
+        match &mut self.zookeeper {
+            Some(zookeeper) if clock.is_none() => zookeeper.process_starts(self.now, at),
+            Some(_) => {}
+            None => {
+                if self.disk.rot(self.options.store.rots, &mut self.draws) {
+                    self.disturbed("store: damaged (Z5)");
+                }
+            }
         }
-        self.step(ManagerInput::Boot(Box::new(boot)));
+        self.step(at, ManagerInput::Boot(Box::new(boot)));
     }
 
     pub(super) fn elected(&mut self, process: u64) {
-        if self.is_current(process) {
-            let asked = self.process_clocks().mono;
-            self.step(ManagerInput::Election(ElectionEvent::Acquired { asked }));
+        if let Some(at) = self.manager_of(process) {
+            let asked = self.process_clocks(at).mono;
+            self.step(at, ManagerInput::Election(ElectionEvent::Acquired { asked }));
         }
     }
 
     pub(super) fn arrive(&mut self, process: u64, input: LinkInput) {
-        if self.is_current(process) {
-            self.step(ManagerInput::Link(input));
+        if let Some(at) = self.manager_of(process) {
+            self.step(at, ManagerInput::Link(input));
         }
     }
 
     pub(super) fn answered_by_disk(&mut self, id: OpId, result: StoreResult) {
-        self.step(ManagerInput::Stored { id, result });
+        self.step(0, ManagerInput::Stored { id, result });
     }
 
-    pub(super) fn wake_process(&mut self) {
+    pub(super) fn wake_process(&mut self, at: usize) {
         self.wakes += 1;
         if self.wakes > WAKES_MAX {
             self.broken("L1", "the manager wants to be woken again and again at once".into());
         }
-        self.step(ManagerInput::Wake);
+        self.step(at, ManagerInput::Wake);
     }
 
-    fn is_current(&self, process: u64) -> bool {
-        self.process.as_ref().is_some_and(|current| current.number == process)
-    }
-
-    fn process_clocks(&self) -> Now {
-        let base = self.process.as_ref().map_or(0, |process| process.base);
+    fn process_clocks(&self, at: usize) -> Now {
+        let base = self.managers[at].as_ref().map_or(0, |process| process.base);
         Now { mono: Instant(base + self.now), wall: self.wall.at(self.now) }
     }
 
-    /// Tells the process something, and carries out what it wants, unless it ends on the way.
-    pub(super) fn step(&mut self, input: ManagerInput) {
-        if let Some(waiting) = self.process.as_mut().and_then(|process| process.waiting.as_mut()) {
+    /// Whatever is seen from now on is of this manager.
+    fn speaks(&mut self, at: usize) {
+        (self.watch.manager, self.watch.clock) = (at, self.process_clocks(at).mono);
+    }
+
+    /// Tells a process something, and carries out what it wants, unless it ends on the way.
+    pub(super) fn step(&mut self, at: usize, input: ManagerInput) {
+        if let Some(waiting) = self.managers[at].as_mut().and_then(|process| process.waiting.as_mut()) {
             return waiting.push(input);
         }
-        let now = self.process_clocks();
-        self.write("<", &input);
-        let Some(process) = &mut self.process else { return };
+        let now = self.process_clocks(at);
+        self.write(at, "<", &input);
+        self.speaks(at);
+        let Some(process) = &mut self.managers[at] else { return };
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Told(&input));
         let mut effects = Vec::new();
+        let led = process.leads();
         process.manager.step(now, input, &mut effects);
+        if process.leads() && !led {
+            self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Leads);
+        }
         self.watch.see(
             self.now,
             self.ledger.effects,
@@ -141,23 +176,23 @@ impl World {
         }
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
-            self.compare_at_rest();
+            self.compare_at_rest(at);
         }
         for effect in effects {
-            if self.ends_before(&effect) {
-                return self.crash(CRASH_BEFORE_EFFECT);
+            if self.ends_before(at, &effect) {
+                return self.crash(at, CRASH_BEFORE_EFFECT);
             }
             self.ledger.effects += 1;
-            self.write(">", &effect);
+            self.write(at, ">", &effect);
             self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Does(&effect));
-            self.execute(effect);
-            if self.process.is_none() {
+            self.execute(at, effect);
+            if self.managers[at].is_none() {
                 return;
             }
         }
     }
 
-    fn ends_before(&mut self, effect: &ManagerEffect) -> bool {
+    fn ends_before(&mut self, at: usize, effect: &ManagerEffect) -> bool {
         if self.crash_before == Some(self.ledger.effects + 1) {
             self.crash_before = None;
             return true;
@@ -168,8 +203,9 @@ impl World {
             ManagerEffect::Link(effect) => effect,
             other => other,
         };
-        let left = self.process.as_mut().and_then(|process| process.left.as_mut());
-        self.draws.comes_true(Site::CrashBefore, &Named(what), |_| {
+        let what = By { manager: self.zookeeper.is_some().then_some(at), what: Named(what) };
+        let left = self.managers[at].as_mut().and_then(|process| process.left.as_mut());
+        self.draws.comes_true(Site::CrashBefore, &what, |_| {
             left.is_some_and(|left| {
                 let none = *left == 0;
                 *left = left.saturating_sub(1);
@@ -178,13 +214,17 @@ impl World {
         })
     }
 
-    fn execute(&mut self, effect: ManagerEffect) {
+    fn execute(&mut self, at: usize, effect: ManagerEffect) {
+        let number = self.managers[at].as_ref().map_or(0, |process| process.number);
         match effect {
             ManagerEffect::Store { id, op } => {
-                self.disk.submit(self.now, id, op, &mut self.draws, &mut self.ledger);
+                let Self { zookeeper, disk, draws, ledger, .. } = self;
+                match zookeeper {
+                    Some(zookeeper) => zookeeper.submit(self.now, at, number, (id, op), draws, ledger),
+                    None => disk.submit(self.now, id, op, draws, ledger),
+                }
             }
             ManagerEffect::Link(effect) => {
-                let number = self.process.as_ref().map_or(0, |process| process.number);
                 let to_come =
                     self.network.carry_out(self.now, number, effect, &mut self.draws, &mut self.ledger);
                 for (at, happening) in to_come {
@@ -192,56 +232,71 @@ impl World {
                 }
             }
             ManagerEffect::Reply { id, result } => self.replied(id, &result),
-            ManagerEffect::Campaign => {
-                let process = self.processes;
-                self.queue.push(self.now + 1, Happening::Elected { process });
-            }
-            ManagerEffect::End(why) => self.end(why),
+            ManagerEffect::Campaign => self.campaign(at, number),
+            ManagerEffect::Resign => self.resign(at),
+            ManagerEffect::End(why) => self.end(at, why),
             ManagerEffect::Trouble(_) => self.ledger.note("process: trouble told"),
-            ManagerEffect::Publish(_) | ManagerEffect::Route(_) | ManagerEffect::Resign => {}
+            ManagerEffect::Publish(_) | ManagerEffect::Route(_) => {}
         }
     }
 
-    fn end(&mut self, why: End) {
+    fn end(&mut self, at: usize, why: End) {
         match why {
-            End::Refused(_) if self.disk.is_read_rotten() => self.crash("store: damage refused (Z5)"),
+            End::Refused(_) if self.disk.is_read_rotten() => self.crash(at, "store: damage refused (Z5)"),
             End::Refused(refusal) => self.broken("S13", format!("it refuses its own journal: {refusal}")),
-            End::Restart | End::Deposed(DeposeReason::FailedOver) => self.crash("process: began anew"),
-            End::Deposed(why) => self.broken("S6", format!("the only manager was deposed: {why:?}")),
+            End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced)
+                if self.zookeeper.is_some() =>
+            {
+                self.begin_anew(at);
+            }
+            End::Restart | End::Deposed(DeposeReason::FailedOver) => {
+                self.crash(at, "process: began anew");
+            }
+            End::Deposed(why) => self.broken("S6", format!("a manager without a rival was deposed: {why:?}")),
         }
     }
 
-    /// The process is gone. What is in its memory is lost, and the disk keeps what its rules say.
-    pub(super) fn crash(&mut self, kind: &'static str) {
-        if self.process.take().is_none() {
-            return;
-        }
+    /// The process is gone. What is in its memory is lost, and the store keeps what its rules say.
+    pub(super) fn crash(&mut self, at: usize, kind: &'static str) {
+        let Some(Process { number, .. }) = self.managers[at].take() else { return };
         self.disturbed(kind);
-        // It starts again with an intact copy.
-        self.disk.mend();
-        let done = self.disk.crash(&mut self.draws, &mut self.ledger);
-        self.take_durable(&done);
-        if let Err(why) = recovery::judge(self.disk.platter(), &self.watch.stored, boot(0)) {
+        let Self { zookeeper, disk, draws, ledger, .. } = self;
+        if let Some(zookeeper) = zookeeper {
+            zookeeper.process_gone(self.now, at, draws, ledger);
+        } else {
+            // It starts again with an intact copy.
+            disk.mend();
+            let done = disk.crash(draws, ledger);
+            self.take_durable(&done);
+        }
+        if let Err(why) = recovery::judge(self.journal(), &self.watch.stored, boot(0)) {
             self.broken("S13", why);
         }
-        for (at, happening) in self.network.process_gone(self.now) {
-            self.queue.push(at, happening);
-        }
-        self.clients_lose_process();
+        self.process_gone(at, number);
         let down = self.rng.between(1, self.options.process.down_ms.max(1));
-        self.queue.push(self.now + self.network.longest() + down, Happening::Start);
+        let starts = Happening::Start { manager: at, clock: None };
+        self.queue.push(self.now + self.network.longest() + down, starts);
     }
 
-    /// Compares a live machine whose every change is durable with what is stored.
-    fn compare_at_rest(&mut self) {
-        let Some(process) = self.process.as_ref().filter(|_| !self.watch.closed) else { return };
-        let (machine, durable) = (process.manager.scheduler(), process.manager.journal().durable);
-        if !machine.view().manager().leading || machine.as_of() != durable {
+    /// The connections of a process that is gone, or of a manager that is dropped, close.
+    pub(super) fn process_gone(&mut self, at: usize, number: u64) {
+        for (at, happening) in self.network.process_gone(self.now, number) {
+            self.queue.push(at, happening);
+        }
+        self.clients_lose_process(at);
+    }
+
+    /// Compares a live machine that knows all that is durable with what is stored.
+    fn compare_at_rest(&mut self, at: usize) {
+        let Some(process) = self.managers[at].as_ref().filter(|_| !self.watch.closed) else { return };
+        let (machine, journal) = (process.manager.scheduler(), process.manager.journal());
+        let rests = if process.leads() { machine.as_of() == journal.durable } else { journal.caught_up };
+        if !rests || journal.durable != self.watch.stored.seq {
             return;
         }
         let live = recovery::records_of(machine);
         let same = recovery::equal(&live, self.watch.stored.records(), "the live machine", "the entries");
-        self.ledger.note("live state compared");
+        self.ledger.note(if process.leads() { "live state compared" } else { "standby compared" });
         if let Err(why) = same {
             self.broken("S13", why);
         }

@@ -1,5 +1,7 @@
 //! Owns the watch: the checkers, what they may look at, and the first violation.
 
+use swan_core::time::Instant;
+
 use crate::checkers::convergence::Book;
 use crate::checkers::fleet::Fleet;
 use crate::checkers::stored::Stored;
@@ -28,6 +30,9 @@ pub(super) struct Watch {
     pub(super) stored: Stored,
     pub(super) calm_since: u64,
     pub(super) violation: Option<Violation>,
+    /// Which manager is told and does things now, and what its own clock shows.
+    pub(super) manager: usize,
+    pub(super) clock: Instant,
     /// Nobody looks.
     pub(super) closed: bool,
 }
@@ -40,6 +45,8 @@ impl Watch {
             stored: Stored::default(),
             calm_since: 0,
             violation: None,
+            manager: 0,
+            clock: Instant(0),
             closed: false,
         }
     }
@@ -54,8 +61,9 @@ impl Watch {
             return;
         }
         self.fleet.note(now, seen);
-        let Self { checkers, fleet, stored, calm_since, .. } = self;
-        let at = Context { now, calm_since: *calm_since, stored, fleet, book };
+        let Self { checkers, fleet, stored, calm_since, manager, clock, .. } = self;
+        let at =
+            Context { now, manager: *manager, clock: *clock, calm_since: *calm_since, stored, fleet, book };
         let mut broken = None;
         for checker in checkers {
             if let Err(what) = checker.see(at, seen) {

@@ -12,6 +12,7 @@ use self::world::World;
 use super::contract::Executor;
 use super::frame::Damage;
 use super::*;
+use crate::record::RecordKey;
 
 #[test]
 fn the_memory_store_keeps_the_contract() {
@@ -104,6 +105,61 @@ fn what_was_read_back_counts_once_a_cut_behind_it_has_made_it_durable() {
     next(&mut journal, JournalInput::Result { id, result });
     let stored = told.iter().position(|it| *it == JournalEffect::Up(StoreEvent::Stored { upto: Seq(1) }));
     assert_eq!(stored, Some(told.len() - 1), "told last, and once: {told:?}");
+}
+
+/// Steps a machine, and carries out what it asks for; gives the answers to what `late` says. There is nothing that a
+/// snapshot could hold.
+fn drive(
+    journal: &mut Journal,
+    store: &mut Memory,
+    mono: u64,
+    input: JournalInput,
+    late: fn(&StoreOp) -> bool,
+) -> Vec<JournalInput> {
+    let (mut inputs, mut later) = (Vec::from([input]), Vec::new());
+    while let Some(input) = inputs.pop() {
+        let mut out = Vec::new();
+        journal.step(Now { mono: Instant(mono), ..Now::default() }, input, &mut out);
+        for effect in out {
+            match effect {
+                JournalEffect::Op { id, op } => {
+                    let to = if late(&op) { &mut later } else { &mut inputs };
+                    to.push(JournalInput::Result { id, result: store.execute(op) });
+                }
+                JournalEffect::NeedRecords { from, .. } => {
+                    let records = Records { from, items: Vec::new(), next: None, as_of: Seq(1) };
+                    inputs.push(JournalInput::Records(records));
+                }
+                _ => {}
+            }
+        }
+    }
+    later
+}
+
+/// Found by the simulator: such a journal was refused for ever.
+#[test]
+fn who_has_followed_the_log_may_go_on_behind_a_snapshot_that_was_begun_after_its_last_entry() {
+    let mut store = Memory::default();
+    let (mut leader, mut standby) = (Journal::new(world::tiny()), Journal::new(world::tiny()));
+    let none = |_: &StoreOp| false;
+    drive(&mut leader, &mut store, 0, JournalInput::Boot, none);
+    let sweeps = |op: &StoreOp| matches!(op, StoreOp::ListChunks);
+    let swept = drive(&mut leader, &mut store, 0, JournalInput::Lead, sweeps);
+    let large = Op { key: RecordKey(b"k".to_vec()), value: Some([0; 800].to_vec()) };
+    let batch = JournalInput::Store { seq: Seq(1), ops: Vec::from([large]) };
+    let appends = |op: &StoreOp| matches!(op, StoreOp::Append { .. });
+    let appended = drive(&mut leader, &mut store, 10, batch, appends);
+    drive(&mut standby, &mut store, 20, JournalInput::Boot, none);
+    for answer in swept.into_iter().chain(appended) {
+        drive(&mut leader, &mut store, 5_000, answer, none);
+    }
+    assert!(store.manifest.is_some(), "a snapshot was due");
+    drive(&mut standby, &mut store, 6_000, JournalInput::Lead, sweeps);
+    let batch = JournalInput::Store { seq: Seq(2), ops: Vec::new() };
+    drive(&mut standby, &mut store, 6_001, batch, none);
+    let found = world::recover(&mut store).map(|found| found.seq);
+    assert_eq!(found, Ok(Seq(2)));
 }
 
 #[test]

@@ -60,7 +60,10 @@ impl Scene {
     fn see(&mut self, seen: Seen<'_>) -> Result<(), String> {
         let Self { fleet, stored, book, now, .. } = self;
         fleet.note(*now, seen);
-        self.checker.see(Context { now: *now, calm_since: 0, stored, fleet, book }, seen)
+        self.checker.see(
+            Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book },
+            seen,
+        )
     }
 
     fn hear(&mut self, input: &ManagerInput) {
@@ -105,7 +108,7 @@ fn s12_a_disaster_lasts_until_agents_are_back_or_an_operator_decides() {
 fn s12_a_disaster_outlives_the_process() {
     let mut scene = disaster();
     scene.now += 3_600_000;
-    scene.see(Seen::Started).expect("starting breaks nothing");
+    scene.see(Seen::Leads).expect("starting breaks nothing");
     scene
         .see(Seen::Truth(&Cluster::new(crate::mesos::ClusterOptions::default(), 1)))
         .expect("so does looking");
@@ -113,7 +116,7 @@ fn s12_a_disaster_outlives_the_process() {
     assert!(scene.store(&supersedes(0)).is_err());
     let mut scene = Scene::new(disaster_brake::DisasterBrake::default(), 24);
     (0..16).for_each(|slot| scene.hear(&loses(slot)));
-    scene.see(Seen::Started).expect("starting breaks nothing");
+    scene.see(Seen::Leads).expect("starting breaks nothing");
     scene.hear(&loses(0));
     scene.hear(&hears(Event::Heartbeat));
     assert_eq!(scene.store(&supersedes(0)), Ok(()), "of most it does not know");

@@ -45,7 +45,10 @@ impl<C: Checker> Watched<C> {
     fn see(&mut self, seen: Seen<'_>) -> Result<(), String> {
         self.fleet.note(self.now, seen);
         let Self { checker, fleet, stored, book, now, .. } = self;
-        checker.see(Context { now: *now, calm_since: 0, stored, fleet, book }, seen)
+        checker.see(
+            Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book },
+            seen,
+        )
     }
 
     /// The app wants so many of an image, and this is under way.
