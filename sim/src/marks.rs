@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 53] = [
+pub const FAULTS: [&str; 52] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -70,7 +70,6 @@ pub const FAULTS: [&str; 53] = [
     "zookeeper: slow (Z1)",
     "zookeeper: stale read (Z4)",
     "zookeeper: watch not told (Z4)",
-    "zookeeper: write after its connection (R94)",
 ];
 
 /// The phases that some app is in, as far as stored.
