@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 56] = [
+pub const FAULTS: [&str; 55] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -73,7 +73,6 @@ pub const FAULTS: [&str; 56] = [
     "zookeeper: slow (Z1)",
     "zookeeper: stale read (Z4)",
     "zookeeper: watch not told (Z4)",
-    "zookeeper: write after its connection (R94)",
 ];
 
 /// The phases that some app is in, as far as stored.

@@ -174,7 +174,7 @@ impl Work<'_> {
     }
 
     async fn write(&self, known: Known, op: StoreOp) -> StoreResult {
-        let Known { version, head, epoch } = known;
+        let Known { version, head, .. } = known;
         let done = match op {
             StoreOp::Append { index, entry, .. } => {
                 if index < head.first {
@@ -182,12 +182,11 @@ impl Work<'_> {
                 }
                 log::append(self.client, self.tree, version, head, index, &entry).await
             }
-            StoreOp::Cut { from, .. } => log::cut(self.client, self.tree, version, from).await,
+            StoreOp::Cut { from, .. } => {
+                self.moved(known, log::cut(self.client, self.tree, version, from).await)
+            }
             StoreOp::Trim { below, .. } => {
-                let trimmed = log::trim(self.client, self.tree, version, below).await;
-                trimmed.map(|head| {
-                    self.remember(Known { epoch, version, head });
-                })
+                self.moved(known, log::trim(self.client, self.tree, version, below).await)
             }
             StoreOp::WriteChunk { name, bytes, .. } => self.write_chunk(version, name, &bytes).await,
             StoreOp::DeleteChunk { name, .. } => self.delete_chunk(version, name).await,
@@ -197,6 +196,12 @@ impl Work<'_> {
             _ => unreachable!("only writes that carry an epoch come here"),
         };
         done.map_or_else(Refused::plain, |()| DONE)
+    }
+
+    /// Remembers where the log begins now.
+    fn moved(&self, known: Known, head: Result<Head, Refused>) -> Result<(), Refused> {
+        self.remember(Known { head: head?, ..known });
+        Ok(())
     }
 
     async fn write_chunk(&self, version: i32, name: ChunkName, bytes: &Blob) -> Result<(), Refused> {

@@ -108,18 +108,22 @@ async fn entries(
     Ok((entries, true))
 }
 
-/// Removes the entries from `from` on, the last ones first; checks the epoch even if there is none.
-pub(super) async fn cut(client: &Client, tree: &Tree, version: i32, from: u64) -> Result<(), Refused> {
+/// Removes the entries from `from` on, the last ones first; checks the epoch even if there is none. Raises the version of
+/// the log's node, so that a cut whose outcome was unknown cannot take effect behind a later one (R94). Returns the new
+/// head.
+pub(super) async fn cut(client: &Client, tree: &Tree, version: i32, from: u64) -> Result<Head, Refused> {
     loop {
         let extent = extent(client, tree).await.map_err(|error| Refused::Otherwise(failed(&error)))?;
-        let from = from.max(extent.head.first);
+        let first = extent.head.first;
+        let from = from.max(first);
         let lowest = from.max(extent.end.saturating_sub(REMOVED_AT_ONCE));
-        fenced(client, tree, version, |writer| {
+        let written = fenced(client, tree, version, |writer| {
+            writer.add_set_data(&tree.log(), &head_data(first), Some(extent.head.version))?;
             (lowest..extent.end).rev().try_for_each(|index| writer.add_delete(&tree.entry(index), None))
         })
         .await?;
         if lowest <= from {
-            return Ok(());
+            return Ok(Head { first, version: version_of_head(&written, extent.head) });
         }
     }
 }
@@ -135,15 +139,25 @@ pub(super) async fn trim(client: &Client, tree: &Tree, version: i32, below: u64)
         }
         let upto = below.min(first + REMOVED_AT_ONCE);
         let written = fenced(client, tree, version, |writer| {
-            let mark = frame::seal(Kind::Mark, upto, &[]);
-            writer.add_set_data(&tree.log(), &mark, Some(extent.head.version))?;
+            writer.add_set_data(&tree.log(), &head_data(upto), Some(extent.head.version))?;
             (first..upto).try_for_each(|index| writer.add_delete(&tree.entry(index), None))
         })
         .await?;
-        if let Some(MultiWriteResult::SetData { stat }) = written.get(1)
-            && upto == below
-        {
-            return Ok(Head { first: upto, version: stat.version });
+        if upto == below {
+            return Ok(Head { first: upto, version: version_of_head(&written, extent.head) });
         }
+    }
+}
+
+/// What the log's node holds.
+fn head_data(first: u64) -> Vec<u8> {
+    frame::seal(Kind::Mark, first, &[])
+}
+
+/// The version of the log's node after a transaction that wrote it, first of all but the check.
+fn version_of_head(written: &[MultiWriteResult], before: Head) -> i32 {
+    match written.get(1) {
+        Some(MultiWriteResult::SetData { stat }) => stat.version,
+        _ => before.version + 1,
     }
 }
