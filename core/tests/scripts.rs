@@ -130,6 +130,7 @@ scripts! {
     avoid
     brake
     brake_successor
+    brake_superseded
     coalesce
     constraints
     crash

@@ -84,12 +84,16 @@ impl Scheduler {
         }
     }
 
-    /// Counts the live tasks and the losses among them that the leader before had to count, so that a disaster outlives
-    /// the process that saw it begin.
+    /// Counts the live tasks, and the losses among them and the superseded ones that the leader before had to count, so
+    /// that a disaster outlives the process that saw it begin.
     pub(super) fn recall_losses(&mut self) {
         let clock = self.clock.read(self.now.mono);
         let recent = ClusterTime(clock.0.saturating_sub(BRAKE_WINDOW.0));
         let oldest = if self.brake.engaged { self.brake.since } else { recent.max(self.brake.since) };
+        // What was replaced before the brake engaged was lost no less.
+        for former in self.former.values().filter(|former| former.lost > oldest) {
+            self.brake.add(former.agent.clone(), former.lost);
+        }
         for app in self.apps.indexes().filter_map(|idx| self.apps.get(idx)) {
             for task in app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref()) {
                 self.live_tasks += 1;

@@ -9,6 +9,7 @@ use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 use super::agents::{Agent, Facts};
 use super::rollout::{Operation, Rollout, Stage};
 use super::slot::{FailureNote, Slot, Task};
+use super::stop::Former;
 use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Reason, TaskState};
 use crate::record::RecordKey;
 use crate::time::{ClusterTime, Timestamp};
@@ -291,6 +292,15 @@ pub(super) struct FormerRecord {
     pub(super) agent_id: String,
     #[prost(uint64, tag = "2")]
     pub(super) since: u64,
+    /// Zero as well in records of before this field.
+    #[prost(uint64, tag = "3")]
+    pub(super) lost: u64,
+}
+
+impl FormerRecord {
+    pub(super) fn of(former: &Former) -> Self {
+        Self { agent_id: former.agent.to_string(), since: former.since.0, lost: former.lost.0 }
+    }
 }
 
 /// A task of ours that no record knew.

@@ -74,8 +74,7 @@ impl Scheduler {
             }
             Change::Former(task) => {
                 let former = self.former.get(task)?;
-                let record = FormerRecord { agent_id: former.agent.to_string(), since: former.since.0 };
-                put(Key::Former(task.to_string()), record.encode_to_vec())
+                put(Key::Former(task.to_string()), FormerRecord::of(former).encode_to_vec())
             }
             Change::Quarantine(task) => {
                 let entry = self.quarantine.get(task)?;
@@ -160,8 +159,8 @@ impl Scheduler {
             Key::Former(task) => {
                 let record = FormerRecord::decode(value).ok()?;
                 let agent = AgentId::new(record.agent_id);
-                let since = ClusterTime(record.since);
-                let former = Former { agent, since, alive: false, kills: 0, timer: None, heard: 0 };
+                let (since, lost) = (ClusterTime(record.since), ClusterTime(record.lost));
+                let former = Former { agent, since, lost, alive: false, kills: 0, timer: None, heard: 0 };
                 self.former.insert(TaskId::new(task), former);
             }
             Key::Quarantine(task) => {
@@ -403,13 +402,7 @@ impl Scheduler {
             Key::App(dotted) => Some(encode_app(self.apps.get(self.apps.find(dotted)?)?)),
             Key::Version(dotted, id) => encode_version(self.apps.get(self.apps.find(dotted)?)?, *id),
             Key::Slot(dotted, slot) => self.encode_slot(self.apps.get(self.apps.find(dotted)?)?.slot(*slot)?),
-            Key::Former(task) => {
-                let former = self.former.get(task.as_str())?;
-                Some(
-                    FormerRecord { agent_id: former.agent.to_string(), since: former.since.0 }
-                        .encode_to_vec(),
-                )
-            }
+            Key::Former(task) => Some(FormerRecord::of(self.former.get(task.as_str())?).encode_to_vec()),
             Key::Quarantine(task) => Some(encode_quarantined(self.quarantine.get(task.as_str())?)),
             Key::Idempotency(key) => Some(self.keys.get(key)?.record().encode_to_vec()),
             Key::Agent(id) => {

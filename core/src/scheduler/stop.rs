@@ -21,6 +21,8 @@ use crate::time::{ClusterTime, Instant, Millis};
 pub(super) struct Former {
     pub(super) agent: AgentId,
     pub(super) since: ClusterTime,
+    /// When it was lost with its agent; zero if an operator gave that one up.
+    pub(super) lost: ClusterTime,
     /// Seen alive again by this process, so that it is being killed.
     pub(super) alive: bool,
     pub(super) kills: u8,
@@ -122,14 +124,14 @@ impl Scheduler {
     }
 
     /// Remembers a task that leaves its slot while it may still run somewhere (R50, R53).
-    pub(super) fn supersede(&mut self, task: TaskId, agent: AgentId) {
+    pub(super) fn supersede(&mut self, task: TaskId, agent: AgentId, lost: ClusterTime) {
         if self.former.len() >= FORMER_TASKS_MAX {
             self.stats.former_dropped += 1;
             return;
         }
         let since = self.clock.read(self.now.mono);
-        let former =
-            Former { agent, since, alive: false, kills: 0, timer: None, heard: self.reconcile.generation };
+        let heard = self.reconcile.generation;
+        let former = Former { agent, since, lost, alive: false, kills: 0, timer: None, heard };
         self.former.insert(task.clone(), former);
         self.ledger.note(Change::Former(task.clone()));
         self.arm_former(&task, Some(self.now.mono + FORMER_LIFETIME));

@@ -267,8 +267,11 @@ impl Scheduler {
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
         let asked = task.stop.is_some();
+        // One that is to end leaves at once, not marked as lost.
+        let known = task.state == TaskState::Unreachable;
+        let lost = if known { task.since } else { self.clock.read(self.now.mono) };
         if !mutant!(ForgetsReplaced) {
-            self.supersede(id, agent);
+            self.supersede(id, agent, lost);
         }
         if asked {
             self.vacate(idx, slot, status, Millis(0), false);
@@ -284,7 +287,7 @@ impl Scheduler {
         let asked = task.stop.is_some();
         let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
         if end == TaskState::GoneByOperator {
-            self.supersede(id, agent.clone());
+            self.supersede(id, agent.clone(), ClusterTime(0));
         }
         if matches!(end, TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator) && !asked {
             self.note_loss(agent);
@@ -387,14 +390,19 @@ impl Scheduler {
 
     fn on_former_update(&mut self, status: &TaskStatus) {
         let generation = self.reconcile.generation;
-        if let Some(former) = self.former.get_mut(&status.task_id) {
-            former.heard = generation;
-        }
+        let Some(former) = self.former.get_mut(&status.task_id) else { return };
+        former.heard = generation;
+        let agent = former.agent.clone();
         match status.state {
             TaskState::GoneByOperator | TaskState::Unreachable | TaskState::Unknown => {
                 self.await_former(&status.task_id);
+                return;
             }
-            TaskState::Other(_) => {}
+            TaskState::Other(_) => return,
+            // Whatever else is known of the task, its agent told.
+            _ => self.note_return(&agent),
+        }
+        match status.state {
             state if state.is_terminal() => self.forget_former(&status.task_id),
             TaskState::Killing => {}
             _ if mutant!(ReturnedLivesOn) => {}

@@ -84,6 +84,7 @@ impl DisasterBrake {
             ManagerInput::Link(LinkInput::Event { event, .. }) => match &**event {
                 Event::Offers(offers) => {
                     self.back.extend(offers.iter().map(|offer| (offer.agent_id.clone(), at.now)));
+                    self.look(at);
                 }
                 Event::Update(status) => {
                     self.hear(at, &status.task_id);

@@ -98,6 +98,9 @@ fn s12_a_disaster_lasts_until_agents_are_back_or_an_operator_decides() {
     scene.hear(&hears(Event::Update(back.into())));
     assert_eq!(scene.store(&supersedes(0)), Ok(()), "three agents are none");
     let mut scene = disaster();
+    scene.hear(&offers("O", "S1"));
+    assert_eq!(scene.store(&supersedes(0)), Ok(()), "an offer shows its agent, too");
+    let mut scene = disaster();
     let who = Caller { name: "operator".into(), address: String::new() };
     let request = ApiRequest { who, idempotency: None, call: ApiCall::OverrideBrake };
     scene.hear(&ManagerInput::Api { id: RequestId(1), request: request.into() });

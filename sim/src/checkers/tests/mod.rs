@@ -204,11 +204,11 @@ fn s5_states_go_forward_and_ends_are_durable() {
     assert!(!judged(&[changed(1, "TASK_FAILED")], &running), "before it is durable");
 }
 
-fn offers(id: &str) -> ManagerInput {
+fn offers(id: &str, agent: &str) -> ManagerInput {
     let offer = Offer {
         id: OfferId::from(id),
         framework_id: FrameworkId::from("F"),
-        agent_id: AgentId::from("S"),
+        agent_id: AgentId::from(agent),
         hostname: "s.test".into(),
         address: None,
         domain: None,
@@ -229,7 +229,7 @@ fn s9_launches_fit_offers_that_are_held() {
     let none = stored(None);
     let judged = |between: Option<ManagerInput>, launches: Vec<Launch>| {
         let mut checker = resource_soundness::ResourceSoundness::default();
-        for input in [Some(offers("O")), between].iter().flatten() {
+        for input in [Some(offers("O", "S")), between].iter().flatten() {
             see(&mut checker, &none, Seen::Told(input)).expect("hearing breaks nothing");
         }
         let accept = accepts("O", launches);
