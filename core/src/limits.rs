@@ -133,6 +133,8 @@ pub const CLASS_TURN: usize = 8;
 pub const GROUP_COLUMNS_MAX: usize = 256;
 /// Most offers filled at the same time where rules count, so that there are some of most racks.
 pub const FILLING_MAX: usize = 64;
+/// Values under one key whose tasks are counted in a list: enough for racks and zones, and little for hosts.
+pub const SMALL_GROUPS_MAX: usize = 256;
 /// Offers looked at in one step, over all placements.
 pub const LOOKS_PER_STEP: usize = 32 * 1024;
 /// New offers that a step compares with each class at a glance.

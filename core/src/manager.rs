@@ -2,6 +2,9 @@
 //!
 //! The simulator and the production shell drive this same composition, so that neither wires it differently.
 
+#[cfg(test)]
+mod tests;
+
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use alloc::format;
@@ -18,14 +21,14 @@ use crate::journal::{
 use crate::lease::{ElectionEvent, Lease, LeaseEffect, LeaseEvent, LeaseInput, Tenure};
 use crate::link::{ConnId, Link, LinkEffect, LinkInput, LinkStats, MasterAddress};
 use crate::rng::Rng;
-use crate::scheduler::api::{ApiError, ApiReply, ApiRequest};
+use crate::scheduler::api::{ApiError, ApiReply, ApiRequest, ErrorKind};
 use crate::scheduler::effect::{Effect, RouteDelta};
 use crate::scheduler::event::Event;
 use crate::scheduler::input::{
     Breadcrumb, Build, Config, CrashNote, DeposeReason, Input, Lead, LinkEvent, RequestId, StoreEvent,
 };
 use crate::scheduler::{Scheduler, View};
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Millis, Now};
 
 /// One stimulus of the manager.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +43,10 @@ pub enum ManagerInput {
     Link(LinkInput),
     /// A request to change something.
     Api { id: RequestId, request: Box<ApiRequest> },
-    /// The operator wants another manager to lead.
+    /// Steps that ended processes, as they are known now; replaces what was known.
+    CrashNotes(Vec<CrashNote>),
+    /// The operator wants another manager to lead: no new changes are taken, and it is over once all that were are
+    /// durable, or soon.
     Abdicate,
     /// `next_deadline` has come; spurious ones are harmless.
     Wake,
@@ -110,6 +116,8 @@ pub struct Manager {
     seen: ConnId,
     /// What the link was in trouble with when people were last told.
     told_trouble: String,
+    /// Abdicates at this time at the latest.
+    abdicates: Option<Instant>,
     ended: bool,
     /// Inputs of one machine that another has caused in the step under way.
     #[serde(skip)]
@@ -126,6 +134,14 @@ enum Inner {
     Journal(JournalInput),
     Lease(LeaseInput),
     Link(LinkInput),
+}
+
+/// How long a manager that abdicates waits for its last changes to become durable.
+const ABDICATION: Millis = Millis(1_000);
+
+fn going(id: RequestId) -> ManagerEffect {
+    let error = ApiError::new(ErrorKind::Unavailable, "this manager gives up leadership just now; try again");
+    ManagerEffect::Reply { id, result: Err(Box::new(error)) }
 }
 
 /// Buffers that keep their memory from step to step.
@@ -149,6 +165,7 @@ impl Manager {
             crash_notes: Vec::new(),
             seen: ConnId::default(),
             told_trouble: String::new(),
+            abdicates: None,
             ended: false,
             queue: VecDeque::new(),
             scratch: Scratch::default(),
@@ -166,12 +183,35 @@ impl Manager {
                 self.push(Inner::Journal(JournalInput::Result { id, result }))
             }
             ManagerInput::Link(input) => self.push(Inner::Link(input)),
+            ManagerInput::Api { id, .. } if self.abdicates.is_some() => out.push(going(id)),
             ManagerInput::Api { id, request } => self.push(Inner::Scheduler(Input::Api { id, request })),
-            ManagerInput::Abdicate => self.push(Inner::Lease(LeaseInput::Abdicate)),
+            ManagerInput::CrashNotes(notes) => self.crash_notes = notes,
+            ManagerInput::Abdicate => self.abdicates = self.abdicates.or(Some(now.mono + ABDICATION)),
             ManagerInput::Wake => self.wake(now),
         }
+        self.drain(now, out);
+        self.abdicate(now);
+        self.drain(now, out);
+    }
+
+    fn drain(&mut self, now: Now, out: &mut Vec<ManagerEffect>) {
         while let Some(inner) = self.queue.pop_front() {
             self.inner(now, inner, out);
+        }
+    }
+
+    /// Time first: after a pause of the whole process, nothing that comes later may count as still leading (R90).
+    fn expire_lease(&mut self, now: Now) {
+        if self.lease.next_deadline().is_some_and(|at| at <= now.mono) {
+            self.push(Inner::Lease(LeaseInput::Wake));
+        }
+    }
+
+    /// Gives leadership back once nothing is on its way to the store.
+    fn abdicate(&mut self, now: Now) {
+        let Some(latest) = self.abdicates else { return };
+        if latest <= now.mono || self.journal.view().durable >= self.scheduler.as_of() {
+            self.push(Inner::Lease(LeaseInput::Abdicate));
         }
     }
 
@@ -185,6 +225,7 @@ impl Manager {
             self.journal.next_deadline(),
             self.lease.next_deadline(),
             self.link.next_deadline(),
+            self.abdicates,
         ];
         all.into_iter().flatten().min()
     }
@@ -197,6 +238,16 @@ impl Manager {
     /// The journal's figures.
     pub fn journal(&self) -> crate::journal::JournalView {
         self.journal.view()
+    }
+
+    /// Whether it leads, and may act, now.
+    pub fn leads(&self, now: Instant) -> bool {
+        !self.ended && self.abdicates.is_none() && self.lease.leads(now) && self.scheduler.view().leads()
+    }
+
+    /// When what it knows was all that was stored: always now for who leads; `None` before all was read once.
+    pub fn fresh(&self, now: Instant) -> Option<Instant> {
+        if self.scheduler.view().leads() { Some(now) } else { self.journal.fresh() }
     }
 
     /// The link's counters.
@@ -242,15 +293,7 @@ impl Manager {
         self.push(Inner::Lease(LeaseInput::Boot(boot.tenure)));
     }
 
-    /// Before anything else in a step: after a pause of the whole process nothing that waited for it may count as
-    /// still leading.
-    fn expire_lease(&mut self, now: Now) {
-        if self.lease.next_deadline().is_some_and(|at| at <= now.mono) {
-            self.push(Inner::Lease(LeaseInput::Wake));
-        }
-    }
-
-    /// Wakes the machines whose deadline has come; the lease was before them.
+    /// Wakes the machines whose deadline has come; the lease has been, since it may forbid the others to act.
     fn wake(&mut self, now: Now) {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.mono);
         if due(self.journal.next_deadline()) {
@@ -378,6 +421,10 @@ impl Manager {
             return;
         }
         self.queue.clear();
+        if let End::Deposed(why) = why {
+            // What it knows may still be read, but is no leader's word any more.
+            self.queue.push_back(Inner::Scheduler(Input::Depose { why }));
+        }
         self.ended = true;
         out.push(ManagerEffect::End(why));
     }

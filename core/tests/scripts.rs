@@ -129,6 +129,7 @@ scripts! {
     auto_rollback
     avoid
     brake
+    brake_successor
     coalesce
     constraints
     crash
@@ -175,6 +176,7 @@ scripts! {
     rolling
     scale
     scale_waiting
+    silent
     stall
     start_undone
     starvation

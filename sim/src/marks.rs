@@ -17,12 +17,13 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 52] = [
+pub const FAULTS: [&str; 55] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
     "agent: stop",
     "agents: many lost at once (A5)",
+    "agents: racks cut off (A5)",
     "clock: wall time wrong (C1)",
     "leader: abdicates",
     "leader: crash loop (S-2)",
@@ -37,7 +38,9 @@ pub const FAULTS: [&str; 52] = [
     "master: forgets what it cannot reach (M14)",
     "master: no SUBSCRIBED (M4)",
     "master: no offers, then all (M12)",
+    "master: odd offer (M11)",
     "master: offers in pieces (M11)",
+    "master: registry lost (M13)",
     "master: rescinds (M10)",
     "master: wrong redirect (M3)",
     "network: answer lost (M8)",

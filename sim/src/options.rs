@@ -80,13 +80,16 @@ pub struct Options {
     /// How it ends, when all is as wanted.
     #[serde(default)]
     pub disaster: Option<Disaster>,
+    /// When the copy is made that may then take the store's place, ms.
+    #[serde(default)]
+    pub backup_ms: u64,
 }
 
 /// What no machine can mend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub enum Disaster {
-    /// The store is lost, and replaced by a copy of half the time under faults ago (Z6).
+    /// The store is lost, and replaced by an old copy (Z6).
     OldBackup,
     /// The master removes the framework (M6).
     FrameworkRemoved,
@@ -273,6 +276,9 @@ pub struct AgentOptions {
     /// Share of agents whose clock is wrong by up to an hour (A7), ppm.
     #[serde(default)]
     pub skewed_clocks: u32,
+    /// All agents of one or two racks of three cut off for minutes (A5).
+    #[serde(default)]
+    pub racks_cut_every: u64,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -341,12 +347,14 @@ impl Options {
                 untold_attributes: 0,
                 reboot_every: 0,
                 skewed_clocks: 0,
+                racks_cut_every: 0,
             },
             process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
             ensemble: EnsembleOptions::default(),
             disaster: None,
+            backup_ms: 0,
         }
     }
 
@@ -390,8 +398,9 @@ impl Options {
         let mut rng = Rng::new(seed ^ 0x0007_1005);
         let rng = &mut rng;
         let drawn = rng.between(2, 8);
+        let safety_ms = minutes.unwrap_or(drawn) * 60_000;
         let small = Self {
-            safety_ms: minutes.unwrap_or(drawn) * 60_000,
+            safety_ms,
             settle_ms: 60 * 60_000,
             agents: rng.between(2, 8) as u32,
             apps: rng.between(1, 5) as u32,
@@ -427,16 +436,42 @@ impl Options {
             clocks: ClockOptions::swarm(seed),
             ensemble: EnsembleOptions::swarm(seed),
             disaster: Disaster::swarm(seed),
+            backup_ms: streams::named(seed, "disaster.backup").between(safety_ms / 8, safety_ms),
         };
         small.perhaps_large(&mut Rng::new(seed ^ 0x0051_2e50))
     }
 
-    /// One world in four has more agents and larger apps: what happens to many at once. `sizes` is a generator of its
-    /// own, so that nothing else that the seed draws depends on this.
+    /// The same worlds, in which clients ask the same, without any fault.
+    pub fn lite(seed: u64, minutes: Option<u64>) -> Self {
+        let (quiet, swarm) = (Self::quiet(), Self::swarm(seed, minutes));
+        let Self { store, network, tasks, .. } = &swarm;
+        Self {
+            store: StoreOptions {
+                latency_ms: store.latency_ms,
+                snapshot_entries: store.snapshot_entries,
+                ..quiet.store
+            },
+            network: NetworkOptions { latency_ms: network.latency_ms, ..quiet.network },
+            tasks: TaskOptions { start_ms: tasks.start_ms, ..quiet.tasks },
+            agent_faults: quiet.agent_faults,
+            process: quiet.process,
+            masters: quiet.masters,
+            clocks: quiet.clocks,
+            disaster: None,
+            ..swarm
+        }
+    }
+
+    /// One world in four has more agents and larger apps: what happens to many at once, as when racks are cut off, which
+    /// is rare in none but a quarter of them. `sizes` is a generator of its own, so that nothing else that the seed draws
+    /// depends on this.
     fn perhaps_large(mut self, sizes: &mut Rng) -> Self {
         if sizes.chance(250_000) {
             self.agents = sizes.between(8, 16) as u32;
             self.clients.instances = sizes.between(8, 24);
+            if sizes.chance(750_000) {
+                self.agent_faults.racks_cut_every = sizes.between(40_000, 160_000);
+            }
         }
         self
     }
@@ -463,7 +498,7 @@ impl ClientOptions {
         let rollouts = u64::from(machine.rollouts);
         let mut more = |most: u64| rollouts * rng.below(most);
         let (rollback, restart, stop, start) = (more(4), more(3), more(3), more(3));
-        let (pause, resume, cancel) = (more(3), more(3), more(3));
+        let (pause, resume, cancel) = (more(5), more(3), more(3));
         let verbs = Verbs {
             create: 3,
             update: rng.below(5),
@@ -511,6 +546,7 @@ impl AgentOptions {
             untold_attributes: share(&mut streams::named(seed, "agents.untoldAttributes"), 400_000),
             reboot_every: every(&mut streams::named(seed, "agents.rebootEvery"), 60_000, 600_000),
             skewed_clocks: share(&mut streams::named(seed, "agents.skewedClocks"), 1_000_000),
+            racks_cut_every: every(&mut streams::named(seed, "agents.racksCutEvery"), 60_000, 400_000),
         }
     }
 }

@@ -21,10 +21,13 @@ const THINK_MS: u64 = 60_000;
 /// Between two looks at whether all is as wanted.
 const LOOK_MS: u64 = 1_000;
 
+/// Tasks that one agent has room for.
+pub const ROOM: u32 = 32;
+
 /// How large a cluster is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Size {
-    /// Agents, each with room for 32 tasks.
+    /// Agents, each with room for [`ROOM`] tasks.
     pub agents: u32,
     /// Tasks, spread over apps of up to 1,000 each.
     pub tasks: u32,
@@ -113,7 +116,8 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_said() {
-        let mut bench = Bench::new(1, Size { agents: 1, tasks: 40 });
-        assert!(bench.deploy().is_err());
+        let deploy = |tasks| Bench::new(1, Size { agents: 1, tasks }).deploy();
+        assert_eq!(deploy(ROOM), Ok(()));
+        assert!(deploy(ROOM + 1).is_err());
     }
 }

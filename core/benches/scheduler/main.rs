@@ -1,15 +1,18 @@
 //! Owns the benchmarks of the scheduler core: one thread, simulated agents, no wire, no disk.
 //!
 //! `cargo bench -p swan-core` prints a table; `-- quick` takes a tenth of the sizes, and `memory`, `place`, `rules`,
-//! `offer`, `updates` and `rollout` run these rows only. Every batch of changes is handed
+//! `offer`, `updates` and `rollout` run these rows only; so does the operator of a rule, as `GROUP_BY`. `once` measures
+//! placement once, for those who count instructions. Every batch of changes is handed
 //! over and released inside the clock, as if the journal were infinitely fast. The clock counts this thread's time on a
 //! processor, so that whatever else the machine does is left out.
 
+mod clock;
 mod rig;
 mod validator;
 
 use std::time::{Duration, Instant};
 
+use clock::Clock;
 use rig::{Agent, Rig};
 use validator::Validator;
 
@@ -26,15 +29,19 @@ fn main() {
     println!("scheduler core, simulated agents, one thread; {}", cpu());
     println!("{:<58} {:>14} {:>12} {:>8}", "benchmark", "measured", "must", "ratio");
     let (apps, agents) = (1000 / divisor, Agent::fleet(50_000 / divisor as usize, 7));
-    let only: Vec<String> =
-        std::env::args().skip(1).filter(|word| word != "--bench" && word != "quick").collect();
-    let wanted = |group: &str| only.is_empty() || only.iter().any(|word| word == group);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let turns = if words.iter().any(|word| word == "once") { 1 } else { PLACEMENTS };
+    let only: Vec<&String> =
+        words.iter().filter(|word| !["--bench", "quick", "once"].contains(&word.as_str())).collect();
+    let wanted = |group: &str| only.is_empty() || only.iter().any(|word| *word == group);
     // Memory first: what earlier benchmarks gave back to the allocator would hide it.
     if wanted("memory") {
         follow(memory(apps, &agents));
     }
-    if wanted("place") || wanted("rules") {
-        placement(apps, &agents, if wanted("rules") { &RULES } else { &[] });
+    let rules: Vec<_> =
+        RULES.into_iter().filter(|(name, ..)| wanted("rules") || name.split(' ').any(wanted)).collect();
+    if wanted("place") || !rules.is_empty() {
+        placement(apps, &agents, &rules, turns);
     }
     if wanted("offer") {
         one_offer(&agents);
@@ -66,10 +73,10 @@ const PLACEMENTS: usize = 5;
 
 /// 1,000,000 tasks of 1,000 apps on 50,000 agents of five sizes, offers in random order, demands interleaved; then the same
 /// with rules, against the plain time of the same turn.
-fn placement(apps: u32, agents: &[Agent], rules: &[(&str, &'static str, f64)]) {
+fn placement(apps: u32, agents: &[Agent], rules: &[(&str, &'static str, f64)], turns: usize) {
     let mut plain = Vec::new();
     let mut ratios = vec![Vec::new(); rules.len()];
-    for _ in 0..PLACEMENTS {
+    for _ in 0..turns {
         let spent = place(apps, agents, "[]").as_secs_f64();
         plain.push(spent);
         for (ratios, (_, rules, _)) in ratios.iter_mut().zip(rules) {
@@ -81,7 +88,7 @@ fn placement(apps: u32, agents: &[Agent], rules: &[(&str, &'static str, f64)]) {
     report_rate(&name, total, Duration::from_secs_f64(median(&mut plain)), 300_000);
     for (ratios, (name, _, most)) in ratios.iter_mut().zip(rules) {
         let times = median(ratios);
-        let span = format!("{:.2} to {:.2}×", ratios[0], ratios[PLACEMENTS - 1]);
+        let span = format!("{:.2} to {:.2}×", ratios[0], ratios[turns - 1]);
         row(
             &format!("the same with {name} ({span})"),
             &format!("{times:.2}×"),
@@ -223,26 +230,6 @@ fn report_rate(name: &str, count: u64, spent: Duration, must: u64) {
 
 fn row(name: &str, measured: &str, must: &str, ratio: f64) {
     println!("{name:<58} {measured:>14} {must:>12} {ratio:>7.2}×");
-}
-
-/// Counts the time that this thread spends on a processor.
-struct Clock(Duration);
-
-impl Clock {
-    fn start() -> Self {
-        Self(Self::read())
-    }
-
-    fn elapsed(&self) -> Duration {
-        Self::read() - self.0
-    }
-
-    fn read() -> Duration {
-        let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
-        let nanos =
-            schedstat.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("schedstat has numbers");
-        Duration::from_nanos(nanos)
-    }
 }
 
 /// Resident memory of this process.

@@ -9,15 +9,15 @@ use core::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Rules;
-use super::census::{Census, Counter};
+use super::census::{Census, Counter, Tally};
 use super::pattern::{Pattern, Whole};
 use super::tree::{Comparison, Expr, Key, Op, Test};
 use super::value::{Decimal, Value, normalized, scalar};
 
 /// An agent, as rules see it.
 pub trait Host {
-    /// Stands for a value where rules count: equal if, and only if, the values' texts are.
-    type Group: Ord;
+    /// Stands for a value where rules count.
+    type Group: Tally;
 
     /// What it has under `key`; of several attributes of one name the first.
     fn value(&self, key: &Key) -> Option<Value<'_>>;
@@ -224,7 +224,7 @@ impl Limit {
         }
     }
 
-    fn allows<G: Ord>(self, counter: &Counter<G>, group: &G) -> bool {
+    fn allows<G: Tally>(self, counter: &Counter<G>, group: &G) -> bool {
         match self {
             Self::FewerThan(most) => counter.tasks(group) < most,
             Self::Largest => counter.is_largest(group),

@@ -23,7 +23,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-pub use census::Census;
+pub use census::{Census, Tally};
 pub use forms::Element;
 pub use matcher::{Host, Matcher};
 pub use tree::{Key, Resource};

@@ -6,6 +6,7 @@
 
 mod append;
 pub mod contract;
+pub mod copy;
 mod effect;
 mod entry;
 pub mod frame;
@@ -75,6 +76,10 @@ pub struct Journal {
     lane: Lane,
     tail: Tail,
     snapshot: Snapshotter,
+    /// When the tail read under way was asked for.
+    asked: Instant,
+    /// All that was stored at this time has been followed.
+    fresh: Option<Instant>,
     /// Inputs that did not fit the state: late answers, mostly.
     odd: u64,
 }
@@ -135,6 +140,8 @@ impl Journal {
             lane: Lane::default(),
             tail: Tail::default(),
             snapshot: Snapshotter::default(),
+            asked: Instant(0),
+            fresh: None,
             odd: 0,
         }
     }
@@ -182,6 +189,11 @@ impl Journal {
             caught_up: matches!(self.phase, Phase::Following { .. } | Phase::Leading(_)),
             odd: self.odd,
         }
+    }
+
+    /// All that was stored at this time has been followed; `None` before all was read once.
+    pub const fn fresh(&self) -> Option<Instant> {
+        self.fresh
     }
 
     /// The whole state.
@@ -272,7 +284,7 @@ impl Journal {
             Phase::Reading(_) | Phase::Claiming(_) => {}
             Phase::Following { poll_at } => {
                 if self.lane.is_idle() && *poll_at <= now {
-                    self.read_tail(out);
+                    self.read_tail(now, out);
                 }
             }
             Phase::Leading(leader) => leader.appender.wake(now, &mut self.ids, out),

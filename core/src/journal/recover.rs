@@ -75,7 +75,8 @@ impl Journal {
         }
     }
 
-    pub(super) fn read_tail(&mut self, out: &mut Vec<JournalEffect>) {
+    pub(super) fn read_tail(&mut self, now: Instant, out: &mut Vec<JournalEffect>) {
+        self.asked = now;
         let op = StoreOp::ReadLog { from: self.tail.next_index, max_bytes: limits::LOG_READ_BYTES };
         self.lane.issue(op, &mut self.ids, out);
     }
@@ -104,10 +105,10 @@ impl Journal {
         self.lane.succeeded();
         let done = match (&self.phase, payload) {
             (Phase::Reading(Reading::Manifest), Payload::Manifest(stored)) => {
-                self.take_manifest(stored.as_ref(), out)
+                self.take_manifest(now, stored.as_ref(), out)
             }
             (Phase::Reading(Reading::Chunk { at }), Payload::Chunk(stored)) => {
-                self.take_chunk(*at, stored.as_ref(), out)
+                self.take_chunk(now, *at, stored.as_ref(), out)
             }
             (Phase::Reading(Reading::Recheck(refusal)), Payload::Manifest(stored)) => {
                 self.recheck(*refusal, stored.as_ref(), out)
@@ -137,7 +138,12 @@ impl Journal {
         }
     }
 
-    fn take_manifest(&mut self, stored: Option<&Blob>, out: &mut Vec<JournalEffect>) -> Result<(), Refusal> {
+    fn take_manifest(
+        &mut self,
+        now: Instant,
+        stored: Option<&Blob>,
+        out: &mut Vec<JournalEffect>,
+    ) -> Result<(), Refusal> {
         if let Some(blob) = stored {
             let manifest = decode_manifest(blob)?;
             self.tail = Tail {
@@ -149,22 +155,23 @@ impl Journal {
             };
             self.snapshot.adopt(manifest, crc32fast::hash(blob.as_slice()), false);
         }
-        self.read_chunk(0, out);
+        self.read_chunk(now, 0, out);
         Ok(())
     }
 
-    fn read_chunk(&mut self, at: usize, out: &mut Vec<JournalEffect>) {
+    fn read_chunk(&mut self, now: Instant, at: usize, out: &mut Vec<JournalEffect>) {
         if let Some((chunk, _)) = self.snapshot.chunk(at) {
             self.phase = Phase::Reading(Reading::Chunk { at });
             self.lane.issue(StoreOp::ReadChunk { name: chunk.name }, &mut self.ids, out);
         } else {
             self.phase = Phase::Reading(Reading::Tail);
-            self.read_tail(out);
+            self.read_tail(now, out);
         }
     }
 
     fn take_chunk(
         &mut self,
+        now: Instant,
         at: usize,
         stored: Option<&Blob>,
         out: &mut Vec<JournalEffect>,
@@ -178,7 +185,7 @@ impl Journal {
         let ops =
             decode_chunk(&chunk, to.as_ref(), blob.as_slice()).map_err(|error| Refusal::new(place, error))?;
         follow(ops, out);
-        self.read_chunk(at + 1, out);
+        self.read_chunk(now, at + 1, out);
         Ok(())
     }
 
@@ -210,7 +217,7 @@ impl Journal {
     ) -> Result<(), Refusal> {
         let first_time = matches!(self.phase, Phase::Reading(_));
         match self.take_log(part, out)? {
-            Progress::More => self.read_tail(out),
+            Progress::More => self.read_tail(now, out),
             Progress::Behind => {
                 let place = Place::Entry(self.tail.next_index);
                 self.missing(Refusal::Corruption { what: Damage::Missing, place }, out);
@@ -219,6 +226,7 @@ impl Journal {
                 if first_time {
                     out.push(JournalEffect::CaughtUp { seq: self.tail.seq });
                 }
+                self.fresh = Some(self.asked);
                 self.phase = Phase::Following { poll_at: now + limits::TAIL_POLL };
                 if self.lead_wanted {
                     self.claim(out);

@@ -254,9 +254,9 @@ impl Link {
         match input {
             LinkInput::Boot { seed, masters } => {
                 self.rng = Rng::new(seed);
-                self.take_masters(now, masters);
+                self.take_masters(now, masters, out);
             }
-            LinkInput::Masters(masters) => self.take_masters(now, masters),
+            LinkInput::Masters(masters) => self.take_masters(now, masters, out),
             LinkInput::Call { seen, call } => self.call(now, seen, *call, out),
             LinkInput::Opened { conn, response } if self.is_current(conn) => self.opened(now, response, out),
             LinkInput::Event { conn, event } if self.is_current(conn) => self.event(now, *event, out),
@@ -340,12 +340,19 @@ impl Link {
         conn == self.last_conn && self.has_connection()
     }
 
-    fn take_masters(&mut self, now: Instant, masters: Vec<MasterAddress>) {
+    fn take_masters(&mut self, now: Instant, masters: Vec<MasterAddress>, out: &mut Vec<LinkEffect>) {
         let current = self.master().cloned();
         let place = masters.iter().position(|master| Some(master) == current.as_ref());
         self.masters = masters;
-        // A connection that stands is left alone: if its master no longer leads, it says so itself.
-        self.master = place.unwrap_or(0);
+        // A subscription that stands is left alone: if its master no longer leads, it says so itself.
+        let stands = matches!(self.state, State::Subscribed(_));
+        self.master = place.filter(|_| stands).unwrap_or(0);
+        if let State::Subscribing { .. } = self.state
+            && place != Some(0)
+        {
+            // Who is asked may never answer.
+            self.leave(State::Waiting { until: now }, out);
+        }
         if let State::Waiting { until } = &mut self.state {
             *until = now;
         }
@@ -605,11 +612,7 @@ impl Link {
             return;
         };
         let Some(master) = self.masters.get(self.master) else {
-            return self.fail(
-                now,
-                Fault { why: "no Mesos master is configured".to_string(), lasting: true },
-                out,
-            );
+            return self.fail(now, Fault { why: "no Mesos master is known".to_string(), lasting: true }, out);
         };
         self.last_conn = ConnId(self.last_conn.0 + 1);
         self.stats.attempts += 1;

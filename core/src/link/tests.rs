@@ -421,3 +421,22 @@ fn without_masters_it_waits_for_some() {
     rig.step(LinkInput::Masters(vec![master("m9")]));
     assert_eq!(rig.asked(), Some("m9"));
 }
+
+#[test]
+fn r4_the_first_of_new_masters_is_asked_at_once_while_no_subscription_stands() {
+    let mut rig = Rig::new(&["m1"]);
+    rig.call(subscribe());
+    let asked = |rig: &Rig| match rig.out.last() {
+        Some(LinkEffect::Subscribe { master, .. }) => master.host.clone(),
+        other => panic!("a master is asked, not {other:?}"),
+    };
+    assert_eq!(asked(&rig), "m1");
+    // It may never answer, and leads no more.
+    rig.step(LinkInput::Masters(vec![master("m2"), master("m1")]));
+    assert!(matches!(rig.out[0], LinkEffect::Close { .. }));
+    assert_eq!(asked(&rig), "m2");
+    rig.open(stream("s1"));
+    rig.event(subscribed("F"));
+    rig.step(LinkInput::Masters(vec![master("m3"), master("m2")]));
+    assert_eq!((rig.out.as_slice(), rig.link.status()), (&[][..], LinkStatus::Subscribed));
+}

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
 use super::event::EventKind;
+use super::ledger::Change;
 use super::timers::TimerKey;
 use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_MIN, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
-use crate::mesos::AgentId;
+use crate::mesos::{AgentId, TaskState};
 use crate::time::{ClusterTime, Instant, Millis};
 
 /// What was lost lately, and whether that is too much.
@@ -20,6 +21,8 @@ pub(super) struct Brake {
     lost: BTreeMap<AgentId, (ClusterTime, u32)>,
     lost_tasks: u32,
     engaged: bool,
+    /// What was lost until then counts no more: an operator took it for lost, or it was long past when the brake engaged.
+    since: ClusterTime,
     timer: Option<Instant>,
 }
 
@@ -29,6 +32,17 @@ impl Brake {
         self.engaged
     }
 
+    /// See [`FrameworkRecord::losses_since`](super::codec::FrameworkRecord::losses_since).
+    pub(super) const fn since(&self) -> ClusterTime {
+        self.since
+    }
+
+    /// Takes in what the leader before has recorded.
+    pub(super) const fn follow(&mut self, engaged: bool, since: ClusterTime) {
+        self.engaged = engaged;
+        self.since = since;
+    }
+
     /// Until what was held back is looked at again.
     pub(super) const fn pause(&self) -> Millis {
         BRAKE_PAUSE
@@ -36,7 +50,7 @@ impl Brake {
 
     fn add(&mut self, agent: AgentId, at: ClusterTime) {
         let entry = self.lost.entry(agent).or_insert((at, 0));
-        *entry = (at, entry.1 + 1);
+        *entry = (entry.0.max(at), entry.1 + 1);
         self.lost_tasks += 1;
     }
 
@@ -70,10 +84,33 @@ impl Scheduler {
         }
     }
 
+    /// Counts the live tasks and the losses among them that the leader before had to count, so that a disaster outlives
+    /// the process that saw it begin.
+    pub(super) fn recall_losses(&mut self) {
+        let clock = self.clock.read(self.now.mono);
+        let recent = ClusterTime(clock.0.saturating_sub(BRAKE_WINDOW.0));
+        let oldest = if self.brake.engaged { self.brake.since } else { recent.max(self.brake.since) };
+        for app in self.apps.indexes().filter_map(|idx| self.apps.get(idx)) {
+            for task in app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref()) {
+                self.live_tasks += 1;
+                if task.state == TaskState::Unreachable && task.since > oldest {
+                    self.brake.add(self.agents.get(task.agent).id.clone(), task.since);
+                }
+            }
+        }
+        self.judge_losses();
+    }
+
     fn judge_losses(&mut self) {
         let disaster = self.brake.is_disaster(self.live_tasks);
         if disaster != self.brake.engaged {
             self.brake.engaged = disaster;
+            if disaster {
+                let clock = self.clock.read(self.now.mono);
+                let window_began = ClusterTime(clock.0.saturating_sub(BRAKE_WINDOW.0));
+                self.brake.since = self.brake.since.max(window_began);
+            }
+            self.ledger.note(Change::Framework);
             let (agents, tasks) = (self.brake.lost.len() as u64, u64::from(self.brake.lost_tasks));
             let event = if disaster {
                 EventKind::BrakeEngaged { agents, tasks }
@@ -110,6 +147,8 @@ impl Scheduler {
 
     /// The operator takes what is lost for lost; whether anything was held.
     pub(super) fn override_brake(&mut self) -> bool {
+        self.brake.since = self.clock.read(self.now.mono);
+        self.ledger.note(Change::Framework);
         self.brake.lost.clear();
         self.brake.lost_tasks = 0;
         self.arm_brake();

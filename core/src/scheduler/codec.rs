@@ -27,6 +27,21 @@ pub(super) enum Kind {
     Agent = b'h',
 }
 
+/// What a record is about, in the plural, for people; `unknown records` if this build does not know the kind.
+pub fn record_kind(key: &RecordKey) -> &'static str {
+    match Key::decode(key) {
+        Some(Key::Framework) => "framework",
+        Some(Key::App(_)) => "apps",
+        Some(Key::Version(..)) => "versions",
+        Some(Key::Slot(..)) => "slots",
+        Some(Key::Former(_)) => "former tasks",
+        Some(Key::Quarantine(_)) => "tasks in quarantine",
+        Some(Key::Idempotency(_)) => "idempotency keys",
+        Some(Key::Agent(_)) => "agents",
+        None => "unknown records",
+    }
+}
+
 /// A key taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Key {
@@ -92,6 +107,12 @@ impl Key {
 pub(super) struct FrameworkRecord {
     #[prost(string, tag = "1")]
     pub(super) framework_id: String,
+    /// The disaster brake holds.
+    #[prost(bool, tag = "2")]
+    pub(super) brake_holds: bool,
+    /// Losses until then count no more, in cluster time.
+    #[prost(uint64, tag = "3")]
+    pub(super) losses_since: u64,
 }
 
 /// An app without its versions and slots.

@@ -8,11 +8,17 @@ use core::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use crate::constraint::{Host, Key, Value};
+use crate::constraint::{Host, Key, Tally, Value};
 use crate::limits::GROUP_COLUMNS_MAX;
 
-/// Stands for one value under one key.
+/// Stands for one value under one key; numbers are given from 1 on.
 pub(super) type Group = NonZeroU32;
+
+impl Tally for Group {
+    fn number(&self) -> Option<usize> {
+        usize::try_from(self.get() - 1).ok()
+    }
+}
 
 /// Stands for one key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

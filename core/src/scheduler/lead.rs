@@ -52,6 +52,8 @@ impl Scheduler {
         }
         // Before any app resumes: one that is left alone must not even wait.
         self.quarantine_crashing(&lead.crash_notes);
+        // Before any app resumes: it is judged by all of them, and decides what they may do.
+        self.recall_losses();
         for idx in self.apps.indexes().collect::<Vec<_>>() {
             self.resume_app(idx);
         }
@@ -70,8 +72,7 @@ impl Scheduler {
         let Some(app) = self.apps.get_mut(idx) else { return };
         assert!(app.versions.contains_key(&app.target), "the wanted version was followed with its app");
         let min_healthy = app.wanted().spec.update.min_healthy;
-        let (seats, mut lost) = (app.seats_from(0).collect::<Vec<_>>(), Vec::new());
-        for seat in seats {
+        for seat in app.seats_from(0).collect::<Vec<_>>() {
             let version = app.slot(seat).and_then(|s| s.task.as_ref()).map(|task| task.version);
             let checked =
                 version.and_then(|id| app.versions.get(&id)).is_some_and(|v| v.spec.health.is_some());
@@ -81,15 +82,8 @@ impl Scheduler {
                     task.settled = task.serves() && clock.since(task.since) >= min_healthy;
                 }
             });
-            let task = app.slot(seat).and_then(|s| s.task.as_ref());
-            lost.extend(task.filter(|task| task.state == TaskState::Unreachable).map(|task| task.agent));
-            self.live_tasks += u64::from(task.is_some());
         }
         app.recount();
-        for agent in lost {
-            let agent = self.agents.get(agent).id.clone();
-            self.note_loss(agent);
-        }
         self.end_half_promotions(idx);
         self.resume_moves(idx);
         self.wake_slots(idx);

@@ -67,6 +67,7 @@ use self::agents::Agents;
 use self::api::{ApiError, ErrorKind};
 use self::apps::{AppIdx, Apps};
 use self::brake::Brake;
+pub use self::codec::record_kind;
 use self::effect::{Effect, Effects, MesosCall};
 use self::event::EventKind;
 use self::input::{Breadcrumb, Build, Config, DeposeReason, Input, LinkEvent, StoreEvent};

@@ -112,7 +112,7 @@ impl<'a> View<'a> {
     pub fn manager(&self) -> ManagerView {
         let machine = self.machine;
         ManagerView {
-            leading: machine.role == Role::Leader,
+            leading: self.leads(),
             connected: machine.link.connected,
             stalled: machine.ledger.stalled,
             framework_id: machine.framework.id.as_ref().map_or_else(String::new, ToString::to_string),

@@ -106,7 +106,8 @@ impl Scheduler {
 
     fn encode_framework(&self) -> Vec<u8> {
         let framework_id = self.framework.id.as_ref().map_or_else(String::new, ToString::to_string);
-        FrameworkRecord { framework_id }.encode_to_vec()
+        let (brake_holds, losses_since) = (self.brake.holds(), self.brake.since().0);
+        FrameworkRecord { framework_id, brake_holds, losses_since }.encode_to_vec()
     }
 
     /// A slot's record; `None` for one without task or history.
@@ -143,6 +144,7 @@ impl Scheduler {
         match key {
             Key::Framework => {
                 let record = FrameworkRecord::decode(value).ok()?;
+                self.brake.follow(record.brake_holds, ClusterTime(record.losses_since));
                 self.framework.id =
                     (!record.framework_id.is_empty()).then(|| FrameworkId::new(record.framework_id));
             }
@@ -303,7 +305,10 @@ impl Scheduler {
 
     fn follow_delete(&mut self, key: &Key, raw: &RecordKey) -> Option<()> {
         match key {
-            Key::Framework => self.framework.id = None,
+            Key::Framework => {
+                self.framework.id = None;
+                self.brake.follow(false, ClusterTime(0));
+            }
             Key::App(dotted) => {
                 if let Some(idx) = self.apps.find(dotted) {
                     let app = self.apps.remove(idx);

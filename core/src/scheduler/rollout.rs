@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::Scheduler;
 use super::apps::{App, AppIdx, VersionId};
 use super::event::EventKind;
-use super::slot::{Slot, StopReason};
+use super::slot::{Slot, StopReason, Task};
 use super::timers::TimerKey;
-use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT};
+use crate::limits::{MESSAGE_BYTES_MAX, ROLLOUT_FAILURES_DEFAULT, ROLLOUTS_KEPT, STAGING_ASK};
+use crate::mesos::TaskState;
 use crate::spec::{AppSpec, OnFailure, WHOLE_PPM};
 use crate::time::{ClusterTime, Instant, Timestamp};
 
@@ -409,11 +410,46 @@ impl Scheduler {
         if !app.pending.is_empty() {
             return self.unplaceable_reason(idx);
         }
+        if let Some(slow) = self.slow_task(app) {
+            return slow;
+        }
+        if let Some(pausing) = self.pausing_slot(app) {
+            return pausing;
+        }
         let failed = app.slots().iter().filter_map(|slot| slot.last_failure()).max_by_key(|note| note.at);
         match failed {
             Some(note) => note.text(),
             None => format!("{} of {} instances are ready", app.progress(), app.instances),
         }
+    }
+
+    /// The task that has been on its way from one state to another for longest, if for long, in words: what failed
+    /// before it is in nobody's way now.
+    fn slow_task(&self, app: &App) -> Option<String> {
+        let clock = self.clock.read(self.now.mono);
+        let on_its_way = |task: &Task| match (task.state, task.stop) {
+            (TaskState::Unreachable, _) => Some("out of reach"),
+            (_, Some(_)) => Some("ending"),
+            (TaskState::Staging | TaskState::Starting, None) => Some("starting"),
+            _ => None,
+        };
+        let tasks = app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref());
+        let slow = tasks.filter(|task| clock.since(task.since) >= STAGING_ASK);
+        let (task, what) =
+            slow.filter_map(|task| Some((task, on_its_way(task)?))).min_by_key(|(task, _)| task.since)?;
+        let (host, seconds) = (&self.agents.get(task.agent).host, clock.since(task.since).0 / 1000);
+        Some(format!("a task on {host} has been {what} for {seconds} s"))
+    }
+
+    /// The slot that waits longest before it tries again, in words.
+    fn pausing_slot(&self, app: &App) -> Option<String> {
+        let clock = self.clock.read(self.now.mono);
+        let slots = app.seats_from(0).filter(|&seat| app.wants(seat)).filter_map(|seat| app.slot(seat));
+        let pausing = slots.filter(|slot| slot.task.is_none() && slot.not_before > clock);
+        let slot = pausing.max_by_key(|slot| slot.not_before)?;
+        let seconds = slot.not_before.since(clock).0 / 1000;
+        let after = slot.last_failure().map_or_else(String::new, |note| format!(" after {}", note.text()));
+        Some(format!("a slot pauses for {seconds} s more{after}"))
     }
 
     /// The rollout under way has failed: what follows is the user's choice.

@@ -13,7 +13,7 @@ use super::ledger::{Change, Gated};
 use super::slot::{Stop, StopReason, number_of};
 use super::timers::TimerKey;
 use crate::limits::{FORMER_LIFETIME, FORMER_TASKS_MAX, KILL_RETRY, KILL_RETRY_MAX, KILL_STUCK};
-use crate::mesos::{AgentId, TaskId};
+use crate::mesos::{AgentId, TaskId, TaskState};
 use crate::time::{ClusterTime, Instant, Millis};
 
 /// A task that was replaced while nobody could reach it.
@@ -35,6 +35,10 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("only tasks of living apps are ended");
         let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
         if task.stop.is_some() {
+            if task.state == TaskState::Unreachable {
+                // It was waited for, which may be in vain: now nothing is to take its place.
+                self.arm_slot(idx, slot, Some(self.now.mono));
+            }
             return;
         }
         let served = task.serves();

@@ -231,6 +231,25 @@ pub struct FrameworkDto {
 pub struct LeaderDto {
     /// `host:port`.
     pub leader: String,
+    /// All managers that are connected, in order of address.
+    #[serde(default)]
+    pub managers: Vec<ManagerDto>,
+}
+
+/// A manager.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Manager)]
+pub struct ManagerDto {
+    /// `host:port`.
+    pub address: String,
+    /// `leader` or `standby`.
+    pub role: String,
+    /// Of its build.
+    pub version: String,
+    /// The newest format level of the journal that it reads.
+    pub format: u8,
+    /// Batches of changes that it had not followed when it last told, which it does every other second.
+    pub lag: u64,
 }
 
 /// Which software answers.

@@ -13,11 +13,11 @@ use bytes::Bytes;
 use futures_util::stream;
 use swan_core::id::DottedId;
 use swan_core::scheduler::api::Caller;
-use swan_core::scheduler::event::{Event, EventId};
+use swan_core::scheduler::event::EventId;
 
 use crate::calls::Parameters;
 use crate::dto::{EventDto, GapDto};
-use crate::feed::{Batch, Subscription};
+use crate::feed::{Batch, Subscription, Told};
 use crate::problem::Problem;
 use crate::quota::Seat;
 use crate::service::Api;
@@ -98,9 +98,13 @@ struct Filter {
 }
 
 impl Filter {
-    fn takes(&self, event: &Event) -> bool {
-        let app = self.apps.is_empty() || event.app.as_ref().is_some_and(|id| self.names(id.as_str()));
-        app && (self.types.is_empty() || self.types.iter().any(|kind| kind == event.kind.name()))
+    fn takes(&self, event: &Told) -> bool {
+        let (app, kind) = match event {
+            Told::Own(event) => (event.app.as_ref().map(DottedId::as_str), event.kind.name()),
+            Told::Copied(event) => (event.app.as_deref(), event.kind.as_str()),
+        };
+        (self.apps.is_empty() || app.is_some_and(|app| self.names(app)))
+            && (self.types.is_empty() || self.types.iter().any(|wanted| wanted == kind))
     }
 
     fn names(&self, app: &str) -> bool {
@@ -153,10 +157,19 @@ impl Stream {
     }
 }
 
-fn frame(event: &std::sync::Arc<Event>) -> String {
-    let data =
-        serde_json::to_string(&EventDto::from(&**event)).expect("our documents can be written as JSON");
-    format!("id: {}\nevent: {}\ndata: {data}\n\n", event.id, event.kind.name())
+fn frame(event: &Told) -> String {
+    match event {
+        Told::Own(event) => {
+            let data = serde_json::to_string(&EventDto::from(&**event))
+                .expect("our documents can be written as JSON");
+            framed(event.id, event.kind.name(), &data)
+        }
+        Told::Copied(event) => framed(event.id, &event.kind, &event.data),
+    }
+}
+
+fn framed(id: EventId, kind: &str, data: &str) -> String {
+    format!("id: {id}\nevent: {kind}\ndata: {data}\n\n")
 }
 
 fn gap(newest: Option<EventId>, reason: &str) -> Bytes {

@@ -24,9 +24,41 @@ struct Inner {
     news: watch::Sender<u64>,
 }
 
+/// An event as readers get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// This manager published it.
+    Own(Arc<Event>),
+    /// The manager that leads, or led, did.
+    Copied(Arc<CopiedEvent>),
+}
+
+/// An event that another manager has told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CopiedEvent {
+    /// Its id.
+    pub id: EventId,
+    /// Its type.
+    pub kind: String,
+    /// Which app it is about, as a dotted id.
+    pub app: Option<String>,
+    /// The JSON document.
+    pub data: String,
+}
+
+impl Told {
+    /// Its id.
+    pub fn id(&self) -> EventId {
+        match self {
+            Self::Own(event) => event.id,
+            Self::Copied(event) => event.id,
+        }
+    }
+}
+
 #[derive(Default)]
 struct Ring {
-    events: VecDeque<Arc<Event>>,
+    events: VecDeque<Told>,
     /// How many were evicted: the position of the first one in the ring.
     first: u64,
     /// The one evicted last: whoever has seen it has missed nothing.
@@ -48,7 +80,7 @@ pub struct Subscription {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Batch {
     /// In order, at least one.
-    Events(Vec<Arc<Event>>),
+    Events(Vec<Told>),
     /// Events may be missing before the one named here (the newest), after which reading goes on.
     Gap(Option<EventId>),
 }
@@ -72,9 +104,21 @@ impl EventFeed {
 
     /// Appends an event; takes the same short time whoever listens.
     pub fn publish(&self, event: Arc<Event>) {
+        self.append(Told::Own(event));
+    }
+
+    /// Appends an event that another manager has told, unless it is here already: whoever followed that one can go on
+    /// here.
+    pub fn copy(&self, event: CopiedEvent) {
+        if self.newest().is_none_or(|newest| newest < event.id) {
+            self.append(Told::Copied(Arc::new(event)));
+        }
+    }
+
+    fn append(&self, event: Told) {
         let mut ring = self.ring();
         if ring.events.len() == self.0.capacity {
-            ring.evicted = ring.events.pop_front().map(|oldest| oldest.id);
+            ring.evicted = ring.events.pop_front().map(|oldest| oldest.id());
             ring.first += 1;
         }
         ring.events.push_back(event);
@@ -88,7 +132,7 @@ impl EventFeed {
         let ring = self.ring();
         let place = after.map(|id| {
             let seen =
-                ring.events.iter().rposition(|event| event.id == id).map(|at| ring.first + at as u64 + 1);
+                ring.events.iter().rposition(|event| event.id() == id).map(|at| ring.first + at as u64 + 1);
             seen.or_else(|| (ring.evicted == Some(id)).then_some(ring.first))
         });
         let cursor = place.flatten().unwrap_or_else(|| ring.end());
@@ -121,7 +165,7 @@ impl Ring {
     }
 
     fn newest(&self) -> Option<EventId> {
-        self.events.back().map(|event| event.id)
+        self.events.back().map(Told::id)
     }
 }
 
@@ -143,7 +187,7 @@ impl Subscription {
         let ring = self.feed.ring();
         match self.cursor.checked_sub(ring.first)? {
             0 => ring.evicted,
-            passed => ring.events.get(passed as usize - 1).map(|event| event.id),
+            passed => ring.events.get(passed as usize - 1).map(Told::id),
         }
     }
 
@@ -195,7 +239,7 @@ mod tests {
 
     fn read(subscription: &mut Subscription) -> Vec<u64> {
         match subscription.ready() {
-            Some(Batch::Events(events)) => events.iter().map(|event| event.id.seq.0).collect(),
+            Some(Batch::Events(events)) => events.iter().map(|event| event.id().seq.0).collect(),
             other => panic!("{other:?}"),
         }
     }
@@ -209,6 +253,17 @@ mod tests {
         }
         assert_eq!(feed.subscribe(Some(id(6))).ready(), None);
         assert_eq!(feed.subscribe(None).ready(), None);
+    }
+
+    #[test]
+    fn who_followed_another_manager_goes_on_where_it_was() {
+        let feed = EventFeed::with_capacity(8);
+        let copied = |n| CopiedEvent { id: id(n), kind: "k".into(), app: None, data: "{}".into() };
+        (1..=3).chain(2..=4).for_each(|n| feed.copy(copied(n)));
+        publish(&feed, 5..=6);
+        assert_eq!(read(&mut feed.subscribe(Some(id(2)))), [3, 4, 5, 6]);
+        feed.copy(copied(5));
+        assert_eq!(feed.newest(), Some(id(6)), "a late copy is none");
     }
 
     #[test]
@@ -259,7 +314,7 @@ mod tests {
                         }
                         Some(Batch::Events(events)) => for event in events {
                             seen += 1;
-                            prop_assert_eq!(event.id, id(seen));
+                            prop_assert_eq!(event.id(), id(seen));
                         }
                     }
                     _ => reader = feed.subscribe((seen > 0).then(|| id(seen))),

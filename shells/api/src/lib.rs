@@ -9,12 +9,14 @@ mod described;
 mod dto;
 mod events;
 mod feed;
+mod forward;
 mod history;
 mod limits;
 mod look;
 mod manager;
 mod metrics;
 mod operations;
+mod peers;
 mod placement;
 mod problem;
 mod quota;
@@ -30,12 +32,14 @@ mod timestamp;
 pub use auth::{TokenError, Tokens};
 pub use dto::{
     AcceptedDto, AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto,
-    FailureDto, FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, NearestDto, OfferedDto, OutageDto,
-    PlacedDto, QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto, WaitingDto,
-    WhoDto,
+    FailureDto, FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, ManagerDto, NearestDto, OfferedDto,
+    OutageDto, PlacedDto, QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto,
+    WaitingDto, WhoDto,
 };
-pub use feed::{Batch, EventFeed, Subscription};
-pub use manager::{Answer, Manager, Read};
+pub use feed::{Batch, CopiedEvent, EventFeed, Subscription, Told};
+pub use forward::{FOLLOWS, FORWARDED};
+pub use manager::{Answer, Deliver, Manager, Read, Standing};
+pub use peers::{Member, Peers, SendError};
 pub use problem::{ProblemDto, ProblemItem};
 pub use reading::{Reading, Stat, StatKind};
 pub use routes::{ROUTES, Route, open_api};

@@ -44,3 +44,7 @@ pub(crate) const EVENT_STREAMS_MAX: usize = 10_000;
 pub(crate) const EVENT_STREAMS_PER_IDENTITY_MAX: usize = 100;
 /// A stream without news says so this often.
 pub(crate) const EVENT_KEEPALIVE: Millis = Millis::from_secs(15);
+/// How long a request waits for a manager that leads.
+pub(crate) const FORWARD_PATIENCE: Millis = Millis::from_secs(10);
+/// How long the leader's answer waits until this manager has followed what it rests on.
+pub(crate) const FOLLOW_PATIENCE: Millis = Millis::from_secs(2);

@@ -4,11 +4,13 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::scheduler::api::ApiCall;
 
 use crate::calls::{Change, Parameters};
-use crate::dto::{BuildDto, FrameworkDto, LeaderDto, QuarantinedDto};
+use crate::dto::{BuildDto, FrameworkDto, LeaderDto, ManagerDto, QuarantinedDto};
 use crate::look::Look;
+use crate::peers::Member;
 use crate::problem::Problem;
 use crate::reading::Reading;
 use crate::reply::{self, no_content};
@@ -49,21 +51,57 @@ pub(crate) async fn v1_version(state: State<Api>) -> Response {
     version(state).await
 }
 
-/// Who leads.
+/// Who leads, and which managers there are.
 #[utoipa::path(get, path = "/v1/leader", tag = "operations",
     responses(
         (status = 200, description = "The leading manager", body = LeaderDto),
         (status = 503, description = "None is known")))]
 pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> {
-    let leader = api.config.advertise.clone();
-    api.show_standing(
-        |reading: &dyn Reading| reading.manager().leading,
-        |leading| match leading {
-            true => Ok(reply::json(StatusCode::OK, &LeaderDto { leader })),
-            false => Err(Problem::unavailable("this manager does not lead, and knows none that does")),
-        },
-    )
-    .await
+    let none = || Problem::unavailable("no manager is known to lead");
+    let own = ManagerDto {
+        address: api.config.advertise.clone(),
+        role: "leader".to_owned(),
+        version: api.config.build.version.clone(),
+        format: FORMAT_LEVEL,
+        lag: 0,
+    };
+    let leading = api.manager.standing().leading;
+    let Some(peers) = &api.config.peers else {
+        let leader = own.address.clone();
+        let dto = LeaderDto { leader, managers: vec![own] };
+        return if leading { Ok(reply::json(StatusCode::OK, &dto)) } else { Err(none()) };
+    };
+    let leader = if leading { Some(own.address) } else { peers.leader().await };
+    let members = peers.members().await.map_err(Problem::unavailable)?;
+    let leader = leader.ok_or_else(none)?;
+    Ok(reply::json(StatusCode::OK, &LeaderDto { managers: managers(&leader, members), leader }))
+}
+
+fn managers(leader: &str, members: Vec<Member>) -> Vec<ManagerDto> {
+    let newest = members.iter().map(|member| member.followed.0).max().unwrap_or_default();
+    let manager = |member: Member| ManagerDto {
+        role: if member.address == leader { "leader" } else { "standby" }.to_owned(),
+        lag: newest - member.followed.0,
+        address: member.address,
+        version: member.version,
+        format: member.format,
+    };
+    members.into_iter().map(manager).collect()
+}
+
+/// Has the leading manager give leadership to another, which has followed all that it did.
+#[utoipa::path(delete, path = "/v1/leader", tag = "operations",
+    responses(
+        (status = 204, description = "It gives up leadership; the next in order takes it"),
+        (status = 409, description = "There can be no other manager: the journal is in files")))]
+pub(crate) async fn abdicate(change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
+    if change.api.config.peers.is_none() {
+        let detail = "no other manager can lead: this one keeps its journal in files, not in ZooKeeper";
+        return Err(Problem::new(StatusCode::CONFLICT, "conflict", detail));
+    }
+    change.api.manager.abdicate();
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// Who Swan is for Mesos.

@@ -1,6 +1,8 @@
 //! Owns the table of routes: what is served, and what the OpenAPI document describes, both come from it.
 
 use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
 use axum::routing::{MethodRouter, delete, get, post, put};
 use utoipa::OpenApi;
 
@@ -20,11 +22,14 @@ pub struct Route {
 }
 
 macro_rules! routes {
-    ($($method:ident $path:literal $module:ident::$handler:ident $access:ident;)*) => {
+    ($($method:ident $path:literal $module:ident::$handler:ident $access:ident $($leader:ident)?;)*) => {
         /// Every route, one line for each method.
         pub const ROUTES: &[Route] = &[
             $(Route { method: stringify!($method), path: $path, open: routes!(@ $access) },)*
         ];
+
+        /// Those which only look, but at what only the leader knows.
+        const KNOWN_TO_LEADER: &[&str] = &[$($(routes!(@ $leader $path),)?)*];
 
         fn served() -> Router<Api> {
             let mut router = Router::new();
@@ -44,6 +49,7 @@ macro_rules! routes {
         )]
         struct Document;
     };
+    (@ leader $path:literal) => { $path };
     (@ open) => { true };
     (@ token) => { false };
 }
@@ -56,11 +62,12 @@ routes! {
     get    "/v1/ping"                             operations::v1_ping        open;
     get    "/v1/version"                          operations::v1_version     token;
     get    "/v1/leader"                           operations::leader         token;
-    get    "/v1/framework"                        operations::framework      token;
+    delete "/v1/leader"                           operations::abdicate       token;
+    get    "/v1/framework"                        operations::framework      token leader;
     get    "/v1/quarantine"                       operations::quarantine     token;
-    get    "/v1/events"                           events::follow             token;
-    get    "/v1/agents"                           placement::agents          token;
-    get    "/v1/agents/{agent}"                   placement::agent           token;
+    get    "/v1/events"                           events::follow             token leader;
+    get    "/v1/agents"                           placement::agents          token leader;
+    get    "/v1/agents/{agent}"                   placement::agent           token leader;
     post   "/v1/brake/override"                   operations::override_brake token;
     post   "/v1/purge"                            operations::purge          token;
     get    "/v1/apps"                             apps::list                 token;
@@ -80,7 +87,7 @@ routes! {
     post   "/v1/apps/{app}/rollout/pause"         rollouts::pause            token;
     post   "/v1/apps/{app}/rollout/resume"        rollouts::resume           token;
     post   "/v1/apps/{app}/rollout/cancel"        rollouts::cancel           token;
-    get    "/v1/apps/{app}/explain"               placement::explain         token;
+    get    "/v1/apps/{app}/explain"               placement::explain         token leader;
     get    "/v1/apps/{app}/failures"              history::failures          token;
     get    "/v1/apps/{app}/versions"              apps::versions             token;
     post   "/v1/apps/{app}/versions"              changes::add_version       token;
@@ -100,6 +107,18 @@ pub fn open_api() -> utoipa::openapi::OpenApi {
 /// Whether a path needs no token.
 pub(crate) fn is_open(path: &str) -> bool {
     ROUTES.iter().any(|route| route.open && route.path == path)
+}
+
+/// Whether only the leader can answer: changes, and what no manager knows that follows.
+pub(crate) fn needs_leader(request: &Request<Body>) -> bool {
+    let fits = |route: &&str| {
+        let mut parts = request.uri().path().split('/');
+        let same = route
+            .split('/')
+            .all(|part| parts.next().is_some_and(|given| part.starts_with('{') || part == given));
+        same && parts.next().is_none()
+    };
+    !request.method().is_safe() || KNOWN_TO_LEADER.iter().any(|route| fits(&route))
 }
 
 pub(crate) fn router(api: Api) -> Router {

@@ -17,12 +17,15 @@ use hyper_util::service::TowerToHyperService;
 use swan_core::scheduler::api::{ApiReply, ApiRequest, Caller};
 use swan_core::scheduler::input::Build;
 use swan_core::scheduler::view::{ManagerView, Page};
+use swan_core::time::Millis;
 use tokio::sync::oneshot;
 
 use crate::auth::Tokens;
 use crate::calls::Paging;
+use crate::forward::{self, Taken, Way};
 use crate::manager::Manager;
 use crate::metrics::RequestCounts;
+use crate::peers::Peers;
 use crate::problem::Problem;
 use crate::quota::Quota;
 use crate::reading::Reading;
@@ -39,6 +42,8 @@ pub struct Config {
     pub tokens: Option<Tokens>,
     /// Whether all apps may be deleted at once.
     pub allow_purge: bool,
+    /// The other managers; `None` if there can be none.
+    pub peers: Option<Arc<dyn Peers>>,
 }
 
 /// What every handler may use.
@@ -67,15 +72,15 @@ impl Api {
         Self(Arc::new(Inner { manager, config, counts: RequestCounts::default(), streams, open_api }))
     }
 
-    /// Copies something of apps and tasks out of the machine, then writes it here. Marks the answer if the store is
-    /// stalled: what it shows may not be durable yet.
+    /// Copies something of apps and tasks out of the machine, then writes it here. Marks the answer if it may show what
+    /// is not durable yet, or may not show what is.
     pub(crate) async fn show<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
         write: impl FnOnce(T) -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
-        let (copied, stalled) = self.read(read).await?;
-        Ok(marked(write(copied)?, stalled))
+        let (copied, mark) = self.read(read).await?;
+        Ok(mark.put(write(copied)?))
     }
 
     /// As [`Self::show`], for what a manager knows of itself, which it tells at any time.
@@ -85,7 +90,7 @@ impl Api {
         write: impl FnOnce(T) -> Result<Response, Problem>,
     ) -> Result<Response, Problem> {
         let (copied, standing) = self.copy(read).await?;
-        Ok(marked(write(copied)?, standing.stalled))
+        Ok(Mark { stalled: standing.stalled, lag: None }.put(write(copied)?))
     }
 
     /// Copies a page out of the machine, in small pieces between which it goes on with its work, then writes it here.
@@ -100,27 +105,30 @@ impl Api {
         loop {
             let (read, from) = (read.clone(), page.next.take());
             let limit = (paging.limit - page.items.len()).min(READ_ITEMS_MAX);
-            let (piece, stalled) = self.read(move |reading| read(reading, from.as_deref(), limit)).await?;
+            let (piece, mark) = self.read(move |reading| read(reading, from.as_deref(), limit)).await?;
             let piece = piece?;
             page.items.extend(piece.items);
             page.next = piece.next;
             if page.next.is_none() || page.items.len() >= paging.limit {
-                return Ok(marked(write(page), stalled));
+                return Ok(mark.put(write(page)));
             }
         }
     }
 
-    /// Runs `read` on the machine's thread; beside what it copied, whether the store is stalled. Refused unless the
-    /// manager leads: until it has recovered, it would say that apps are not there which are.
+    /// Runs `read` on the machine's thread; beside what it copied, how far that is to be trusted. Refused until the
+    /// manager knows all that is stored: it would say that apps are not there which are.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
-    ) -> Result<(T, bool), Problem> {
+    ) -> Result<(T, Mark), Problem> {
         let (copied, standing) = self.copy(read).await?;
-        match standing.leading {
-            true => Ok((copied, standing.stalled)),
-            false => Err(Problem::unavailable("this manager does not lead at the moment; try again")),
-        }
+        let lag = match standing.leading {
+            true => None,
+            false => Some(self.manager.standing().lag.ok_or_else(|| {
+                Problem::unavailable("this manager has not read yet what is stored; try again")
+            })?),
+        };
+        Ok((copied, Mark { stalled: standing.stalled, lag }))
     }
 
     async fn copy<T: Send + 'static>(
@@ -131,7 +139,7 @@ impl Api {
         self.manager.read(Box::new(move |reading| {
             let copied = (read(reading), reading.manager());
             // Nobody waits any more if the client has gone.
-            drop(sender.send(copied));
+            Box::new(move || drop(sender.send(copied)))
         }));
         answer(receiver).await
     }
@@ -144,11 +152,25 @@ impl Api {
     }
 }
 
-fn marked(mut response: Response, stalled: bool) -> Response {
-    if stalled {
-        response.headers_mut().insert("swan-store", HeaderValue::from_static("stalled"));
+/// How far an answer is to be trusted.
+pub(crate) struct Mark {
+    /// The store is stalled: what is shown may not be durable yet.
+    stalled: bool,
+    /// The manager follows: what has been stored for less than this may not be shown.
+    lag: Option<Millis>,
+}
+
+impl Mark {
+    fn put(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        if self.stalled {
+            headers.insert("swan-store", HeaderValue::from_static("stalled"));
+        }
+        if let Some(lag) = self.lag {
+            headers.insert("swan-lag-ms", HeaderValue::from(lag.0));
+        }
+        response
     }
-    response
 }
 
 async fn answer<T>(receiver: oneshot::Receiver<T>) -> Result<T, Problem> {
@@ -176,14 +198,38 @@ impl Service {
     /// Answers one request from `peer`.
     pub(crate) async fn handle(self, peer: SocketAddr, mut request: Request<Body>) -> Response {
         let mut response = match self.admit(peer, &mut request) {
-            Ok(()) => match self.router.call(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+            Ok(()) => self.answer(request).await,
             Err(problem) => problem.into_response(),
         };
         self.api.counts.count(response.status());
         response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        response
+    }
+
+    /// Answers here, or has the leader answer what only it can.
+    async fn answer(&self, request: Request<Body>) -> Response {
+        match &self.api.config.peers {
+            Some(peers) if routes::needs_leader(&request) => {
+                let way =
+                    Way { manager: &*self.api.manager, own: &self.api.config.advertise, peers: &**peers };
+                match way.take(request).await {
+                    Taken::Here(request) => self.route(request).await,
+                    Taken::Answered(response) => response,
+                }
+            }
+            _ => self.route(request).await,
+        }
+    }
+
+    async fn route(&self, request: Request<Body>) -> Response {
+        let forwarded = forward::is_forwarded(&request);
+        let mut response = match self.router.call(request).await {
+            Ok(response) => response,
+            Err(never) => match never {},
+        };
+        if forwarded {
+            forward::tell_followed(&mut response, self.api.manager.standing().followed);
+        }
         response
     }
 

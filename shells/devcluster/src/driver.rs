@@ -447,7 +447,15 @@ impl Driver {
         };
         let framework = |(id, connected): (&FrameworkId, bool)| {
             let tasks = cluster.known_of(id).map(|seen| task(id, seen.id, seen.agent, seen.state.name()));
-            json!({ "id": id.as_str(), "active": connected, "connected": connected, "tasks": tasks.collect::<Vec<_>>() })
+            let gone = cluster
+                .all_launches()
+                .filter(|(of, task, _)| *of == id && cluster.known_of(id).all(|seen| seen.id != *task));
+            let completed =
+                gone.map(|(_, task, _)| json!({ "id": task.as_str(), "framework_id": id.as_str() }));
+            json!({
+                "id": id.as_str(), "active": connected, "connected": connected,
+                "tasks": tasks.collect::<Vec<_>>(), "completed_tasks": completed.collect::<Vec<_>>(),
+            })
         };
         json!({
             "id": cluster.master_id(),

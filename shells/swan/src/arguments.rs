@@ -1,16 +1,21 @@
 //! Owns the command line: every command, flag, variable and default.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http::HeaderValue;
 use swan_api::Tokens;
 use swan_core::mesos::Attribute;
+use swan_store::{Address, AddressError, Credentials, TlsFiles};
 
 use crate::cli::{
-    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, RolloutArgs, TaskArgs, VersionArgs,
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, LeaderArgs, RolloutArgs, TaskArgs, VersionArgs,
 };
 use crate::failure::Failure;
+use crate::journal::JournalArgs;
 use crate::replay::ReplayArgs;
 use crate::sim::SimArgs;
 
@@ -39,12 +44,16 @@ pub(crate) enum Command {
     App(AppArgs),
     /// Look at and end tasks.
     Task(TaskArgs),
+    /// Look at, check and copy journals.
+    Journal(JournalArgs),
     /// Look at changes of apps, and steer the one under way.
     Rollout(RolloutArgs),
     /// Say why an app's tasks wait, or are where they are.
     Explain(ExplainArgs),
     /// Look at the agents of the cluster.
     Agent(AgentArgs),
+    /// Look at the managers, and make the leader go.
+    Leader(LeaderArgs),
     /// Override the brake that holds when many agents are lost at once.
     Brake(BrakeArgs),
     /// Follow what happens.
@@ -90,6 +99,17 @@ pub(crate) struct ServingArgs {
 }
 
 impl ServingArgs {
+    /// How this manager asks others of its cluster for what needs a token: by the first one of the file, which they know
+    /// too.
+    pub(crate) fn authorization(&self) -> Option<HeaderValue> {
+        let text = std::fs::read_to_string(self.token_file.as_ref()?).ok()?;
+        let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
+        let token = lines.filter_map(|line| line.split_once(':')).map(|(_, token)| token).next()?;
+        let mut value = HeaderValue::from_str(&format!("Bearer {token}")).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+
     /// Whom to let in. Refuses to open the API to a network without tokens, unless told to.
     pub(crate) fn tokens(&self) -> Result<Option<Tokens>, Failure> {
         let Some(path) = &self.token_file else {
@@ -165,13 +185,21 @@ pub(crate) struct ManagerArgs {
     #[command(flatten)]
     pub(crate) serving: ServingArgs,
 
-    /// The Mesos masters.
-    #[arg(long, env = "SWAN_MESOS", required = true, value_delimiter = ',', value_name = "URL", value_parser = master)]
-    pub(crate) mesos: Vec<String>,
+    /// The Mesos masters: URLs joined by commas, or where they tell ZooKeeper of themselves, as zk://h1:2181,h2:2181/mesos.
+    #[arg(long, env = "SWAN_MESOS", value_name = "URLS", value_parser = mesos)]
+    pub(crate) mesos: Mesos,
 
-    /// Where Swan's memory is kept.
-    #[arg(long, env = "SWAN_JOURNAL", value_name = "file:DIR", value_parser = journal)]
+    /// Masters that are found in ZooKeeper speak TLS.
+    #[arg(long, env = "SWAN_MESOS_TLS")]
+    pub(crate) mesos_tls: bool,
+
+    /// Where Swan's memory is kept: file:DIR, for one manager; or zk://h1:2181,h2:2181,h3:2181/swan, for any number that
+    /// elect a leader.
+    #[arg(long, env = "SWAN_JOURNAL", value_name = "PLACE", value_parser = journal)]
     pub(crate) journal: Journal,
+
+    #[command(flatten)]
+    pub(crate) zookeeper: ZooKeeperArgs,
 
     /// Where others reach the API [default: --listen].
     #[arg(long, env = "SWAN_ADVERTISE", value_name = "HOST:PORT")]
@@ -194,18 +222,95 @@ pub(crate) struct ManagerArgs {
     pub(crate) secret_file: Option<PathBuf>,
 }
 
+/// How ZooKeeper is spoken to.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ZooKeeperArgs {
+    /// How long a manager may be silent before ZooKeeper lets another lead.
+    #[arg(long, env = "SWAN_ZK_SESSION_TIMEOUT", default_value = "6", value_name = "SECONDS",
+        value_parser = clap::value_parser!(u16).range(1..=60))]
+    pub(crate) zk_session_timeout: u16,
+
+    /// A file with a line 'user:password' for ZooKeeper's digest scheme; what Swan keeps there is then open to nobody
+    /// else.
+    #[arg(long, env = "SWAN_ZK_AUTH_FILE", value_name = "FILE")]
+    pub(crate) zk_auth_file: Option<PathBuf>,
+
+    /// Speak TLS to ZooKeeper, and trust what this PEM file says.
+    #[arg(long, env = "SWAN_ZK_TLS_CA", value_name = "FILE")]
+    pub(crate) zk_tls_ca: Option<PathBuf>,
+
+    /// Our certificate for ZooKeeper, in PEM.
+    #[arg(long, env = "SWAN_ZK_TLS_CERT", value_name = "FILE", requires_all = ["zk_tls_ca", "zk_tls_key"])]
+    pub(crate) zk_tls_cert: Option<PathBuf>,
+
+    /// Its key, in PEM.
+    #[arg(long, env = "SWAN_ZK_TLS_KEY", value_name = "FILE", requires = "zk_tls_cert")]
+    pub(crate) zk_tls_key: Option<PathBuf>,
+}
+
+impl ZooKeeperArgs {
+    /// How to reach `address`.
+    pub(crate) fn options(&self, address: &Address) -> Result<swan_store::Options, Failure> {
+        let credentials = self.zk_auth_file.as_ref().map(|file| {
+            let fail = |error: &dyn fmt::Display| {
+                Failure::usage(format!("--zk-auth-file {}: {error}", file.display()))
+            };
+            let text = std::fs::read_to_string(file).map_err(|error| fail(&error))?;
+            Credentials::parse(text.strip_suffix('\n').unwrap_or(&text)).map_err(|error| fail(&error))
+        });
+        let identity = self.zk_tls_cert.clone().zip(self.zk_tls_key.clone());
+        Ok(swan_store::Options {
+            address: address.clone(),
+            session_timeout: Duration::from_secs(self.zk_session_timeout.into()),
+            credentials: credentials.transpose()?,
+            tls: self.zk_tls_ca.clone().map(|ca| TlsFiles { ca, identity }),
+        })
+    }
+}
+
 /// Where a manager keeps its memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Journal {
     /// In files of this directory.
     File(PathBuf),
+    /// In ZooKeeper.
+    ZooKeeper(Address),
 }
 
-fn journal(text: &str) -> Result<Journal, String> {
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(directory) => write!(f, "file:{}", directory.display()),
+            Self::ZooKeeper(address) => address.fmt(f),
+        }
+    }
+}
+
+/// Reads where a journal is.
+pub(crate) fn journal(text: &str) -> Result<Journal, String> {
     match text.strip_prefix("file:") {
         Some(directory) if !directory.is_empty() => Ok(Journal::File(directory.into())),
-        _ => Err("must be 'file:DIR'".to_owned()),
+        None if text.starts_with("zk:") => {
+            text.parse().map(Journal::ZooKeeper).map_err(|error: AddressError| error.to_string())
+        }
+        _ => Err("must be 'file:DIR' or 'zk://HOST:PORT,…/PATH'".to_owned()),
     }
+}
+
+/// Where the masters of Mesos are known from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Mesos {
+    /// Their URLs.
+    Masters(Vec<String>),
+    /// They tell ZooKeeper.
+    ZooKeeper(Address),
+}
+
+fn mesos(text: &str) -> Result<Mesos, String> {
+    if text.starts_with("zk:") {
+        return text.parse().map(Mesos::ZooKeeper).map_err(|error: AddressError| error.to_string());
+    }
+    text.split(',').map(master).collect::<Result<_, _>>().map(Mesos::Masters)
 }
 
 fn master(text: &str) -> Result<String, String> {
@@ -240,7 +345,7 @@ mod tests {
     fn a_manager_needs_masters_and_a_journal() {
         let line = "swan manager --mesos http://a:5050,https://b:5050/ --journal file:/var/lib/swan";
         let Command::Manager(manager) = parse(line).expect("good").command else { panic!("not a manager") };
-        assert_eq!(manager.mesos, ["http://a:5050", "https://b:5050"]);
+        assert_eq!(manager.mesos, Mesos::Masters(vec!["http://a:5050".into(), "https://b:5050".into()]));
         assert_eq!(manager.journal, Journal::File("/var/lib/swan".into()));
         assert_eq!(manager.role, ["*"]);
         for bad in [
@@ -250,10 +355,24 @@ mod tests {
             "swan manager --mesos http://a --journal file:x",
             "swan manager --mesos http://u:p@a:1/x --journal file:x",
             "swan manager --mesos http://a:5050 --journal zk:x",
+            "swan manager --mesos zk://a:2181 --journal file:x",
+            "swan manager --mesos http://a:5050 --journal file:x --zk-tls-cert c --zk-tls-key k",
+            "swan manager --mesos http://a:5050 --journal file:x --zk-session-timeout 0",
             "swan manager --mesos http://a:5050 --journal file:x --principal p",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_manager_may_have_its_journal_and_its_masters_in_zookeeper() {
+        let line =
+            "swan manager --mesos zk://a:1,b:2/mesos --journal zk://a:1,b:2/swan --zk-session-timeout 9";
+        let Command::Manager(manager) = parse(line).expect("good").command else { panic!("not a manager") };
+        assert_eq!(manager.mesos, Mesos::ZooKeeper("zk://a:1,b:2/mesos".parse().expect("good")));
+        let Journal::ZooKeeper(address) = &manager.journal else { panic!("not in ZooKeeper") };
+        let options = manager.zookeeper.options(address).expect("no files are read");
+        assert_eq!(options.session_timeout, Duration::from_secs(9));
     }
 
     #[test]

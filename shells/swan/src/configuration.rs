@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::Command;
+use clap::{ArgAction, Command};
 use toml::{Table, Value};
 
 use crate::failure::Failure;
@@ -62,9 +62,12 @@ fn set(shape: Command, table: &str, key: &str, value: Value) -> Result<Command, 
         Value::Array(values) => values.into_iter().map(scalar).collect(),
         value => scalar(value).map(|text| vec![text]),
     };
-    let values: Vec<String> = values.ok_or_else(|| {
+    let mut values: Vec<String> = values.ok_or_else(|| {
         format!("[{table}] {key} must be text, a number, true or false, or a list of those")
     })?;
+    if !matches!(argument.get_action(), ArgAction::Append) {
+        values = vec![values.join(",")];
+    }
     Ok(shape.mut_arg(id, |argument| argument.required(false).default_values(values)))
 }
 
@@ -82,7 +85,7 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::arguments::{Arguments, Command as Task, ManagerArgs};
+    use crate::arguments::{Arguments, Command as Task, ManagerArgs, Mesos};
 
     const FILE: &str = r#"
         [manager]
@@ -105,12 +108,13 @@ mod tests {
     #[test]
     fn the_file_stands_in_for_flags_and_flags_go_before_it() {
         let from_file = manager(FILE, "swan manager").expect("good");
-        assert_eq!(from_file.mesos, ["http://a:5050", "http://b:5050"]);
+        let masters = |urls: &[&str]| Mesos::Masters(urls.iter().map(ToString::to_string).collect());
+        assert_eq!(from_file.mesos, masters(&["http://a:5050", "http://b:5050"]));
         assert!(from_file.serving.insecure);
         let with_flags =
             manager(FILE, "swan manager --listen 127.0.0.1:2 --mesos http://c:5050").expect("good");
         assert_eq!(with_flags.serving.listen.port(), 2);
-        assert_eq!(with_flags.mesos, ["http://c:5050"]);
+        assert_eq!(with_flags.mesos, masters(&["http://c:5050"]));
     }
 
     #[test]

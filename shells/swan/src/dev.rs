@@ -9,7 +9,8 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::{AgentAttributes, DevArgs, Executor};
 use crate::failure::Failure;
-use crate::service::{self, Plan};
+use crate::memory::MemoryPlan;
+use crate::service::{self, MastersPlan, Plan};
 
 /// Where a Docker engine listens unless `DOCKER_HOST` says otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";
@@ -38,8 +39,11 @@ pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
         tracing::info!("try: swan app create docs/examples/hello.json --wait --server http://{api}");
     }
     let plan = Plan {
-        directory: directory.join("journal"),
-        masters: vec![MasterAddress { host: address.ip().to_string(), port: address.port() }],
+        memory: MemoryPlan::Files(directory.join("journal")),
+        masters: MastersPlan::Fixed(vec![MasterAddress {
+            host: address.ip().to_string(),
+            port: address.port(),
+        }]),
         tls: false,
         credential: None,
         framework_name: "swan".to_owned(),
@@ -47,6 +51,7 @@ pub(crate) fn run(arguments: DevArgs) -> Result<(), Failure> {
         listener,
         advertise: None,
         tokens,
+        authorization: arguments.serving.authorization(),
         allow_purge: arguments.serving.allow_purge,
     };
     let served = service::run(plan, &runtime);

@@ -3,22 +3,25 @@
 //! A turn executes effects, then wakes the machine if it is due, then takes the next message. Nothing here decides
 //! anything about apps, tasks or leadership.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use swan_api::{Answer, EventFeed, Read};
+use swan_api::{Answer, Deliver, EventFeed, Read};
 use swan_core::journal::{JournalConfig, OpId, StoreOp, StoreResult};
 use swan_core::lease::ElectionEvent;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
+use swan_core::record::Seq;
 use swan_core::scheduler::api::ApiRequest;
 use swan_core::scheduler::input::{CrashNote, RequestId};
-use swan_core::time::{Instant, Now, Timestamp};
-use swan_store::CrashNotes;
+use swan_core::time::Instant;
+
+use crate::clock::Clock;
+use crate::standing::Standings;
 
 /// Requests and reads that may wait for the machine; more are refused at once.
 const QUEUE_MAX: usize = 4096;
@@ -27,59 +30,69 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 
 /// Whatever the machine's thread is sent.
 enum Message {
-    Input(Box<ManagerInput>),
+    /// For one life of the manager; void in any other.
+    Input {
+        life: u64,
+        input: Box<ManagerInput>,
+    },
     Call(Box<ApiRequest>, Answer),
     Read(Read),
+    Abdicate,
     Stop,
 }
 
-/// A way to send to the machine's thread; cheap to clone.
+/// A way for clients to reach the machine's thread, whichever life it is in; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Handle {
     sender: Sender<Message>,
     queued: Arc<AtomicUsize>,
     events: EventFeed,
+    pub(crate) standings: Standings,
 }
 
-/// What the driver hands effects to.
+/// A way for shells to reach one life of the manager; cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    sender: Sender<Message>,
+    life: u64,
+}
+
+/// What the driver hands effects to, for one life of the manager.
 pub(crate) struct Hands {
-    /// Executes a storage operation; its result comes back through the handle.
+    /// Executes a storage operation.
     pub(crate) store: Box<dyn Fn(OpId, StoreOp) + Send>,
     /// Acts on the connections to Mesos.
     pub(crate) link: Box<dyn FnMut(LinkEffect) + Send>,
+    /// Stands for election, or withdraws.
+    pub(crate) election: Box<dyn Fn(Candidacy) + Send>,
     /// Keeps what ended a process.
-    pub(crate) crash_notes: CrashNotes,
+    pub(crate) crash_note: Box<dyn Fn(&CrashNote) + Send>,
+}
+
+/// What to do about elections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Candidacy {
+    Stand,
+    Withdraw,
 }
 
 impl Handle {
     /// A handle, and the end of it that the machine's thread takes.
-    pub(crate) fn new() -> (Self, Inbox) {
+    pub(crate) fn new(clock: Clock) -> (Self, Inbox) {
         let (sender, receiver) = channel();
-        let queued = Arc::new(AtomicUsize::new(0));
-        let handle = Self { sender, queued: queued.clone(), events: EventFeed::new() };
-        let inbox = Inbox { receiver, queued, events: handle.events.clone() };
-        (handle, inbox)
-    }
-
-    /// The result of a storage operation.
-    pub(crate) fn stored(&self, id: OpId, result: StoreResult) {
-        self.input(ManagerInput::Stored { id, result });
-    }
-
-    /// News from the connections to Mesos.
-    pub(crate) fn link(&self, input: LinkInput) {
-        self.input(ManagerInput::Link(input));
+        let handle = Self {
+            sender,
+            queued: Arc::default(),
+            events: EventFeed::new(),
+            standings: Standings::new(clock),
+        };
+        (handle.clone(), Inbox { receiver, handle, clock, life: 0 })
     }
 
     /// Ends the thread after what it is doing.
     pub(crate) fn stop(&self) {
         // Gone already: then it has stopped.
         let _ = self.sender.send(Message::Stop);
-    }
-
-    fn input(&self, input: ManagerInput) {
-        // A thread that is gone needs no news.
-        let _ = self.sender.send(Message::Input(Box::new(input)));
     }
 
     /// Sends what a client waits for, unless too many wait.
@@ -102,120 +115,222 @@ impl swan_api::Manager for Handle {
     fn events(&self) -> &EventFeed {
         &self.events
     }
+
+    fn standing(&self) -> swan_api::Standing {
+        self.standings.now()
+    }
+
+    fn abdicate(&self) {
+        // A thread that is gone leads no more.
+        let _ = self.sender.send(Message::Abdicate);
+    }
+}
+
+impl Voice {
+    /// The result of a storage operation.
+    pub(crate) fn stored(&self, id: OpId, result: StoreResult) {
+        self.input(ManagerInput::Stored { id, result });
+    }
+
+    /// News from the connections to Mesos.
+    pub(crate) fn link(&self, input: LinkInput) {
+        self.input(ManagerInput::Link(input));
+    }
+
+    /// News from the election.
+    pub(crate) fn election(&self, event: ElectionEvent) {
+        self.input(ManagerInput::Election(event));
+    }
+
+    /// What ended processes.
+    pub(crate) fn crash_notes(&self, notes: Vec<CrashNote>) {
+        self.input(ManagerInput::CrashNotes(notes));
+    }
+
+    fn input(&self, input: ManagerInput) {
+        // A thread that is gone needs no news.
+        let _ = self.sender.send(Message::Input { life: self.life, input: Box::new(input) });
+    }
 }
 
 /// The receiving end of a handle.
 pub(crate) struct Inbox {
     receiver: Receiver<Message>,
-    queued: Arc<AtomicUsize>,
-    events: EventFeed,
+    handle: Handle,
+    clock: Clock,
+    life: u64,
 }
 
-/// The clocks of this process, as core counts them.
-struct Clock {
-    start: StdInstant,
-}
-
-impl Clock {
-    fn now(&self) -> Now {
-        let mono = self.start.elapsed().as_millis();
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-        let millis = |n: u128| u64::try_from(n).unwrap_or(u64::MAX);
-        Now { mono: Instant(millis(mono)), wall: Timestamp(millis(wall)) }
+impl Inbox {
+    /// Begins a life of the manager: what is still on its way from an earlier one is void.
+    pub(crate) fn begin(&mut self) -> Voice {
+        self.life += 1;
+        Voice { sender: self.handle.sender.clone(), life: self.life }
     }
+
+    /// Waits; says whether it was told to stop meanwhile. Changes are refused, reads are answered from what was known.
+    pub(crate) fn pause(&self, pause: Duration, past: Option<&Past>) -> bool {
+        let until = std::time::Instant::now() + pause;
+        loop {
+            let left = until.saturating_duration_since(std::time::Instant::now());
+            match self.receiver.recv_timeout(left) {
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => return true,
+                Ok(Message::Call(..)) => self.taken(),
+                Ok(Message::Read(read)) => {
+                    self.taken();
+                    if let Some(past) = past {
+                        read(&past.manager.view())();
+                    }
+                }
+                Ok(Message::Input { .. } | Message::Abdicate) => {}
+                Err(RecvTimeoutError::Timeout) => return false,
+            }
+        }
+    }
+
+    /// What a client waits for is no longer in the queue.
+    fn taken(&self) {
+        self.handle.queued.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A life of the manager that is over: what it knew answers reads until the next one has read all that is stored.
+pub(crate) struct Past {
+    manager: Manager,
+    /// When what it knew was all that was stored.
+    fresh: Instant,
 }
 
 /// The machine with all that its thread needs.
-struct Driver {
+struct Driver<'a> {
     manager: Manager,
     hands: Hands,
-    clock: Clock,
-    events: EventFeed,
+    inbox: &'a Inbox,
     answers: BTreeMap<RequestId, Answer>,
+    /// What readers were shown, until all that it rests on is durable.
+    copied: VecDeque<(Seq, Deliver)>,
     next_request: u64,
     effects: Vec<ManagerEffect>,
-    /// Elections are won at once: the journal's directory is locked by this process.
-    elected: bool,
+    end: Option<End>,
+    past: Option<Past>,
 }
 
-/// Runs the manager on this thread until it is stopped (`None`) or over.
-pub(crate) fn run(boot: Boot, inbox: Inbox, hands: Hands) -> Option<End> {
+/// Runs one life of the manager on this thread until it is stopped (`None`) or over; beside how it ended, what it leaves
+/// to the next.
+pub(crate) fn run(
+    boot: Boot,
+    inbox: &Inbox,
+    hands: Hands,
+    past: Option<Past>,
+) -> Option<(End, Option<Past>)> {
     let mut driver = Driver {
         manager: Manager::new(JournalConfig::default()),
         hands,
-        clock: Clock { start: StdInstant::now() },
-        events: inbox.events,
+        inbox,
         answers: BTreeMap::new(),
+        copied: VecDeque::new(),
         next_request: 0,
         effects: Vec::new(),
-        elected: false,
+        end: None,
+        past,
     };
-    let mut end = driver.step(ManagerInput::Boot(Box::new(boot)));
-    loop {
-        if end.is_some() {
-            return end;
-        }
-        if std::mem::take(&mut driver.elected) {
-            let asked = driver.clock.now().mono;
-            end = driver.step(ManagerInput::Election(ElectionEvent::Acquired { asked }));
-            continue;
-        }
-        let now = driver.clock.now().mono;
-        let wait = driver.manager.next_deadline().map(|at| at.since(now));
-        if wait.is_some_and(|wait| wait.0 == 0) {
-            end = driver.step(ManagerInput::Wake);
-        }
-        let patience =
-            if end.is_some() || wait.is_some_and(|wait| wait.0 == 0) { Some(Duration::ZERO) } else { None };
-        let patience =
-            patience.unwrap_or_else(|| wait.map_or(LONGEST_SLEEP, |wait| Duration::from_millis(wait.0)));
-        let message = match inbox.receiver.recv_timeout(patience.min(LONGEST_SLEEP)) {
-            Ok(message) => message,
-            Err(RecvTimeoutError::Timeout) => continue,
+    driver.step(ManagerInput::Boot(Box::new(boot)));
+    while driver.end.is_none() {
+        let message = match inbox.receiver.recv_timeout(driver.patience()) {
+            Ok(message) => Some(message),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return None,
         };
-        if end.is_some() {
-            continue;
-        }
-        match message {
-            Message::Stop => return None,
-            Message::Input(input) => end = driver.step(*input),
-            Message::Call(request, answer) => {
-                inbox.queued.fetch_sub(1, Ordering::Relaxed);
-                end = driver.call(request, answer);
-            }
-            Message::Read(read) => {
-                inbox.queued.fetch_sub(1, Ordering::Relaxed);
-                read(&driver.manager.view());
-            }
+        // Before the message: the process may have been stopped for long, and its lease be over.
+        driver.wake();
+        if driver.end.is_none()
+            && let Some(message) = message
+            && driver.take(message) == Turn::Stop
+        {
+            return None;
         }
     }
+    Some((driver.end?, driver.leave()))
 }
 
-impl Driver {
-    fn call(&mut self, request: Box<ApiRequest>, answer: Answer) -> Option<End> {
-        self.next_request += 1;
-        let id = RequestId(self.next_request);
-        self.answers.insert(id, answer);
-        self.step(ManagerInput::Api { id, request })
+#[derive(PartialEq, Eq)]
+enum Turn {
+    GoOn,
+    Stop,
+}
+
+impl Driver<'_> {
+    fn patience(&self) -> Duration {
+        let now = self.inbox.clock.now().mono;
+        let wait = self.manager.next_deadline().map(|at| Duration::from_millis(at.since(now).0));
+        wait.map_or(LONGEST_SLEEP, |wait| wait.min(LONGEST_SLEEP))
     }
 
-    fn step(&mut self, input: ManagerInput) -> Option<End> {
-        let now = self.clock.now();
+    fn wake(&mut self) {
+        if self.manager.next_deadline().is_some_and(|at| at <= self.inbox.clock.now().mono) {
+            self.step(ManagerInput::Wake);
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Turn {
+        match message {
+            Message::Stop => return Turn::Stop,
+            Message::Input { life, input } if life == self.inbox.life => self.step(*input),
+            Message::Input { .. } => {}
+            Message::Abdicate => self.step(ManagerInput::Abdicate),
+            Message::Call(request, answer) => {
+                self.inbox.taken();
+                self.next_request += 1;
+                let id = RequestId(self.next_request);
+                self.answers.insert(id, answer);
+                self.step(ManagerInput::Api { id, request });
+            }
+            Message::Read(read) => {
+                self.inbox.taken();
+                self.read(read);
+            }
+        }
+        Turn::GoOn
+    }
+
+    fn read(&mut self, read: Read) {
+        if let Some(past) = &self.past {
+            return read(&past.manager.view())();
+        }
+        let deliver = read(&self.manager.view());
+        self.copied.push_back((self.manager.scheduler().as_of(), deliver));
+        self.deliver();
+    }
+
+    /// Gives readers what is durable by now: what was seen must not be forgotten by a failover. A stalled store is
+    /// marked instead.
+    fn deliver(&mut self) {
+        let durable = self.manager.journal().durable;
+        let all = !self.manager.view().leads() || self.manager.view().manager().stalled;
+        while let Some((_, deliver)) = self.copied.pop_front_if(|(as_of, _)| all || *as_of <= durable) {
+            deliver();
+        }
+    }
+
+    fn step(&mut self, input: ManagerInput) {
+        let now = self.inbox.clock.now();
         let (manager, effects) = (&mut self.manager, &mut self.effects);
         if catch_unwind(AssertUnwindSafe(|| manager.step(now, input, effects))).is_err() {
             self.crash();
         }
+        // Before anybody hears of it: whoever was answered finds it here.
+        self.tell_standing();
         let mut effects = std::mem::take(&mut self.effects);
-        let mut end = None;
         for effect in effects.drain(..) {
-            self.execute(effect, &mut end);
+            self.execute(effect);
         }
         self.effects = effects;
-        end
+        if !self.copied.is_empty() {
+            self.deliver();
+        }
     }
 
-    fn execute(&mut self, effect: ManagerEffect, end: &mut Option<End>) {
+    fn execute(&mut self, effect: ManagerEffect) {
         match effect {
             ManagerEffect::Store { id, op } => (self.hands.store)(id, op),
             ManagerEffect::Link(effect) => (self.hands.link)(effect),
@@ -225,23 +340,42 @@ impl Driver {
                     drop(answer.send(result));
                 }
             }
-            ManagerEffect::Publish(event) => self.events.publish(event),
+            ManagerEffect::Publish(event) => self.inbox.handle.events.publish(event),
             // There are no gateways to tell yet.
             ManagerEffect::Route(_) => {}
-            ManagerEffect::Campaign => self.elected = true,
-            ManagerEffect::Resign => self.elected = false,
+            ManagerEffect::Campaign => (self.hands.election)(Candidacy::Stand),
+            ManagerEffect::Resign => (self.hands.election)(Candidacy::Withdraw),
             ManagerEffect::Trouble(text) => tracing::warn!("{text}"),
-            ManagerEffect::End(why) => *end = Some(why),
+            ManagerEffect::End(why) => self.end = Some(why),
         }
+    }
+
+    fn tell_standing(&mut self) {
+        let now = self.inbox.clock.mono();
+        let fresh = self.manager.fresh(now);
+        if fresh.is_some() {
+            self.past = None;
+        }
+        let fresh = fresh.or_else(|| self.past.as_ref().map(|past| past.fresh));
+        self.inbox.handle.standings.set(self.manager.leads(now), fresh, self.manager.journal().durable);
+    }
+
+    /// What the next life answers reads from, until it knows more itself.
+    fn leave(self) -> Option<Past> {
+        let now = self.inbox.clock.mono();
+        let past = match self.manager.fresh(now) {
+            Some(fresh) => Some(Past { manager: self.manager, fresh }),
+            None => self.past,
+        };
+        self.inbox.handle.standings.set(false, past.as_ref().map(|past| past.fresh), Seq(0));
+        past
     }
 
     /// A broken invariant: keep a note of what was being done, and end the process, so that nothing acts on it.
     fn crash(&self) -> ! {
         let breadcrumb = self.manager.breadcrumb().clone();
         let assertion = PANIC_PLACE.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Err(error) = self.hands.crash_notes.write(&CrashNote { assertion, breadcrumb }) {
-            tracing::error!("the crash note could not be written: {error}");
-        }
+        (self.hands.crash_note)(&CrashNote { assertion, breadcrumb });
         std::process::exit(70);
     }
 }

@@ -2,16 +2,25 @@
 
 mod arguments;
 mod cli;
+mod clock;
 mod configuration;
+mod copied_events;
 mod dev;
 mod driver;
 mod failure;
+mod journal;
 mod manager;
+mod masters;
+mod measure;
+mod memory;
+mod mesos;
 #[cfg(feature = "mutants")]
 mod mutants;
+mod peers;
 mod replay;
 mod service;
 mod sim;
+mod standing;
 mod traces;
 
 use std::io::IsTerminal as _;
@@ -27,6 +36,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     log();
+    // One library of cryptography for all that speaks TLS. Fails if there is one already, which is as good.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let arguments: Vec<_> = std::env::args_os().collect();
     let result = configuration::layered(Arguments::command(), &arguments).and_then(|command| {
         let matches = command.get_matches_from(&arguments);
@@ -39,7 +50,7 @@ fn main() -> ExitCode {
 /// Log lines go to standard error; `SWAN_LOG` says which, as `info` or `swan=debug`.
 fn log() {
     let filter = tracing_subscriber::EnvFilter::try_from_env("SWAN_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,zookeeper_client=error"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_target(false)
@@ -53,10 +64,12 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Dev(arguments) => dev::run(*arguments)?,
         Command::Manager(arguments) => manager::run(*arguments)?,
         Command::App(arguments) => cli::app(arguments)?,
+        Command::Journal(arguments) => journal::run(&arguments)?,
         Command::Task(arguments) => cli::task(arguments)?,
         Command::Rollout(arguments) => cli::rollout(arguments)?,
         Command::Explain(arguments) => cli::explain(arguments)?,
         Command::Agent(arguments) => cli::agent(arguments)?,
+        Command::Leader(arguments) => cli::leader(arguments)?,
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,

@@ -5,22 +5,35 @@ use std::path::Path;
 use swan_core::link::MasterAddress;
 use swan_mesos::client::{Credential, Secret};
 
-use crate::arguments::{Journal, ManagerArgs};
+use crate::arguments::{Journal, ManagerArgs, Mesos};
 use crate::failure::Failure;
-use crate::service::{self, Plan};
+use crate::memory::MemoryPlan;
+use crate::service::{self, MastersPlan, Plan};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(arguments: ManagerArgs) -> Result<(), Failure> {
     let tokens = arguments.serving.tokens()?;
-    let (masters, tls) = masters(&arguments.mesos)?;
+    let (masters, tls) = match &arguments.mesos {
+        Mesos::Masters(urls) => {
+            let (masters, tls) = masters(urls)?;
+            (MastersPlan::Fixed(masters), tls || arguments.mesos_tls)
+        }
+        Mesos::ZooKeeper(address) => {
+            let options = arguments.zookeeper.options(address)?;
+            (MastersPlan::ZooKeeper(Box::new(options)), arguments.mesos_tls)
+        }
+    };
     let credential = match (arguments.principal, &arguments.secret_file) {
         (Some(principal), Some(file)) => Some(Credential { principal, secret: secret(file)? }),
         _ => None,
     };
-    let Journal::File(directory) = arguments.journal;
+    let memory = match &arguments.journal {
+        Journal::File(directory) => MemoryPlan::Files(directory.clone()),
+        Journal::ZooKeeper(address) => MemoryPlan::ZooKeeper(Box::new(arguments.zookeeper.options(address)?)),
+    };
     let runtime = service::runtime()?;
     let plan = Plan {
-        directory,
+        memory,
         masters,
         tls,
         credential,
@@ -29,6 +42,7 @@ pub(crate) fn run(arguments: ManagerArgs) -> Result<(), Failure> {
         listener: service::listen("--listen", arguments.serving.listen)?,
         advertise: arguments.advertise,
         tokens,
+        authorization: arguments.serving.authorization(),
         allow_purge: arguments.serving.allow_purge,
     };
     service::run(plan, &runtime)

@@ -1,33 +1,36 @@
 //! Owns a manager at work in this process: its threads, its sockets, and how it ends.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
-use swan_api::Tokens;
-use swan_core::lease::Tenure;
-use swan_core::limits::MESOS_CALLS_IN_FLIGHT_MAX;
-use swan_core::link::{LinkEffect, MasterAddress};
+use http::HeaderValue;
+use swan_api::{Manager as _, Tokens};
+use swan_core::link::MasterAddress;
 use swan_core::manager::{Boot, End};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
-use swan_mesos::client::{Client, Connector, Credential, Tls};
-use swan_store::{CrashNotes, FileStore};
-use tokio::net::TcpStream;
+use swan_mesos::client::Credential;
 use tokio::runtime::Runtime;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
+use crate::clock::Clock;
+use crate::copied_events;
 use crate::driver::{self, Handle, Hands, Inbox};
 use crate::failure::Failure;
+use crate::masters::Masters;
+use crate::memory::{Memory, MemoryPlan};
+use crate::mesos::{MesosClient, link_hand, mesos_client};
 
 /// All that a manager is told before it starts.
 pub(crate) struct Plan {
-    /// The journal's directory.
-    pub(crate) directory: PathBuf,
-    /// The only hosts that are asked for Mesos.
-    pub(crate) masters: Vec<MasterAddress>,
-    /// Whether they are spoken to over TLS.
+    /// Where its memory is.
+    pub(crate) memory: MemoryPlan,
+    /// Where Mesos is.
+    pub(crate) masters: MastersPlan,
+    /// Whether masters are spoken to over TLS.
     pub(crate) tls: bool,
     /// Who Swan is to a Mesos that asks.
     pub(crate) credential: Option<Credential>,
@@ -41,8 +44,18 @@ pub(crate) struct Plan {
     pub(crate) advertise: Option<String>,
     /// Whom to let in.
     pub(crate) tokens: Option<Tokens>,
+    /// How this manager asks the others of its cluster.
+    pub(crate) authorization: Option<HeaderValue>,
     /// Whether all apps may be deleted at once.
     pub(crate) allow_purge: bool,
+}
+
+/// Where the masters of Mesos are known from.
+pub(crate) enum MastersPlan {
+    /// The operator named them.
+    Fixed(Vec<MasterAddress>),
+    /// They tell ZooKeeper.
+    ZooKeeper(Box<swan_store::Options>),
 }
 
 /// Opens the API's socket; says which flag is wrong if it cannot.
@@ -59,38 +72,117 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
     built.map_err(|error| Failure::failed(format!("the threads of the process cannot be started: {error}")))
 }
 
-/// Runs a manager until a signal ends it, or it is over.
+/// Runs a manager until a signal ends it, or it is over for good.
 pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
     driver::note_panics();
-    let failed = |error: swan_store::StoreError| Failure::failed(error.to_string());
-    let store = FileStore::open(&plan.directory).map_err(failed)?;
-    let crash_notes = CrashNotes::open(&plan.directory).map_err(failed)?;
-    let boot = boot(&plan, crash_notes.read().map_err(failed)?)?;
-    let (handle, inbox) = Handle::new();
-    let answer = handle.clone();
-    let store = swan_store::spawn(store, move |id, result| answer.stored(id, result)).map_err(failed)?;
-    let hands = Hands {
-        store: Box::new(move |id, op| store.submit(id, op)),
-        link: link(&plan, &handle, runtime)?,
-        crash_notes,
+    let clock = Clock::new();
+    let advertise = advertise(&plan)?;
+    let (handle, inbox) = Handle::new(clock);
+    let inside = runtime.enter();
+    let memory = Memory::open(plan.memory, &advertise, clock)?;
+    let masters = Masters::watch(plan.masters)?;
+    let cluster = memory.cluster(&advertise, plan.authorization, &handle.standings)?;
+    if let Some(cluster) = &cluster {
+        tokio::spawn(copied_events::copy(cluster.clone(), handle.standings.clone(), handle.events().clone()));
+    }
+    drop(inside);
+    let shells = Shells {
+        memory: memory.clone(),
+        masters,
+        mesos: mesos_client(plan.tls, plan.credential.clone())?,
+        boot: Boot {
+            seed: 0,
+            build: build(),
+            scheduler: scheduler_config(plan.framework_name, plan.roles, plan.credential, &advertise),
+            masters: Vec::new(),
+            tenure: memory.tenure(),
+            crash_notes: Vec::new(),
+        },
+        runtime: runtime.handle().clone(),
     };
     let (ended, end) = oneshot::channel();
-    let machine = spawn_machine(boot, inbox, hands, ended)?;
-    let served = runtime.block_on(serve(plan, handle.clone(), end));
+    let machine = spawn_machine(shells, inbox, ended)?;
+    let config = swan_api::Config {
+        advertise,
+        build: build(),
+        tokens: plan.tokens,
+        allow_purge: plan.allow_purge,
+        peers: cluster.map(|cluster| cluster as Arc<dyn swan_api::Peers>),
+    };
+    let served = runtime.block_on(serve(plan.listener, handle.clone(), config, end));
+    if memory.is_shared() {
+        runtime.block_on(step_down(&handle));
+    }
     handle.stop();
     // A panic there has ended the process already.
     drop(machine.join());
+    runtime.block_on(memory.resign());
     served
 }
 
-fn spawn_machine(
+/// Gives leadership back in good order, so that another manager need not wait for the end of this one's session.
+async fn step_down(handle: &Handle) {
+    handle.abdicate();
+    let deadline = tokio::time::Instant::now() + STEP_DOWN;
+    while handle.standing().leading && tokio::time::Instant::now() < deadline {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// How long a leader that is told to end may take to give leadership back.
+const STEP_DOWN: Duration = Duration::from_secs(2);
+/// Pause between two lives of a manager.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// All that each life of the manager is given anew.
+struct Shells {
+    memory: Memory,
+    masters: Masters,
+    mesos: MesosClient,
+    /// But for seed, masters and crash notes.
     boot: Boot,
+    runtime: tokio::runtime::Handle,
+}
+
+impl Shells {
+    /// One life after another, until one ends for good.
+    fn live(&self, mut inbox: Inbox) -> Result<Option<End>, Failure> {
+        let mut past = None;
+        loop {
+            let voice = inbox.begin();
+            let inside = self.runtime.enter();
+            let remembered = self.memory.begin(&voice)?;
+            let masters = self.masters.tell(&voice);
+            let hands = Hands {
+                store: remembered.store,
+                election: remembered.election,
+                crash_note: remembered.crash_note,
+                link: link_hand(&self.mesos, &voice, &self.runtime),
+            };
+            drop(inside);
+            let crash_notes = remembered.crash_notes;
+            let boot = Boot { seed: seed()?, masters, crash_notes, ..self.boot.clone() };
+            let Some((end, left)) = driver::run(boot, &inbox, hands, past) else { return Ok(None) };
+            if !self.memory.goes_on_after(end) {
+                return Ok(Some(end));
+            }
+            tracing::warn!("{}; this manager follows", Over(end));
+            drop(self.memory.resign());
+            past = left;
+            if inbox.pause(PAUSE, past.as_ref()) {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+fn spawn_machine(
+    shells: Shells,
     inbox: Inbox,
-    hands: Hands,
-    ended: oneshot::Sender<Option<End>>,
+    ended: oneshot::Sender<Result<Option<End>, Failure>>,
 ) -> Result<std::thread::JoinHandle<()>, Failure> {
     let run = move || {
-        let end = driver::run(boot, inbox, hands);
+        let end = shells.live(inbox);
         // Nobody waits for it once the process is ending.
         let _ = ended.send(end);
     };
@@ -99,34 +191,40 @@ fn spawn_machine(
 }
 
 /// Serves the API until a signal comes or the machine is over.
-async fn serve(plan: Plan, handle: Handle, end: oneshot::Receiver<Option<End>>) -> Result<(), Failure> {
+async fn serve(
+    listener: TcpListener,
+    handle: Handle,
+    config: swan_api::Config,
+    end: oneshot::Receiver<Result<Option<End>, Failure>>,
+) -> Result<(), Failure> {
     let fail = |error| Failure::failed(format!("the API cannot be served: {error}"));
-    let listener = tokio::net::TcpListener::from_std(plan.listener).map_err(fail)?;
+    let listener = tokio::net::TcpListener::from_std(listener).map_err(fail)?;
     let address = listener.local_addr().map_err(fail)?;
-    let advertise = plan.advertise.unwrap_or_else(|| address.to_string());
-    let (tokens, allow_purge) = (plan.tokens, plan.allow_purge);
-    let config = swan_api::Config { advertise, build: build(), tokens, allow_purge };
     tracing::info!("listening on http://{address}");
     tokio::select! {
-        end = end => over(end.unwrap_or(None)),
+        end = end => match end.unwrap_or(Ok(None))? {
+            None => Ok(()),
+            Some(end) => Err(Failure::failed(Over(end).to_string())),
+        },
         never = swan_api::serve(listener, Arc::new(handle), config) => match never {},
         () = signal() => Ok(()),
     }
 }
 
-/// How the process ends when its machine is over by itself.
-fn over(end: Option<End>) -> Result<(), Failure> {
-    match end {
-        None => Ok(()),
-        Some(End::Refused(refusal)) => Err(Failure::failed(refusal.to_string())),
-        Some(End::Restart) => {
-            Err(Failure::failed("the journal was replaced under this manager; start it again"))
-        }
-        Some(End::Deposed(DeposeReason::FailedOver)) => {
-            Err(Failure::failed("another scheduler has taken over this framework in Mesos; this one stops"))
-        }
-        Some(End::Deposed(why)) => {
-            Err(Failure::failed(format!("this manager leads no more ({why:?}); start it again")))
+/// Why a life of the manager is over, for people.
+struct Over(End);
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            End::Refused(refusal) => refusal.fmt(f),
+            End::Restart => f.write_str("the journal was replaced under this manager; start it again"),
+            End::Deposed(DeposeReason::FailedOver) => {
+                f.write_str("another scheduler has taken over this framework in Mesos; this one stops")
+            }
+            End::Deposed(DeposeReason::LeaseLost) => f.write_str("this manager leads no more"),
+            End::Deposed(DeposeReason::Fenced) => f.write_str("another manager leads"),
+            End::Deposed(why) => write!(f, "this manager cannot lead ({why:?})"),
         }
     }
 }
@@ -141,21 +239,28 @@ async fn signal() {
     }
 }
 
-fn boot(plan: &Plan, crash_notes: Vec<swan_core::scheduler::input::CrashNote>) -> Result<Boot, Failure> {
+/// Where others reach the API.
+fn advertise(plan: &Plan) -> Result<String, Failure> {
     let address =
         plan.listener.local_addr().map_err(|error| Failure::failed(format!("--listen: {error}")))?;
-    let advertise = plan.advertise.clone().unwrap_or_else(|| address.to_string());
-    let hostname = advertise.rsplit_once(':').map_or(advertise.as_str(), |(host, _)| host).to_owned();
-    let scheduler = Config {
-        framework_name: plan.framework_name.clone(),
-        roles: plan.roles.clone(),
-        principal: plan.credential.as_ref().map(|credential| credential.principal.clone()),
+    Ok(plan.advertise.clone().unwrap_or_else(|| address.to_string()))
+}
+
+fn scheduler_config(
+    framework_name: String,
+    roles: Vec<String>,
+    credential: Option<Credential>,
+    advertise: &str,
+) -> Config {
+    let hostname = advertise.rsplit_once(':').map_or(advertise, |(host, _)| host).to_owned();
+    Config {
+        framework_name,
+        roles,
+        principal: credential.map(|credential| credential.principal),
         hostname,
         webui_url: Some(format!("http://{advertise}")),
         user: "root".to_owned(),
-    };
-    let (masters, tenure) = (plan.masters.clone(), Tenure::Forever);
-    Ok(Boot { seed: seed()?, build: build(), scheduler, masters, tenure, crash_notes })
+    }
 }
 
 /// The only randomness that does not come from the machine's own generator.
@@ -172,48 +277,4 @@ pub(crate) fn build() -> Build {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("SWAN_COMMIT").unwrap_or_default().to_owned(),
     }
-}
-
-/// Opens TCP connections to masters.
-#[derive(Debug)]
-struct Tcp;
-
-impl Connector for Tcp {
-    type Stream = TcpStream;
-
-    async fn connect(&self, master: &MasterAddress) -> std::io::Result<TcpStream> {
-        let stream = TcpStream::connect((master.host.as_str(), master.port)).await?;
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    }
-}
-
-type LinkHand = Box<dyn FnMut(LinkEffect) + Send>;
-
-/// What executes the link's effects: over TLS if the masters are `https`.
-fn link(plan: &Plan, handle: &Handle, runtime: &Runtime) -> Result<LinkHand, Failure> {
-    if !plan.tls {
-        return Ok(hand(Tcp, plan, handle, runtime));
-    }
-    use rustls_platform_verifier::ConfigVerifierExt as _;
-    let config = rustls::ClientConfig::with_platform_verifier()
-        .map_err(|error| Failure::failed(format!("the system's certificates cannot be used: {error}")))?;
-    Ok(hand(Tls::new(Tcp, Arc::new(config)), plan, handle, runtime))
-}
-
-fn hand(connector: impl Connector, plan: &Plan, handle: &Handle, runtime: &Runtime) -> LinkHand {
-    let (inputs, mut news) = mpsc::channel(MESOS_CALLS_IN_FLIGHT_MAX);
-    let listener = handle.clone();
-    runtime.spawn(async move {
-        while let Some(input) = news.recv().await {
-            listener.link(input);
-        }
-    });
-    let mut client = Client::new(connector, plan.credential.clone(), inputs);
-    let runtime = runtime.handle().clone();
-    Box::new(move |effect| {
-        let _inside = runtime.enter();
-        let up = client.execute(effect);
-        assert!(up.is_none(), "what is for the scheduler never leaves the manager");
-    })
 }

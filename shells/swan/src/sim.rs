@@ -1,21 +1,25 @@
 //! Owns `swan sim`: runs of the simulated cluster, and the proof that they are deterministic.
 
+use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use swan_sim::ledger::Ledger;
 use swan_sim::marks::missing;
 use swan_sim::options::Options;
 use swan_sim::run::{Keep, Kind, run as run_seed};
 
 use crate::failure::Failure;
+use crate::measure::{self, MeasureArgs};
 use crate::traces::{self, ShrinkArgs};
 
 /// Lines of what led to a failure.
 pub(crate) const CONTEXT_LINES: usize = 40;
+/// Seeds that are run unless others are named.
+const SEEDS: (u64, u64) = (0, 1000);
 /// Between two refreshes of the progress line.
 pub(crate) const REFRESH: Duration = Duration::from_millis(100);
 
@@ -43,17 +47,41 @@ enum What {
     Mutants(crate::mutants::MutantsArgs),
 }
 
+/// What is run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// Small worlds under faults, watched by all checkers.
+    #[default]
+    Swarm,
+    /// The same worlds and requests without faults, watched all the same.
+    Lite,
+    /// One cluster of a given size, without faults and unwatched: how fast it is.
+    Performance,
+}
+
+impl fmt::Display for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
 #[derive(Debug, Args)]
 struct RunArgs {
+    /// What is run.
+    #[arg(long, value_enum, default_value_t)]
+    profile: Profile,
     /// One seed.
     #[arg(long, conflicts_with = "seeds")]
     seed: Option<u64>,
-    /// Seeds: how many from 0 on, or A..B without B.
-    #[arg(long, value_parser = seeds, default_value = "1000", value_name = "N|A..B")]
-    seeds: (u64, u64),
-    /// Virtual minutes under faults; otherwise drawn by the seed.
+    /// Seeds: how many from 0 on, or A..B without B. [default: 1000]
+    #[arg(long, value_parser = seeds, value_name = "N|A..B")]
+    seeds: Option<(u64, u64)>,
+    /// Virtual minutes of faults and requests; otherwise drawn by the seed, or 60 with 'performance'.
     #[arg(long)]
     minutes: Option<u64>,
+    #[command(flatten)]
+    size: MeasureArgs,
     /// Go on after failures, and count them.
     #[arg(long)]
     keep_going: bool,
@@ -64,11 +92,47 @@ struct RunArgs {
     #[arg(long)]
     log: bool,
     /// Run the trace of an earlier run again instead of seeds: just what it tells happens by chance.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["seed", "seeds", "minutes", "keep_going", "trace_dir"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "seed", "seeds", "minutes", "agents", "tasks", "keep_going", "trace_dir"])]
     trace: Option<PathBuf>,
-    /// Where traces of seeds that fail are written, as swan-sim-SEED.trace.
-    #[arg(long, value_name = "DIR", default_value = ".")]
-    trace_dir: PathBuf,
+    /// Where traces of seeds that fail are written, as swan-sim-SEED.trace. [default: .]
+    #[arg(long, value_name = "DIR")]
+    trace_dir: Option<PathBuf>,
+}
+
+impl RunArgs {
+    /// The command that runs one of the seeds again.
+    fn again(&self, seed: u64) -> String {
+        let mut command = format!("swan sim run --seed {seed}");
+        if self.profile != Profile::default() {
+            command += &format!(" --profile {}", self.profile);
+        }
+        if let Some(minutes) = self.minutes {
+            command += &format!(" --minutes {minutes}");
+        }
+        command
+    }
+
+    /// Refuses options that mean nothing with the profile.
+    fn check(&self) -> Result<(), Failure> {
+        use Profile::{Lite, Performance, Swarm};
+        let options: [(&str, bool, &[Profile]); 7] = [
+            ("--agents", self.size.agents.is_some(), &[Performance]),
+            ("--tasks", self.size.tasks.is_some(), &[Performance]),
+            ("--seeds", self.seeds.is_some(), &[Swarm, Lite]),
+            ("--keep-going", self.keep_going, &[Swarm, Lite]),
+            ("--log", self.log, &[Swarm, Lite]),
+            ("--trace-dir", self.trace_dir.is_some(), &[Swarm, Lite]),
+            // Without faults none is ever met.
+            ("--marks", self.marks, &[Swarm]),
+        ];
+        for (option, given, profiles) in options {
+            if given && !profiles.contains(&self.profile) {
+                let names: Vec<String> = profiles.iter().map(ToString::to_string).collect();
+                return Err(Failure::usage(format!("{option} needs --profile {}", names.join(" or "))));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -100,7 +164,14 @@ pub(crate) fn seeds(text: &str) -> Result<(u64, u64), String> {
 pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
     Ok(match args.what {
         What::Run(RunArgs { trace: Some(trace), log, .. }) => return traces::run_again(&trace, log),
-        What::Run(args) => run_seeds(&args),
+        What::Run(args) => {
+            args.check()?;
+            match args.profile {
+                Profile::Swarm => run_seeds(&args, Options::swarm),
+                Profile::Lite => run_seeds(&args, Options::lite),
+                Profile::Performance => return measure::run(&args.size, args.seed, args.minutes),
+            }
+        }
         What::Shrink(args) => return traces::make_small(&args),
         What::Meta(args) if args.emit => emit(&args),
         What::Meta(args) => meta(&args),
@@ -109,20 +180,23 @@ pub(crate) fn run(args: SimArgs) -> Result<ExitCode, Failure> {
     })
 }
 
-fn run_seeds(args: &RunArgs) -> ExitCode {
-    let (from, to) = args.seed.map_or(args.seeds, |seed| (seed, seed + 1));
+/// Runs seeds, each with the options that it draws.
+fn run_seeds(args: &RunArgs, draw: fn(u64, Option<u64>) -> Options) -> ExitCode {
+    let (from, to) = args.seed.map_or_else(|| args.seeds.unwrap_or(SEEDS), |seed| (seed, seed + 1));
     let (began, mut shown) = (Instant::now(), Instant::now());
     let (mut total, mut failures, mut worst) = (Ledger::default(), 0_u64, None);
     for seed in from..to {
         let keep = if args.log { Keep::Log } else { Keep::Nothing };
-        let outcome = run_seed(seed, &Options::swarm(seed, args.minutes), keep);
+        let outcome = run_seed(seed, &draw(seed, args.minutes), keep);
         total.add(&outcome.ledger);
         outcome.log.iter().for_each(|line| println!("{line}"));
         if let Some(failure) = outcome.failure {
             failures += 1;
             worst.get_or_insert(failure.kind);
             clear_line();
-            traces::tell(seed, args.minutes, &failure, &args.trace_dir);
+            let dir = args.trace_dir.as_deref().unwrap_or(Path::new("."));
+            traces::tell(seed, draw(seed, args.minutes), &failure, dir);
+            println!("again:   {}", args.again(seed));
             if !args.keep_going {
                 break;
             }

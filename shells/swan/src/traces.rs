@@ -27,9 +27,8 @@ pub(crate) struct ShrinkArgs {
     seconds: u64,
 }
 
-/// Tells of a failure: what, after what, and how to see it again; writes its trace into `dir`.
-pub(crate) fn tell(seed: u64, minutes: Option<u64>, failure: &Broken, dir: &Path) {
-    let options = Options::swarm(seed, minutes);
+/// Tells of a failure: what, after what, and how to make it small; writes its trace into `dir`.
+pub(crate) fn tell(seed: u64, options: Options, failure: &Broken, dir: &Path) {
     // The same seed does the same again: this time with a log and a trace.
     let again = run_seed(seed, &options, Keep::Log);
     show_context(&again);
@@ -45,8 +44,6 @@ pub(crate) fn tell(seed: u64, minutes: Option<u64>, failure: &Broken, dir: &Path
         Err(error) => println!("trace:   {} cannot be written: {error}", path.display()),
     }
     println!("FAILED:  seed {seed}: {failure}");
-    let minutes = minutes.map_or_else(String::new, |minutes| format!(" --minutes {minutes}"));
-    println!("again:   swan sim run --seed {seed}{minutes}");
     println!("smaller: swan sim shrink {}", path.display());
 }
 

@@ -50,6 +50,8 @@ pub struct Told {
     pub error: String,
     /// Why its slots wait, in words for whoever reads of a failure.
     pub waiting: String,
+    /// Slots that pause before they try again.
+    pub pausing: u32,
     /// The image of the version that is wanted.
     pub image: String,
     /// Instances wanted.
@@ -95,7 +97,9 @@ pub fn standing(wishes: &Wishes, running: &[Running], outlook: &Outlook<'_>) -> 
             given_up.extend(outlook.tries_in_vain(app).then(|| app.clone()));
             continue;
         }
-        if wishes.iter().flatten().any(|wanted| outlook.excuses(app, wanted, &containers)) {
+        if wishes.iter().flatten().any(|wanted| outlook.excuses(app, wanted, &containers))
+            && !outlook.tries_again(app, wishes)
+        {
             given_up.push(app.clone());
             continue;
         }
@@ -184,7 +188,20 @@ impl Outlook<'_> {
         let hopeless = self.is_hopeless(&told.image, told.instances);
         let waits = told.status == "noop" && !told.waiting.is_empty();
         hopeless && (waits || self.ended_or_goes_on(told, &told.image))
-            || self.waits_for_lost(app, &told.image) && told.status == "noop"
+            || self.waits_for_lost(app, &told.image)
+                && (told.status == "noop" || self.ended_or_goes_on(told, &told.image))
+    }
+
+    /// Whether a rollout has run out of time while slots paused, of an app none of whose images is to blame: so would the
+    /// next one.
+    fn tries_again(&self, app: &str, wishes: &BTreeSet<Option<Wanted>>) -> bool {
+        let late = |told: &Told| told.pausing > 0 && told.error.starts_with("no progress");
+        let pauses = self.told.get(app).is_some_and(late);
+        let before =
+            |wanted: &Wanted| wanted.before.iter().map(|(image, _)| image.clone()).collect::<Vec<_>>();
+        let mut images = wishes.iter().flatten().flat_map(|it| [before(it), it.versions.clone()].concat());
+        let doomed = |image: String| self.definition(&image).is_none_or(Definition::is_doomed);
+        pauses && !images.any(doomed)
     }
 
     /// Whether an error is said, and either nothing is under way or it is to be tried for ever.
@@ -326,6 +343,19 @@ mod tests {
     }
 
     #[test]
+    fn l1_nobody_gives_up_while_slots_only_pause() {
+        let judged = |image: &str| {
+            let (good, book) = after_update(image, OnFailure::Stop);
+            let mut outlook = outlook(&book, "noop", "no progress", true);
+            outlook.told.get_mut("web").expect("it is told").pausing = 1;
+            standing(&good, &[running(1, "a")], &outlook)
+        };
+        assert!(matches!(judged("b"), Standing::Pending(_)), "they will try again");
+        let bad = image(1, Some(Trouble::NoImage));
+        assert_eq!(judged(&bad), Standing::GivenUp(vec!["web".into()]), "in vain");
+    }
+
+    #[test]
     fn l1_what_nobody_knows_may_fail_for_ever_if_it_says_so() {
         let bad = image(1, Some(Trouble::NoImage));
         let book = Book::from([(bad.clone(), Definition::plain(&bad, 2, false))]);
@@ -354,6 +384,21 @@ mod tests {
         assert_eq!(judged(None, 1), Standing::GivenUp(vec!["web".into()]));
         assert!(matches!(judged(None, 0), Standing::Pending(_)), "nothing is lost");
         assert!(matches!(judged(Some(0), 1), Standing::Pending(_)), "it may be replaced");
+    }
+
+    #[test]
+    fn l1_a_rollout_that_is_to_go_on_may_wait_for_what_is_lost_if_it_says_so() {
+        let judged = |error: &str| {
+            let policy = Policy { unreachable: None, on_failure: OnFailure::Continue, ..Policy::default() };
+            let definition = Definition { policy: Some(policy), ..Definition::plain("a", 1, false) };
+            let book = Book::from([("a".to_owned(), definition)]);
+            let mut outlook = outlook(&book, "restarting", error, false);
+            let told = outlook.told.get_mut("web").expect("it is told");
+            (told.image, told.unreachable) = ("a".into(), 1);
+            standing(&wishes([wanted(1, "a")]), &[running(0, "a")], &outlook)
+        };
+        assert_eq!(judged("no progress for 600 s"), Standing::GivenUp(vec!["web".into()]));
+        assert_eq!(judged(""), Standing::AsWanted, "the machine must say itself that all is well");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use swan_core::mesos::{AgentId, Event, TaskId, TaskState};
 use swan_core::record::Op;
 use swan_core::scheduler::api::ApiCall;
 
+use super::never_twice::superseded;
 use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 
@@ -25,9 +26,10 @@ const ASKED_MS: u64 = 40_000;
 /// What is lost in a disaster is not replaced until it is over, or an operator says so.
 #[derive(Clone, Debug, Default)]
 pub struct DisasterBrake {
-    /// Who leads, and since when: what was lost before it does not know.
+    /// Losses that the process knows: those it was told, and those that were stored when it began.
+    known: BTreeSet<TaskId>,
+    /// Who leads.
     leader: usize,
-    started: u64,
     overridden: Option<u64>,
     /// Since when it is a disaster.
     since: Option<u64>,
@@ -38,8 +40,8 @@ pub struct DisasterBrake {
     appends: BTreeMap<OpId, u64>,
     /// Tasks in second seats: nothing takes their place.
     successors: BTreeSet<TaskId>,
-    /// When agents made an offer last.
-    offered: BTreeMap<AgentId, u64>,
+    /// When agents made an offer last, or one of their tasks was heard of again.
+    back: BTreeMap<AgentId, u64>,
 }
 
 impl Checker for DisasterBrake {
@@ -49,15 +51,7 @@ impl Checker for DisasterBrake {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Leads => {
-                *self = Self {
-                    leader: at.manager,
-                    started: at.now,
-                    offered: std::mem::take(&mut self.offered),
-                    successors: std::mem::take(&mut self.successors),
-                    ..Self::default()
-                };
-            }
+            Seen::Leads => self.begin_anew(at),
             Seen::Told(_) | Seen::Does(_) if at.manager != self.leader => {}
             Seen::Told(input) => self.told(at, input),
             Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
@@ -89,12 +83,34 @@ impl DisasterBrake {
             }
             ManagerInput::Link(LinkInput::Event { event, .. }) => match &**event {
                 Event::Offers(offers) => {
-                    self.offered.extend(offers.iter().map(|offer| (offer.agent_id.clone(), at.now)));
+                    self.back.extend(offers.iter().map(|offer| (offer.agent_id.clone(), at.now)));
                 }
-                Event::Update(_) => self.look(at),
+                Event::Update(status) => {
+                    self.hear(at, &status.task_id);
+                    self.look(at);
+                }
                 _ => {}
             },
             _ => {}
+        }
+    }
+
+    /// Another manager holds back as well, if what it is for was settled before: that is durable.
+    fn begin_anew(&mut self, at: Context<'_>) {
+        let lost = |seat: StoredSeat| seat.task_id().filter(|_| seat.is_lost());
+        let known = at.stored.seats().filter_map(lost).collect();
+        let since = self.since.filter(|_| self.settled);
+        let before = std::mem::take(self);
+        let Self { overridden, successors, back, .. } = before;
+        *self = Self { known, leader: at.manager, since, overridden, successors, back, ..Self::default() };
+    }
+
+    fn hear(&mut self, at: Context<'_>, task: &TaskId) {
+        let Some(member) = at.fleet.get(task).filter(|member| member.lost.is_some()) else { return };
+        if member.state == TaskState::Unreachable {
+            self.known.insert(task.clone());
+        } else {
+            self.back.insert(member.agent.clone(), at.now);
         }
     }
 
@@ -115,10 +131,7 @@ impl DisasterBrake {
     /// A task is superseded: something takes its place while it may still run.
     fn judge(&self, at: Context<'_>, op: &Op) -> Result<(), String> {
         let Some(since) = self.since.filter(|_| self.settled) else { return Ok(()) };
-        let task = op.key.0.strip_prefix(b"o").filter(|_| op.value.is_some());
-        let Some(task) = task.and_then(|task| Some(TaskId::from(std::str::from_utf8(task).ok()?))) else {
-            return Ok(());
-        };
+        let Some(task) = superseded(op) else { return Ok(()) };
         let (Some(name), Some(member)) = (TaskName::parse(task.as_str()), at.fleet.get(&task)) else {
             return Ok(());
         };
@@ -135,10 +148,14 @@ impl DisasterBrake {
     fn is_disaster(&self, at: Context<'_>) -> bool {
         let (mut agents, mut tasks, mut lost) = (BTreeMap::<&AgentId, bool>::new(), 0, 0);
         for app in at.fleet.apps() {
-            for (_, member) in at.fleet.of(app).filter(|(_, it)| it.ended.is_none()) {
-                let back = self.offered.get(&member.agent).copied().unwrap_or_default().max(self.started);
-                let recent = |lost: u64| lost + WINDOW_MS > at.now && lost > back;
-                let gone = member.state == TaskState::Unreachable && member.lost.is_some_and(recent);
+            for (task, member) in at.fleet.of(app).filter(|(_, it)| it.ended.is_none()) {
+                let back = self.back.get(&member.agent).copied().unwrap_or_default();
+                // What has become a disaster stays one until agents are back, however long that takes.
+                let from = self.since.unwrap_or(at.now);
+                let counts = |lost: u64| lost + WINDOW_MS > from && lost > back;
+                let gone = member.state == TaskState::Unreachable
+                    && member.lost.is_some_and(counts)
+                    && self.known.contains(task);
                 *agents.entry(&member.agent).or_insert(true) &= gone;
                 tasks += 1;
                 lost += usize::from(gone);

@@ -29,8 +29,10 @@ impl LostMemory {
     pub fn new(stored: &Stored, cluster: &Cluster) -> Self {
         let alive = cluster.frameworks().flat_map(|(id, _)| cluster.alive_of(id));
         let unknown = alive.filter(|(_, task)| !knows(stored, task));
+        // A master that has just begun to lead knows no framework yet.
+        let known = cluster.frameworks().map(|(id, _)| id.clone());
         Self {
-            frameworks: cluster.frameworks().map(|(id, _)| id.clone()).collect(),
+            frameworks: known.chain(stored.framework()).collect(),
             unknown: unknown.map(|(agent, task)| (task.clone(), agent.clone())).collect(),
             since: None,
         }

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 
 use swan_core::id::TaskName;
 use swan_core::mesos::{TaskId, TaskState};
+use swan_core::record::Op;
 
 use super::{Checker, Context, Seen};
 
 /// A task that cannot be reached is not replaced if its app says so.
 #[derive(Clone, Debug, Default)]
 pub struct NeverTwice {
-    /// Tasks that their operators gave up.
+    /// Tasks that their operators gave up, and those that users wanted no more by then: who wants them again starts new
+    /// ones, beside what may still run.
     gone: BTreeSet<TaskId>,
 }
 
@@ -24,10 +26,25 @@ impl Checker for NeverTwice {
             self.gone.insert(status.task_id.clone());
         }
         match seen {
+            Seen::Stored(entry) => {
+                self.gone.extend(entry.ops.iter().filter_map(superseded).filter(|task| !is_wanted(at, task)));
+                Ok(())
+            }
             Seen::Launched(task, _) => self.judge(at, task),
             _ => Ok(()),
         }
     }
+}
+
+/// The task that a change remembers as superseded.
+pub(super) fn superseded(op: &Op) -> Option<TaskId> {
+    let task = op.key.0.strip_prefix(b"o").filter(|_| op.value.is_some())?;
+    Some(TaskId::from(std::str::from_utf8(task).ok()?))
+}
+
+fn is_wanted(at: Context<'_>, task: &TaskId) -> bool {
+    let name = TaskName::parse(task.as_str());
+    name.is_some_and(|name| at.stored.app(name.app).is_some_and(|app| name.slot < app.instances))
 }
 
 impl NeverTwice {

@@ -71,7 +71,7 @@ fn sound(offers: &[Offer], launches: &[Launch]) -> Result<(), String> {
         return Err("offers of several agents are accepted together".into());
     }
     let mut rest = Rest::new();
-    for resource in offers.iter().flat_map(|offer| &offer.resources) {
+    for resource in offers.iter().flat_map(|offer| &offer.resources).filter(|it| is_plain(it)) {
         let (scalar, ranges) = rest.entry(key(resource)).or_default();
         match &resource.value {
             ResourceValue::Scalar(milli) => *scalar += milli,
@@ -93,6 +93,12 @@ fn sound(offers: &[Offer], launches: &[Launch]) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Whether a task may claim it: it is not taken away again, is no disk of its own, and is not held for some use.
+fn is_plain(resource: &Resource) -> bool {
+    let held = resource.reservations.iter().any(|reservation| !reservation.labels.is_empty());
+    !resource.revocable && resource.disk.is_none() && !held
 }
 
 fn key(resource: &Resource) -> (String, String) {

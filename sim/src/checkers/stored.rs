@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use prost::Message;
 use swan_core::id::TaskName;
 use swan_core::journal::Entry;
-use swan_core::mesos::{AgentId, TaskId, TaskState};
+use swan_core::mesos::{AgentId, FrameworkId, TaskId, TaskState};
 use swan_core::record::{Op, RecordKey, Seq};
 
 /// A slot has two seats while a task is replaced beside another: the second has this bit of its number set.
@@ -66,6 +66,12 @@ pub(super) struct TaskMessage {
     pub(super) stop: u32,
     #[prost(string, tag = "3")]
     pub(super) agent_id: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct FrameworkMessage {
+    #[prost(string, tag = "1")]
+    framework_id: String,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -137,11 +143,15 @@ impl StoredApp {
 impl StoredSeat {
     /// What a change makes of a seat; `None` if it is of something else, or takes it away.
     pub fn of(op: &Op) -> Option<Self> {
-        let rest = op.key.0.strip_prefix(b"s")?;
+        Self::read(&op.key, op.value.as_deref()?)
+    }
+
+    fn read(key: &RecordKey, value: &[u8]) -> Option<Self> {
+        let rest = key.0.strip_prefix(b"s")?;
         let (name, number) = rest.split_at_checked(rest.len().checked_sub(4)?)?;
         let number = u32::from_be_bytes(number.try_into().ok()?);
         let app = String::from_utf8(name.strip_suffix(&[0])?.to_vec()).ok()?;
-        let SlotMessage { task, ran } = SlotMessage::decode(op.value.as_deref()?).ok()?;
+        let SlotMessage { task, ran } = SlotMessage::decode(value).ok()?;
         let task = task.map(|TaskMessage { hex, version, state, stop, .. }| {
             (StoredTask { hex, state: TaskState::from_number(state), stop }, version)
         });
@@ -152,6 +162,11 @@ impl StoredSeat {
     pub fn task_id(&self) -> Option<TaskId> {
         let (task, _) = self.task.as_ref()?;
         Some(TaskName { hex: task.hex, slot: self.slot, app: &self.app }.id())
+    }
+
+    /// Whether nobody can reach its task.
+    pub fn is_lost(&self) -> bool {
+        self.task.as_ref().is_some_and(|(task, _)| task.state == TaskState::Unreachable)
     }
 
     /// The version that it runs, or ran last; 0 if none.
@@ -179,7 +194,20 @@ impl Stored {
 
     /// Whether the framework has its id.
     pub fn has_framework(&self) -> bool {
-        self.records.contains_key(&RecordKey(vec![b'f']))
+        self.framework().is_some()
+    }
+
+    /// The framework's id.
+    pub fn framework(&self) -> Option<FrameworkId> {
+        let record = self.records.get(&RecordKey(vec![b'f']))?;
+        let id = FrameworkMessage::decode(record.as_slice()).ok()?.framework_id;
+        (!id.is_empty()).then(|| FrameworkId::new(id))
+    }
+
+    /// All seats of all slots.
+    pub fn seats(&self) -> impl Iterator<Item = StoredSeat> {
+        let theirs = self.records.range(RecordKey(vec![b's'])..RecordKey(vec![b's' + 1]));
+        theirs.filter_map(|(key, value)| StoredSeat::read(key, value))
     }
 
     /// All apps' records.

@@ -34,6 +34,7 @@ impl Cluster {
             domain: spec.domain,
             free: total.clone(),
             others: Pool::default(),
+            filters: Vec::new(),
             total,
             standing: Standing::Registered,
             connected: true,
@@ -89,7 +90,7 @@ impl Cluster {
         let Some(agent) = self.agents.get_mut(agent_id) else { return };
         let id = adopted.info.task_id.clone();
         let resources = Pool::of(&adopted.info.resources);
-        agent.free.subtract(resources.allocated(None).resources());
+        agent.free.subtract(resources.clone().allocated(None).resources());
         let mut task = Task::new(adopted.info, adopted.container_id.clone());
         task.phase = Phase::Running;
         task.alive = true;
@@ -166,7 +167,7 @@ impl Cluster {
         for framework in theirs {
             for (task, known) in self.take_known(&framework, id) {
                 if !known.state.is_terminal() {
-                    self.give_back(id, &known.resources);
+                    self.give_back(id, known.resources);
                 }
                 let mut status = TaskStatus::from_master(task, TaskState::Lost, Reason::AgentDisconnected);
                 status.message = Some(message.clone());
@@ -249,9 +250,7 @@ impl Cluster {
         agent.connected = false;
         agent.ping_deadline = None;
         agent.draining = None;
-        for framework in self.frameworks.values_mut() {
-            framework.filters.retain(|filter| filter.agent != *id);
-        }
+        agent.filters.clear();
         let frameworks: Vec<FrameworkId> = self.frameworks.keys().cloned().collect();
         for framework in &frameworks {
             let state = self.seen_by(framework, state);
@@ -419,7 +418,7 @@ impl Cluster {
             let state = task.latest.as_ref().map_or(TaskState::Staging, |latest| latest.state);
             let resources = Pool::of(&task.info.resources);
             if !state.is_terminal() {
-                agent.free.subtract(resources.allocated(None).resources());
+                agent.free.subtract(resources.clone().allocated(None).resources());
             }
             let told = task.updates.front().or(task.latest.as_ref());
             let handed = told.and_then(|told| Some((told.state, told.uuid.clone()?)));

@@ -1,10 +1,9 @@
-//! Owns offers: who is offered what, what is declined, rescinded, accepted.
+//! Owns what becomes of offers: declined, rescinded, accepted.
 
-use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use swan_core::mesos::{
-    Address, AgentId, Capability, Event, Filters, FrameworkId, Offer, OfferId, Operation, Reason, TaskInfo,
-    TaskState, TaskStatus,
+    AgentId, Event, Filters, FrameworkId, OfferId, Operation, Reason, TaskInfo, TaskState, TaskStatus,
 };
 use swan_core::time::Millis;
 
@@ -18,209 +17,16 @@ pub(super) const DEFAULT_REFUSE: Millis = Millis::from_secs(5);
 /// The longest a filter lasts.
 const MAX_REFUSE: Millis = Millis::from_secs(365 * 24 * 3600);
 
-/// A role of a framework that may be offered something.
-struct Client {
-    role: String,
-    framework: FrameworkId,
-}
-
-/// What is allocated by now: dominant shares are made of it.
-#[derive(Default)]
-struct Shares {
-    total: (i64, i64),
-    by_role: BTreeMap<String, (i64, i64)>,
-    by_client: BTreeMap<(String, FrameworkId), (i64, i64)>,
-}
-
-impl Shares {
-    fn add(&mut self, role: &str, framework: &FrameworkId, pool: &Pool) {
-        let (cpus, mem) = (pool.scalar("cpus"), pool.scalar("mem"));
-        for share in [
-            self.by_role.entry(role.into()).or_default(),
-            self.by_client.entry((role.into(), framework.clone())).or_default(),
-        ] {
-            *share = (share.0 + cpus, share.1 + mem);
-        }
-    }
-
-    /// Parts per million of what the cluster has most scarcely.
-    fn dominant(&self, share: Option<&(i64, i64)>) -> i64 {
-        let part =
-            |used: i64, total: i64| if total == 0 { 0 } else { used.saturating_mul(1_000_000) / total };
-        share.map_or(0, |share| part(share.0, self.total.0).max(part(share.1, self.total.1)))
-    }
-}
-
 impl Cluster {
-    /// One round of the allocator, over one agent or over all, in random order.
-    pub(super) fn allocate(&mut self, only: Option<&AgentId>, out: &mut Vec<ClusterOutput>) {
-        let clients = self.clients();
-        if clients.is_empty() || self.paused {
-            return;
-        }
-        let offerable = |id: &AgentId| self.agents[id].active() && self.agents[id].free.is_allocatable();
-        let mut agents: Vec<AgentId> = match only {
-            Some(agent) => vec![agent.clone()],
-            None => self.agents.keys().cloned().collect(),
-        };
-        agents.retain(offerable);
-        if agents.is_empty() {
-            return;
-        }
-        for at in (1..agents.len()).rev() {
-            agents.swap(at, self.rng.below(at as u64 + 1) as usize);
-        }
-        self.drop_old_filters();
-        let mut shares = self.shares();
-        let mut made: BTreeMap<FrameworkId, Vec<Offer>> = BTreeMap::new();
-        for agent in agents {
-            self.allocate_agent(&agent, &clients, &mut shares, &mut made);
-        }
-        for (framework, offers) in made {
-            self.send(&framework, Event::Offers(offers), out);
-        }
-    }
-
-    fn clients(&self) -> Vec<Client> {
-        let mut clients = Vec::new();
-        for (id, framework) in &self.frameworks {
-            if framework.stream.is_none() {
-                continue;
-            }
-            for role in validation::roles(&framework.info) {
-                if !framework.suppressed.contains(&role) {
-                    clients.push(Client { role, framework: id.clone() });
-                }
-            }
-        }
-        clients
-    }
-
-    fn shares(&self) -> Shares {
-        let mut shares = Shares::default();
-        if self.frameworks.values().map(|framework| framework.info.roles.len().max(1)).sum::<usize>() < 2 {
-            return shares;
-        }
-        for agent in self.agents.values() {
-            shares.total.0 += agent.total.scalar("cpus");
-            shares.total.1 += agent.total.scalar("mem");
-        }
-        for (id, framework) in &self.frameworks {
-            for known in framework.tasks.values().filter(|known| !known.state.is_terminal()) {
-                let role = known.resources.resources().first().and_then(|one| one.allocation_role.as_deref());
-                shares.add(role.unwrap_or("*"), id, &known.resources);
-            }
-        }
-        for offer in self.offers.values() {
-            shares.add(&offer.role, &offer.framework, &offer.resources);
-        }
-        shares
-    }
-
-    /// Gives an agent's free resources to the poorest role's poorest framework that wants them; what is reserved for
-    /// others goes on to the next.
-    fn allocate_agent(
-        &mut self,
-        id: &AgentId,
-        clients: &[Client],
-        shares: &mut Shares,
-        made: &mut BTreeMap<FrameworkId, Vec<Offer>>,
-    ) {
-        let mut order: Vec<&Client> = clients.iter().collect();
-        order.sort_by_cached_key(|client| {
-            let by_role = shares.dominant(shares.by_role.get(&client.role));
-            let key = (client.role.clone(), client.framework.clone());
-            (by_role, client.role.clone(), shares.dominant(shares.by_client.get(&key)))
-        });
-        for client in order {
-            let agent = &self.agents[id];
-            let share = agent.free.offerable(&client.role);
-            if !share.is_allocatable() || self.is_unwanted(client, id, &share) {
-                continue;
-            }
-            let pool = share.allocated(Some(&client.role));
-            shares.add(&client.role, &client.framework, &pool);
-            if let Some(agent) = self.agents.get_mut(id) {
-                agent.free.subtract(share.resources());
-            }
-            for piece in self.in_pieces(&pool) {
-                let offer = self.make_offer(client, id, piece);
-                made.entry(client.framework.clone()).or_default().push(offer);
-            }
-        }
-    }
-
-    fn is_unwanted(&self, client: &Client, agent: &AgentId, share: &Pool) -> bool {
-        let framework = &self.frameworks[&client.framework];
-        let region =
-            |domain: &Option<swan_core::mesos::DomainInfo>| domain.as_ref().map(|it| it.region.clone());
-        let theirs = region(&self.agents[agent].domain);
-        if theirs.is_some()
-            && theirs != region(&self.options.domain)
-            && !framework.info.has(Capability::REGION_AWARE)
-        {
-            return true;
-        }
-        // Rare and dear: only for those who know of them.
-        let has_gpus = self.agents[agent].total.scalar("gpus") > 0;
-        if has_gpus && !framework.info.has(Capability::GPU_RESOURCES) {
-            return true;
-        }
-        let refuses = |filter: &Filter| {
-            filter.agent == *agent && filter.role == client.role && filter.refused.contains(share)
-        };
-        framework.filters.iter().any(refuses)
-    }
-
-    fn drop_old_filters(&mut self) {
-        for framework in self.frameworks.values_mut() {
-            framework.filters.retain(|filter| filter.until > self.now.mono);
-        }
-    }
-
-    fn make_offer(&mut self, client: &Client, agent_id: &AgentId, resources: Pool) -> Offer {
-        let id = self.new_offer_id();
-        let framework = &self.frameworks[&client.framework];
-        let agent = &self.agents[agent_id];
-        let multi_role = framework.info.has(Capability::MULTI_ROLE);
-        let shown = if multi_role { resources.clone() } else { resources.allocated(None) };
-        let offer = Offer {
-            id: id.clone(),
-            framework_id: client.framework.clone(),
-            agent_id: agent_id.clone(),
-            hostname: agent.hostname.clone(),
-            address: Some(Address {
-                hostname: Some(agent.hostname.clone()),
-                ip: Some(agent.ip.clone()),
-                port: agent.port,
-            }),
-            domain: agent.domain.clone(),
-            attributes: agent.attributes.clone(),
-            resources: shown.resources().to_vec(),
-            role: multi_role.then(|| client.role.clone()),
-            unavailability: agent.unavailability,
-            executor_ids: Vec::new(),
-        };
-        let outstanding = Outstanding {
-            framework: client.framework.clone(),
-            agent: agent_id.clone(),
-            role: client.role.clone(),
-            resources,
-            shown: offer.clone(),
-        };
-        self.offers.insert(id, outstanding);
-        offer
-    }
-
     pub(super) fn new_offer_id(&mut self) -> OfferId {
         self.next_offer += 1;
         OfferId::new(format!("{}-O{}", self.master_id, self.next_offer - 1))
     }
 
     /// Resources of an agent are free again.
-    pub(super) fn give_back(&mut self, agent: &AgentId, resources: &Pool) {
+    pub(super) fn give_back(&mut self, agent: &AgentId, resources: Pool) {
         if let Some(agent) = self.agents.get_mut(agent) {
-            agent.free.add(resources.allocated(None).resources());
+            agent.free.put_back(resources.allocated(None));
         }
     }
 
@@ -252,18 +58,19 @@ impl Cluster {
 
     fn take_offer(&mut self, id: &OfferId) -> Option<Outstanding> {
         let offer = self.offers.remove(id)?;
-        self.give_back(&offer.agent, &offer.resources);
+        self.give_back(&offer.agent, offer.resources.clone());
         Some(offer)
     }
 
     pub(super) fn decline(&mut self, framework: &FrameworkId, offers: &[OfferId], filters: Filters) {
         for id in offers {
-            if self.offers.get(id).is_none_or(|offer| offer.framework != *framework) {
+            let Entry::Occupied(entry) = self.offers.entry(id.clone()) else { continue };
+            if entry.get().framework != *framework {
                 continue;
             }
-            if let Some(offer) = self.take_offer(id) {
-                self.refuse(framework, offer.role, &offer.agent, offer.resources.allocated(None), filters);
-            }
+            let Outstanding { agent, role, resources, .. } = entry.remove();
+            self.give_back(&agent, resources.clone());
+            self.refuse(framework, role, &agent, resources, filters);
         }
     }
 
@@ -280,8 +87,15 @@ impl Cluster {
             return;
         }
         let until = self.now.mono + wait.max(self.options.allocation_interval);
-        if let Some(framework) = self.frameworks.get_mut(framework) {
-            framework.filters.push(Filter { role, agent: agent.clone(), refused, until });
+        if let Some(agent) = self.agents.get_mut(agent) {
+            agent.filters.push(Filter { framework: framework.clone(), role, refused, until });
+        }
+    }
+
+    /// What a framework refused for some roles, or for any, is offered to it again.
+    pub(super) fn drop_filters(&mut self, framework: &FrameworkId, of: impl Fn(&str) -> bool) {
+        for agent in self.agents.values_mut() {
+            agent.filters.retain(|filter| filter.framework != *framework || !of(&filter.role));
         }
     }
 
@@ -302,7 +116,7 @@ impl Cluster {
             if mine(self, id)
                 && let Some(offer) = self.take_offer(id)
             {
-                available.add(offer.resources.resources());
+                available.add(offer.resources.allocated(Some(&offer.role)).resources());
             }
         }
         let tasks = operations.into_iter().map(|operation| match operation {
@@ -455,7 +269,7 @@ impl Cluster {
         out: &mut Vec<ClusterOutput>,
     ) {
         if let Some(agent) = self.agents.get_mut(agent_id) {
-            agent.free.subtract(resources.allocated(None).resources());
+            agent.free.subtract(resources.clone().allocated(None).resources());
         }
         let known = Known {
             agent: agent_id.clone(),

@@ -26,7 +26,6 @@ impl Framework {
             stream: None,
             recovered: false,
             suppressed: BTreeSet::new(),
-            filters: Vec::new(),
             tasks: BTreeMap::new(),
             unreachable: VecDeque::new(),
             failover_deadline: None,
@@ -103,7 +102,7 @@ impl Cluster {
         let next_heartbeat = self.now.mono + self.options.heartbeat;
         framework.stream = Some(Stream { conn, id: stream_id, next_heartbeat });
         if !was_active {
-            framework.filters.clear();
+            self.drop_filters(&id, |_| true);
         }
         self.streams.insert(conn, id.clone());
         self.arm(next_heartbeat, Timer::Heartbeat(id.clone()));
@@ -201,9 +200,10 @@ impl Cluster {
         let Some(framework) = self.frameworks.remove(id) else { return };
         self.completed.insert(id.clone());
         self.checkpointed.remove(id);
-        for known in framework.tasks.values().filter(|known| !known.state.is_terminal()) {
-            self.give_back(&known.agent, &known.resources);
+        for known in framework.tasks.into_values().filter(|known| !known.state.is_terminal()) {
+            self.give_back(&known.agent, known.resources);
         }
+        self.drop_filters(id, |_| true);
         self.forsake_framework(id, out);
         if let Some(stream) = framework.stream {
             self.streams.remove(&stream.conn);
@@ -309,7 +309,7 @@ impl Cluster {
         framework.info = info;
         framework.suppressed = suppressed.into_iter().collect();
         let roles = validation::roles(&framework.info);
-        framework.filters.retain(|filter| roles.contains(&filter.role));
+        self.drop_filters(id, |role| !roles.iter().any(|mine| mine == role));
         self.rescind_where(|offer| offer.framework == *id && !roles.contains(&offer.role), out);
         refused(200, "")
     }
@@ -332,7 +332,7 @@ impl Cluster {
         }
         let meant = if roles.is_empty() { &mine } else { roles };
         framework.suppressed.retain(|role| !meant.contains(role));
-        framework.filters.retain(|filter| !meant.contains(&filter.role));
+        self.drop_filters(id, |role| meant.iter().any(|meant| meant == role));
         self.allocate(None, out);
     }
 }

@@ -13,6 +13,7 @@ impl Cluster {
         out.extend(conns.into_iter().map(|conn| ClusterOutput::Break { conn }));
         self.streams.clear();
         self.offers.clear();
+        self.registry_lost = false;
         self.forget_inverse();
         for (id, framework) in std::mem::take(&mut self.frameworks) {
             self.checkpointed.insert(id, framework.info);
@@ -25,6 +26,7 @@ impl Cluster {
         for (id, agent) in &mut self.agents {
             agent.free = agent.total.clone();
             agent.free.subtract(agent.others.resources());
+            agent.filters.clear();
             agent.connected = false;
             agent.ping_deadline = None;
             for task in agent.tasks.values_mut() {

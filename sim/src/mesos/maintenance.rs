@@ -1,6 +1,6 @@
 //! Owns maintenance: planned outages of agents, the inverse offers that ask frameworks to leave, and the outage itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
@@ -23,6 +23,8 @@ pub(crate) struct Asked {
 /// All inverse offers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Maintenance {
+    /// Agents with a planned outage.
+    planned: BTreeSet<AgentId>,
     asked: BTreeMap<OfferId, Asked>,
     /// Answered: not asked again until then.
     quiet_until: BTreeMap<(FrameworkId, AgentId), Instant>,
@@ -41,6 +43,10 @@ impl Cluster {
             return (404, "Agent not found".into());
         };
         agent.unavailability = window;
+        match window {
+            Some(_) => self.maintenance.planned.insert(id.clone()),
+            None => self.maintenance.planned.remove(id),
+        };
         self.rescind_where(|offer| offer.agent == *id, out);
         self.rescind_inverse(id, out);
         self.maintenance.quiet_until.retain(|(_, agent), _| agent != id);
@@ -56,6 +62,7 @@ impl Cluster {
             return (400, "Machine is not in DRAINING mode and cannot be brought down".into());
         };
         agent.unavailability = None;
+        self.maintenance.planned.remove(id);
         let hears = agent.up && !agent.partitioned;
         if agent.standing == Standing::Registered {
             let message = "Operator initiated 'Machine DOWN'";
@@ -73,11 +80,12 @@ impl Cluster {
     /// Asks each connected framework with tasks or offers on an agent with a planned outage to leave it, unless it was
     /// asked and has not answered, or has answered just now.
     pub(super) fn ask_to_leave(&mut self, out: &mut Vec<ClusterOutput>) {
-        let planned = |agent: &super::state::Agent| {
-            agent.unavailability.filter(|_| agent.standing == Standing::Registered)
+        let window = |id: &AgentId| {
+            let agent = self.agents.get(id).filter(|agent| agent.standing == Standing::Registered)?;
+            Some((id.clone(), agent.unavailability?))
         };
         let windows: Vec<(AgentId, Unavailability)> =
-            self.agents.iter().filter_map(|(id, agent)| Some((id.clone(), planned(agent)?))).collect();
+            self.maintenance.planned.iter().filter_map(window).collect();
         let now = self.now.mono;
         self.maintenance.quiet_until.retain(|_, until| *until > now);
         for (agent, window) in windows {
@@ -156,6 +164,7 @@ impl Cluster {
 
     /// A new master knows of no inverse offer; planned outages are replicated.
     pub(super) fn forget_inverse(&mut self) {
-        self.maintenance = Maintenance::default();
+        let planned = std::mem::take(&mut self.maintenance.planned);
+        self.maintenance = Maintenance { planned, ..Maintenance::default() };
     }
 }

@@ -42,6 +42,7 @@ mod observe;
 mod pool;
 mod pressure;
 mod reconcile;
+mod round;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -84,6 +85,8 @@ pub struct Cluster {
     maintenance: Maintenance,
     /// The allocator rests.
     paused: bool,
+    /// No agent is expected to register again.
+    registry_lost: bool,
     /// Every agent is offered in so many pieces.
     pieces: u32,
     streams: BTreeMap<ConnId, FrameworkId>,
@@ -113,6 +116,7 @@ impl Cluster {
             offers: BTreeMap::new(),
             maintenance: Maintenance::default(),
             paused: false,
+            registry_lost: false,
             pieces: 1,
             streams: BTreeMap::new(),
             timers: BTreeSet::new(),
@@ -170,6 +174,7 @@ impl Cluster {
             ClusterInput::AgentReboot { agent } => self.reboot(&agent, out),
             ClusterInput::AgentReconfigured { agent, attributes } => self.reconfigure(&agent, attributes),
             ClusterInput::ForgetUnreachable => self.forget_unreachable(),
+            ClusterInput::LoseRegistry => self.registry_lost = true,
             ClusterInput::PauseOffers(paused) => self.pause_offers(paused, out),
             ClusterInput::SplitOffers(pieces) => self.pieces = pieces.max(1),
             ClusterInput::OthersTake { percent } => self.others_take(percent, out),

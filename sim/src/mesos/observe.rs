@@ -1,6 +1,6 @@
 //! Owns the view from outside: what checkers may know of the true state of the cluster.
 
-use swan_core::mesos::{AgentId, FrameworkId, Offer, OfferId, TaskId, TaskState, TaskStatus};
+use swan_core::mesos::{AgentId, FrameworkId, OfferId, TaskId, TaskState, TaskStatus, Unavailability};
 
 use super::Cluster;
 use super::state::Phase;
@@ -23,8 +23,10 @@ pub struct OfferSeen<'a> {
     pub id: &'a OfferId,
     /// Whose it is.
     pub framework_id: &'a FrameworkId,
-    /// As it was sent.
-    pub offer: &'a Offer,
+    /// Whose resources.
+    pub agent: &'a AgentId,
+    /// A planned outage of the agent, as it was told.
+    pub unavailability: Option<Unavailability>,
 }
 
 impl Cluster {
@@ -91,8 +93,12 @@ impl Cluster {
 
     /// Offers that frameworks hold.
     pub fn outstanding_offers(&self) -> impl Iterator<Item = OfferSeen<'_>> {
-        let seen = self.offers.iter();
-        seen.map(|(id, offer)| OfferSeen { id, framework_id: &offer.framework, offer: &offer.shown })
+        self.offers.iter().map(|(id, offer)| OfferSeen {
+            id,
+            framework_id: &offer.framework,
+            agent: &offer.agent,
+            unavailability: offer.unavailability,
+        })
     }
 
     /// Updates made and not acknowledged, oldest first per task.

@@ -36,6 +36,15 @@ impl Pool {
         self.0.retain(|resource| !is_nothing(&resource.value));
     }
 
+    /// Adds what was taken before: mostly all that there was.
+    pub(crate) fn put_back(&mut self, taken: Self) {
+        if self.0.is_empty() {
+            *self = taken;
+        } else {
+            self.add(taken.resources());
+        }
+    }
+
     /// Takes away what is there; what is not is ignored.
     pub(crate) fn subtract(&mut self, resources: &[Resource]) {
         for resource in resources {
@@ -52,25 +61,45 @@ impl Pool {
         })
     }
 
+    pub(crate) fn into_resources(self) -> Vec<Resource> {
+        self.0
+    }
+
     /// The same, allocated to `role`, or to nobody.
-    pub(crate) fn allocated(&self, role: Option<&str>) -> Self {
-        let mut pool = self.clone();
-        for resource in &mut pool.0 {
+    #[must_use]
+    pub(crate) fn allocated(mut self, role: Option<&str>) -> Self {
+        for resource in &mut self.0 {
             resource.allocation_role = role.map(Into::into);
         }
-        pool
+        self
     }
 
     /// What may be offered to `role`: ranges first, then what is reserved for it, then what is not reserved.
     pub(crate) fn offerable(&self, role: &str) -> Self {
-        let mut fitting: Vec<Resource> =
-            self.0.iter().filter(|resource| reserved_for(resource, role)).cloned().collect();
-        fitting.sort_by_key(|resource| match resource.value {
+        Self(self.0.iter().filter(|resource| reserved_for(resource, role)).cloned().collect())
+            .in_offers_order()
+    }
+
+    /// The same, taken away.
+    pub(crate) fn take_offerable(&mut self, role: &str) -> Self {
+        if self.0.iter().all(|resource| reserved_for(resource, role)) {
+            return std::mem::take(self).in_offers_order();
+        }
+        Self(self.0.extract_if(.., |resource| reserved_for(resource, role)).collect()).in_offers_order()
+    }
+
+    fn in_offers_order(mut self) -> Self {
+        self.0.sort_by_key(|resource| match resource.value {
             ResourceValue::Ranges(_) => 0,
             _ if !resource.reservations.is_empty() => 1,
             _ => 2,
         });
-        Self(fitting)
+        self
+    }
+
+    /// Whether what may be offered to `role` is enough for an offer.
+    pub(crate) fn is_offerable(&self, role: &str) -> bool {
+        enough(|name| sum_of(self.0.iter().filter(|resource| reserved_for(resource, role)), name))
     }
 
     /// So much of every scalar, and so many of the first ports.
@@ -91,17 +120,26 @@ impl Pool {
 
     /// Thousandths of a scalar, over all reservations.
     pub(crate) fn scalar(&self, name: &str) -> i64 {
-        let of = |resource: &Resource| match resource.value {
-            ResourceValue::Scalar(milli) if resource.name == name => milli,
-            _ => 0,
-        };
-        self.0.iter().map(of).sum()
+        sum_of(self.0.iter(), name)
     }
 
-    /// Enough for an offer: 0.01 cpus or 32 MiB.
+    /// Enough for an offer.
     pub(crate) fn is_allocatable(&self) -> bool {
-        self.scalar("cpus") >= 10 || self.scalar("mem") >= 32_000
+        enough(|name| self.scalar(name))
     }
+}
+
+/// 0.01 cpus or 32 MiB.
+fn enough(scalar: impl Fn(&str) -> i64) -> bool {
+    scalar("cpus") >= 10 || scalar("mem") >= 32_000
+}
+
+fn sum_of<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
+    let of = |resource: &Resource| match resource.value {
+        ResourceValue::Scalar(milli) if resource.name == name => milli,
+        _ => 0,
+    };
+    resources.map(of).sum()
 }
 
 fn reserved_for(resource: &Resource, role: &str) -> bool {

@@ -37,25 +37,25 @@ impl Cluster {
             self.allocate(None, out);
         }
     }
+}
 
-    /// What one offer would hold, as it comes in several: the first with hardly anything, the last with what remains.
-    pub(super) fn in_pieces(&self, whole: &Pool) -> Vec<Pool> {
-        let mut rest = whole.clone();
-        let mut pieces = Vec::new();
-        for nth in 1..self.pieces {
-            let piece = if nth == 1 { rest.cpus(TINY_CPUS) } else { rest.part(50) };
-            if !piece.is_allocatable() {
-                break;
-            }
-            rest.subtract(piece.resources());
-            pieces.push(piece);
+/// What one offer would hold, as it comes in several: the first with hardly anything, the last with what remains.
+pub(super) fn in_pieces(whole: Pool, most: u32) -> Vec<Pool> {
+    let mut rest = whole;
+    let mut pieces = Vec::new();
+    for nth in 1..most {
+        let piece = if nth == 1 { rest.cpus(TINY_CPUS) } else { rest.part(50) };
+        if !piece.is_allocatable() {
+            break;
         }
-        match pieces.last_mut().filter(|_| !rest.is_allocatable()) {
-            Some(last) => last.add(rest.resources()),
-            None => pieces.push(rest),
-        }
-        pieces
+        rest.subtract(piece.resources());
+        pieces.push(piece);
     }
+    match pieces.last_mut().filter(|_| !rest.is_allocatable()) {
+        Some(last) => last.add(rest.resources()),
+        None => pieces.push(rest),
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -63,11 +63,9 @@ mod tests {
     use swan_core::mesos::Resource;
 
     use super::*;
-    use crate::mesos::ClusterOptions;
 
     #[test]
     fn pieces_are_together_what_was_whole() {
-        let mut cluster = Cluster::new(ClusterOptions::default(), 1);
         let all = [
             Resource::scalar("cpus", 4_000),
             Resource::scalar("mem", 1_024_000),
@@ -75,16 +73,14 @@ mod tests {
         ];
         let whole = Pool::of(&all);
         for pieces in 1..6 {
-            cluster.pieces = pieces;
-            let parts = cluster.in_pieces(&whole);
+            let parts = in_pieces(whole.clone(), pieces);
             assert_eq!(parts.len(), pieces as usize);
             assert!(parts.iter().all(Pool::is_allocatable));
             let mut sum = Pool::default();
             parts.iter().for_each(|part| sum.add(part.resources()));
             assert!(sum.contains(&whole) && whole.contains(&sum), "{pieces} pieces");
         }
-        cluster.pieces = 5;
         let tiny = Pool::of(&[Resource::scalar("cpus", TINY_CPUS)]);
-        assert_eq!(cluster.in_pieces(&tiny), [tiny], "what is too little for two stays one");
+        assert_eq!(in_pieces(tiny.clone(), 5), [tiny], "what is too little for two stays one");
     }
 }

@@ -33,7 +33,8 @@ impl Cluster {
 
     /// A new master is silent on tasks that an agent may yet bring back (R42).
     fn may_come_back(&self, agent: Option<&AgentId>) -> bool {
-        let recovered = |agent: &super::state::Agent| agent.standing == Standing::Recovered;
+        let recovered =
+            |agent: &super::state::Agent| agent.standing == Standing::Recovered && !self.registry_lost;
         match agent {
             Some(id) => self.agents.get(id).is_some_and(recovered),
             None => self.agents.values().any(recovered),

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
-    AgentId, Attribute, DomainInfo, FrameworkId, FrameworkInfo, Offer, TaskId, TaskInfo, TaskState,
-    TaskStatus, Unavailability, Uuid,
+    AgentId, Attribute, DomainInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus,
+    Unavailability, Uuid,
 };
 use swan_core::time::{Instant, Millis, Timestamp};
 
@@ -23,7 +23,6 @@ pub(crate) struct Framework {
     /// Known from an agent only; has not subscribed at this master.
     pub(crate) recovered: bool,
     pub(crate) suppressed: BTreeSet<String>,
-    pub(crate) filters: Vec<Filter>,
     pub(crate) tasks: BTreeMap<TaskId, Known>,
     /// Tasks of unreachable agents, oldest first.
     pub(crate) unreachable: VecDeque<(TaskId, AgentId)>,
@@ -39,11 +38,11 @@ pub(crate) struct Stream {
     pub(crate) next_heartbeat: Instant,
 }
 
-/// Resources of an agent that a role does not want for a while.
+/// Resources of an agent that a framework does not want for one of its roles for a while.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Filter {
+    pub(crate) framework: FrameworkId,
     pub(crate) role: String,
-    pub(crate) agent: AgentId,
     pub(crate) refused: Pool,
     pub(crate) until: Instant,
 }
@@ -91,6 +90,7 @@ pub(crate) struct Agent {
     pub(crate) free: Pool,
     /// Used by frameworks that are not modelled.
     pub(crate) others: Pool,
+    pub(crate) filters: Vec<Filter>,
     pub(crate) standing: Standing,
     /// The master's connection to it stands, as far as the master knows.
     pub(crate) connected: bool,
@@ -187,9 +187,10 @@ pub(crate) struct Outstanding {
     pub(crate) framework: FrameworkId,
     pub(crate) agent: AgentId,
     pub(crate) role: String,
-    /// Allocated to the role.
+    /// Without their allocation to the role.
     pub(crate) resources: Pool,
-    pub(crate) shown: Offer,
+    /// As the framework was told.
+    pub(crate) unavailability: Option<Unavailability>,
 }
 
 /// Something to look at when its time comes; whether it is still due is asked then.

@@ -101,6 +101,8 @@ pub enum ClusterInput {
     AgentReconfigured { agent: AgentId, attributes: Vec<Attribute> },
     /// The registry drops agents that cannot be reached, and the master what it knew of their tasks.
     ForgetUnreachable,
+    /// The master, which has just begun to lead, knows of no agents until they register, and says so of their tasks.
+    LoseRegistry,
     /// The allocator rests, or goes on with all that is free.
     PauseOffers(bool),
     /// From now on every agent is offered in so many pieces, the first of them tiny.

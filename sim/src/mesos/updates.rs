@@ -115,7 +115,7 @@ impl Cluster {
         known.last = Some(kept);
         if ends {
             let resources = known.resources.clone();
-            self.give_back(agent, &resources);
+            self.give_back(agent, resources);
         }
     }
 

@@ -27,6 +27,10 @@ pub struct MasterOptions {
     pub taken_every: u64,
     /// The master ends the subscription with an ERROR (M6).
     pub error_every: u64,
+    /// Offers with resources that may be taken away, that are nothing, or that nobody knows (M11).
+    pub odd_offers: u32,
+    /// New masters that know of no agents, and so of no tasks, until each agent registers (M13).
+    pub lost_registries: u32,
     /// There are several masters, and so many SUBSCRIBEs are redirected to none that leads (M3).
     pub redirects: u32,
 }
@@ -45,6 +49,8 @@ impl MasterOptions {
             split_every: often("masters.splitEvery", 30_000, 300_000),
             taken_every: often("masters.takenEvery", 60_000, 600_000),
             error_every: often("masters.errorEvery", 30_000, 400_000),
+            odd_offers: part("masters.oddOffers", 400_000),
+            lost_registries: part("masters.lostRegistries", 1_000_000),
             redirects: part("masters.redirects", 400_000),
         }
     }

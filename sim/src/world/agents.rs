@@ -18,6 +18,10 @@ const OPERATOR: RequestNo = RequestNo(0);
 const SKEW_MAX_MS: u64 = 3_600_000;
 /// A flapping agent goes and comes back so often.
 const FLAPS: u64 = 10;
+/// Agents stand in so many racks.
+const RACKS: u32 = 3;
+/// For how long racks are cut off, ms: the master gives an agent up after 75 s.
+const CUT_OFF_MS: (u64, u64) = (90_000, 600_000);
 
 /// How an agent is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +105,7 @@ fn spec(number: u32) -> AgentSpec {
             Resource::ranges("ports", vec![(31_000, 31_099)]),
         ],
         attributes: vec![
-            text("rack", format!("r{}", number % 3 + 1)),
+            text("rack", format!("r{}", number % RACKS + 1)),
             Attribute {
                 name: "size".into(),
                 value: AttributeValue::Scalar(i64::from(number % 4 + 1) * 1000),
@@ -206,11 +210,9 @@ impl World {
 
     /// An agent and the master cannot talk for a while.
     pub(super) fn partition_agent(&mut self) {
-        let Some((at, agent, away)) = self.pick_to_go() else { return };
+        let Some((at, _, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: partition (A4)");
-        self.agents.all[at].1 = Standing::Partitioned;
-        self.cluster_step(ClusterInput::Partition { agent });
-        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
+        self.lose(at, true, away);
     }
 
     /// An agent leaves in order, and another joins later.
@@ -230,16 +232,41 @@ impl World {
         let (by_switch, away) = (self.draws.also("partitioned", 500_000), self.absence());
         self.disturbed("agents: many lost at once (A5)");
         for at in up.into_iter().take(most) {
-            let agent = self.agents.all[at].0.clone();
-            let (standing, input) = if by_switch {
-                (Standing::Partitioned, ClusterInput::Partition { agent })
-            } else {
-                (Standing::Crashed, ClusterInput::AgentCrash { agent })
-            };
-            self.agents.all[at].1 = standing;
-            self.cluster_step(input);
-            self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
+            self.lose(at, by_switch, away);
         }
+    }
+
+    /// A switch fails: all agents of one or two racks are cut off, for longer than the master has patience with them.
+    pub(super) fn cut_racks(&mut self) {
+        let up = self.agents.up();
+        let first = self.draws.number("first", 0, u64::from(RACKS) - 1) as u32;
+        let racks = self.draws.number("racks", 1, u64::from(RACKS) - 1) as u32;
+        let away = self.draws.number("awayMs", CUT_OFF_MS.0, CUT_OFF_MS.1);
+        let is_cut = |at: &usize| {
+            let number = self.agents.numbers[&self.agents.all[*at].0];
+            (number + RACKS - first) % RACKS < racks
+        };
+        let cut: Vec<usize> = up.iter().copied().filter(is_cut).collect();
+        if cut.len() == up.len() {
+            return;
+        }
+        self.disturbed("agents: racks cut off (A5)");
+        for at in cut {
+            self.lose(at, true, away);
+        }
+    }
+
+    /// An agent cannot talk to the master for a while, or is not there.
+    fn lose(&mut self, at: usize, by_switch: bool, away: u64) {
+        let agent = self.agents.all[at].0.clone();
+        let (standing, input) = if by_switch {
+            (Standing::Partitioned, ClusterInput::Partition { agent })
+        } else {
+            (Standing::Crashed, ClusterInput::AgentCrash { agent })
+        };
+        self.agents.all[at].1 = standing;
+        self.cluster_step(input);
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
     }
 
     /// An agent goes and comes back, again and again.

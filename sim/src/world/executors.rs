@@ -62,6 +62,8 @@ struct Container {
     probes: u64,
     stubborn: bool,
     odd_end: Option<OddEnd>,
+    /// It never starts.
+    stuck: bool,
     started: bool,
     over: bool,
 }
@@ -153,10 +155,12 @@ impl Executors {
             probes: 0,
             stubborn: draws.chance(Site::Stubborn, &slot, self.options.stubborn),
             odd_end: self.odd_end(slot, draws, ledger),
+            stuck: false,
             started: false,
             over: false,
         };
-        self.containers.insert((agent.clone(), info.task_id.clone()), container);
+        let key = (agent.clone(), info.task_id.clone());
+        self.containers.insert(key.clone(), container);
         let starts = self.rng.between(self.options.start_ms.0, self.options.start_ms.1);
         if let Some(turns) = misbehaves(trouble, starts) {
             ledger.note("task: bad image (O3)");
@@ -169,6 +173,7 @@ impl Executors {
         }
         if draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
             ledger.note("task: stuck (T1)");
+            self.containers.entry(key).and_modify(|container| container.stuck = true);
             return Vec::new();
         }
         if draws.chance(Site::LaunchFails, &slot, self.options.launch_fails) {
@@ -285,6 +290,13 @@ impl Executors {
         };
         let open = self.containers.iter().filter(|((_, task), container)| !container.over && here(task));
         open.map(|(key, _)| key.clone()).collect()
+    }
+
+    /// A container that never starts, and is not given up yet, on an agent that can be reached.
+    pub(super) fn stuck(&self, cluster: &Cluster) -> Option<&TaskId> {
+        let reachable = |agent: &AgentId| cluster.agents().any(|(id, up)| up && id == agent);
+        let mut stuck = self.containers.iter().filter(|(_, container)| container.stuck && !container.over);
+        stuck.find(|((agent, _), _)| reachable(agent)).map(|((_, task), _)| task)
     }
 
     /// What runs on agents that can be reached.

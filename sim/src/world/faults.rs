@@ -28,7 +28,7 @@ pub(super) enum Sequel {
     LeaderDies,
 }
 
-const REPEATED: [Site; 25] = [
+const REPEATED: [Site; 26] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -49,6 +49,7 @@ const REPEATED: [Site; 25] = [
     Site::ProcessPauses,
     Site::AgentReboots,
     Site::MasterError,
+    Site::RacksCut,
     Site::ZooKeeperCut,
     Site::NoQuorum,
     Site::LeaderPauses,
@@ -87,6 +88,7 @@ impl World {
             Site::WallClock => self.options.clocks.wall_every,
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
+            Site::RacksCut => agents.racks_cut_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -151,6 +153,7 @@ impl World {
                 self.ensemble_fault(site);
             }
             Site::AgentReboots => self.reboot_agent(),
+            Site::RacksCut => self.cut_racks(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);

@@ -110,7 +110,7 @@ impl Inventor {
 
 fn policy(rng: &mut Rng) -> Policy {
     let then = [OnExhausted::KeepTrying, OnExhausted::Stop, OnExhausted::Rollback];
-    let waits = rng.chance(150_000);
+    let waits = rng.chance(300_000);
     Policy {
         min_healthy: any(rng, &[100, 100, 75, 50, 0]),
         max_over: any(rng, &[100, 50, 25, 0]),

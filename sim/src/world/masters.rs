@@ -2,6 +2,7 @@
 
 use super::faults::Sequel;
 use super::{Happening, World};
+use crate::draws::Site;
 use crate::mesos::ClusterInput;
 
 /// Agents find a new leader within this time, ms: they wait longer each time they try in vain.
@@ -30,6 +31,10 @@ impl World {
         self.network.next_leads();
         // Its patience with agents begins only now.
         self.cluster_step(ClusterInput::MasterFailover);
+        if self.draws.chance(Site::RegistryLost, &"", self.options.masters.lost_registries) {
+            self.disturbed("master: registry lost (M13)");
+            self.cluster_step(ClusterInput::LoseRegistry);
+        }
         let up = self.agents.up();
         let all = up.len() as u64;
         for (nth, at) in (1..).zip(up) {

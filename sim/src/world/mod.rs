@@ -361,7 +361,11 @@ impl World {
         }
         match self.standing() {
             Standing::Pending(why) => Some(why),
-            Standing::GivenUp(_) => None,
+            // Rollouts run out of time before a task is given up that never starts (R86): too early to start them again.
+            Standing::GivenUp(_) => self
+                .executors
+                .stuck(&self.cluster)
+                .map(|task| format!("{task} never starts, and is not given up")),
             Standing::AsWanted => view.pending(),
         }
     }
@@ -385,6 +389,7 @@ impl World {
                 let in_its_way = running.map(|it| it.error.clone()).filter(|_| app.error_message.is_empty());
                 let error = in_its_way.unwrap_or(app.error_message);
                 let explained = view.explain(&app.id).unwrap_or_default().waiting;
+                let pausing = explained.iter().map(|class| class.backing_off).sum();
                 let waiting = explained.iter().map(|class| {
                     let WaitingView { slots, backing_off, suitable, failing, nearest, .. } = class;
                     format!(
@@ -396,7 +401,7 @@ impl World {
                 let unreachable = unreachable.map_or(0, |(_, count)| *count);
                 let image = image_in(&app.spec).unwrap_or_default().to_owned();
                 let (status, instances) = (app.operation_status.into(), app.instances);
-                (app.id.to_string(), Told { status, error, waiting, image, instances, unreachable })
+                (app.id.to_string(), Told { status, error, waiting, pausing, image, instances, unreachable })
             });
             told.collect()
         };
@@ -417,7 +422,7 @@ impl World {
 
     /// Both phases of a run. Gives why the second did not come to its end in time.
     pub fn run(&mut self) -> Option<String> {
-        self.run_until(self.options.safety_ms / 2);
+        self.run_until(self.options.backup_ms.min(self.options.safety_ms));
         self.keep_backup();
         self.run_until(self.options.safety_ms);
         self.heal();

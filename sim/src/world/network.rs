@@ -112,8 +112,8 @@ impl Network {
     ) -> Self {
         Self {
             options,
+            oddities: Oddities::new(odd_updates, masters.odd_offers),
             masters,
-            oddities: Oddities::new(odd_updates),
             has_leader: true,
             leader: 0,
             rng,
@@ -425,6 +425,9 @@ impl Network {
             Ok(event) => event,
             Err(instead) => return instead,
         };
+        if let Event::Offers(offers) = &mut *event {
+            offers.iter_mut().for_each(|offer| self.oddities.distort_offer(offer, draws, ledger));
+        }
         if let Event::Update(status) = &mut *event
             && let Some(before) = self.oddities.distort(status, draws, ledger)
         {

@@ -1,8 +1,11 @@
-//! Owns what is odd about status updates: what is missing, what nobody knows, and times by clocks that are wrong.
+//! Owns what is odd about status updates and offers: what is missing, what nobody knows, what is not to be had, and times
+//! by clocks that are wrong.
 
 use std::collections::BTreeMap;
 
-use swan_core::mesos::{AgentId, Reason, Source, TaskState, TaskStatus, Uuid};
+use swan_core::mesos::{
+    AgentId, Offer, Reason, Reservation, Resource, ResourceValue, Source, TaskState, TaskStatus, Uuid,
+};
 use swan_core::time::Timestamp;
 
 use crate::draws::{Draws, Site, SlotOf};
@@ -17,14 +20,16 @@ const UNKNOWN_NUMBER: i32 = 4711;
 #[derive(Clone, Debug)]
 pub(super) struct Oddities {
     /// Share of updates, ppm.
-    share: u32,
+    updates: u32,
+    /// Share of offers, ppm.
+    offers: u32,
     /// By how many ms clocks of agents are ahead.
     skews: BTreeMap<AgentId, i64>,
 }
 
 impl Oddities {
-    pub(super) const fn new(share: u32) -> Self {
-        Self { share, skews: BTreeMap::new() }
+    pub(super) const fn new(updates: u32, offers: u32) -> Self {
+        Self { updates, offers, skews: BTreeMap::new() }
     }
 
     pub(super) fn skew_clock(&mut self, agent: AgentId, by: i64) {
@@ -43,7 +48,7 @@ impl Oddities {
         ledger: &mut Ledger,
     ) -> Option<TaskStatus> {
         self.date(status);
-        if !draws.chance(Site::OddUpdate, &SlotOf(&status.task_id), self.share) {
+        if !draws.chance(Site::OddUpdate, &SlotOf(&status.task_id), self.updates) {
             return None;
         }
         ledger.note("task: odd update (T8)");
@@ -60,6 +65,35 @@ impl Oddities {
             _ => return Some(of_unknown_state(status)),
         }
         None
+    }
+
+    /// Adds resources to an offer that nobody may take or knows, or leaves it none.
+    pub(super) fn distort_offer(&self, offer: &mut Offer, draws: &mut Draws, ledger: &mut Ledger) {
+        if !draws.chance(Site::OddOffer, &offer.hostname, self.offers) {
+            return;
+        }
+        ledger.note("master: odd offer (M11)");
+        let role = offer.role.clone().unwrap_or_else(|| "*".into());
+        let scalar = |name: &str, milli| Resource::scalar(name, milli).allocated_to(&role);
+        match draws.number("kind", 0, 5) {
+            0 => offer.resources.push(Resource { revocable: true, ..scalar("cpus", i64::MAX) }),
+            1 => offer.resources.push(Resource { revocable: true, ..scalar("mem", 1_000) }),
+            2 => {
+                offer.resources.push(Resource { disk: Some(b"mount".to_vec()), ..scalar("disk", 1_000_000) })
+            }
+            3 => {
+                let names = ResourceValue::Set(vec!["a".into(), "a".into()]);
+                offer.resources.push(Resource { value: names, ..scalar("licences", 0) });
+                offer.resources.push(Resource::ranges("ports", Vec::new()).allocated_to(&role));
+                offer.resources.push(scalar("fpgas", i64::MIN));
+            }
+            4 => {
+                let labels = vec![("held for".to_owned(), Some("another".to_owned()))];
+                let held = Reservation { role: role.clone(), dynamic: true, principal: None, labels };
+                offer.resources.push(Resource { reservations: vec![held], ..scalar("cpus", 64_000) });
+            }
+            _ => offer.resources = vec![scalar("cpus", 0)],
+        }
     }
 
     /// The time by the agent's own clock, if it made the update.

@@ -105,11 +105,16 @@ impl Process {
         self.end();
     }
 
+    /// Sends a signal: `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status().expect("there is a kill command");
+        assert!(sent.success(), "kill {signal} {pid}: {sent}");
+    }
+
     /// SIGTERM; returns its exit status.
     pub(crate) fn terminate(mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("there is a kill command");
-        assert!(sent.success(), "kill -TERM {pid}: {sent}");
+        self.signal("-TERM");
         until(&format!("the end of {}", self.name), || {
             self.child.try_wait().expect("it is our child").ok_or_else(|| self.tail())
         })

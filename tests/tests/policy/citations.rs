@@ -119,7 +119,8 @@ fn documented_limits_are_the_limits() {
 
 /// The long flags that a document tells people to give to `swan`.
 fn flags(document: &str) -> BTreeSet<&str> {
-    const OF_OTHERS: [&str; 6] = ["--release", "--locked", "--test", "--fuzz-dir", "--features", "--all"];
+    const OF_OTHERS: [&str; 7] =
+        ["--nocapture", "--release", "--locked", "--test", "--fuzz-dir", "--features", "--all"];
     let is_flag = |c: char| c.is_ascii_lowercase() || c == '-';
     let words = document.split(|c: char| !is_flag(c)).filter(|word| word.starts_with("--") && word.len() > 3);
     words.filter(|word| word.as_bytes()[2].is_ascii_lowercase() && !OF_OTHERS.contains(word)).collect()

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use swan_api::{Answer, Config, EventFeed, Manager, Read, Reading, Stat, StatKind, Tokens, serve};
+use swan_api::{Answer, Config, EventFeed, Manager, Read, Reading, Standing, Stat, StatKind, Tokens, serve};
 use swan_core::id::{AppPath, DottedId, TaskId};
 use swan_core::record::{Epoch, Seq};
 use swan_core::scheduler::api::{ApiCall, ApiError, ApiReply, ApiRequest, ErrorKind, Problem};
@@ -15,7 +15,7 @@ use swan_core::scheduler::view::{
     RolloutView, TaskView, VersionView,
 };
 use swan_core::selector::{AppFields, AppFilter};
-use swan_core::time::Timestamp;
+use swan_core::time::{Millis, Timestamp};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
@@ -38,6 +38,11 @@ pub(crate) struct State {
     /// What dry runs were asked.
     pub(crate) dry_asked: Vec<ApiCall>,
     pub(crate) standing: ManagerView,
+    /// What it says of itself beside that.
+    pub(crate) lag: Option<Millis>,
+    pub(crate) followed: Seq,
+    /// Whether it was told to abdicate.
+    pub(crate) abdicated: bool,
     /// What the next changes are answered; by default, they are accepted.
     pub(crate) error: Option<ApiError>,
     pub(crate) unchanged: bool,
@@ -76,7 +81,7 @@ impl Served {
         Self::of((fake, Config { allow_purge: true, ..config })).await
     }
 
-    async fn of((fake, config): (Arc<Fake>, Config)) -> Self {
+    pub(crate) async fn of((fake, config): (Arc<Fake>, Config)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
         let manager: Arc<dyn Manager> = Arc::clone(&fake) as _;
@@ -125,6 +130,7 @@ impl Fake {
             build: Build { version: "9.9.9".to_owned(), commit: "abc".to_owned() },
             tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
             allow_purge: false,
+            peers: None,
         };
         (Arc::new(Self { state, feed }), config)
     }
@@ -176,12 +182,21 @@ impl Manager for Fake {
         let state = self.state();
         if !state.gone {
             drop(state);
-            read(&Look(self));
+            read(&Look(self))();
         }
     }
 
     fn events(&self) -> &EventFeed {
         &self.feed
+    }
+
+    fn standing(&self) -> Standing {
+        let state = self.state();
+        Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed }
+    }
+
+    fn abdicate(&self) {
+        self.state().abdicated = true;
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod events;
 mod fake;
 mod limits;
+mod managers;
 mod past;
 mod reads;
 mod rollouts;

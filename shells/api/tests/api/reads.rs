@@ -132,7 +132,11 @@ async fn the_manager_tells_of_itself() {
     let at = served.address;
     assert_eq!(get(at, "/ping").await.json(), "pong");
     assert_eq!(get(at, "/v1/ping/").await.json(), "pong");
-    assert_eq!(get(at, "/v1/leader").await.json(), json!({"leader": "swan.example:9999"}));
+    let leader = get(at, "/v1/leader").await.json();
+    assert_eq!(leader["leader"], "swan.example:9999");
+    let manager =
+        json!({"address": "swan.example:9999", "role": "leader", "version": "9.9.9", "format": 1, "lag": 0});
+    assert_eq!(leader["managers"], json!([manager]));
     let framework = json!({"ID": "f-1", "master": "10.0.0.1:5050", "connected": true});
     assert_eq!(get(at, "/v1/framework").await.json(), framework);
     let version = get(at, "/version").await.json();

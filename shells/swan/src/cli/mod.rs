@@ -4,10 +4,11 @@ mod apps;
 mod changes;
 mod client;
 mod follow;
+mod leader;
 mod output;
 mod placement;
 mod rollouts;
-mod sse;
+pub(crate) mod sse;
 mod tasks;
 mod validate;
 mod wait;
@@ -294,6 +295,23 @@ pub(crate) enum BrakeCommand {
 }
 
 #[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct LeaderArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: LeaderCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LeaderCommand {
+    /// Show all managers, and which of them leads.
+    Show,
+    /// Have the leader give leadership to another manager.
+    Abdicate,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct EventsArgs {
     #[command(flatten)]
     pub(crate) client: ClientArgs,
@@ -344,6 +362,14 @@ pub(crate) fn explain(arguments: ExplainArgs) -> Result<(), Failure> {
 pub(crate) fn agent(arguments: AgentArgs) -> Result<(), Failure> {
     let AgentCommand::List = arguments.command;
     with_client(&arguments.client, placement::agents)
+}
+
+/// `swan leader`.
+pub(crate) fn leader(arguments: LeaderArgs) -> Result<(), Failure> {
+    with_client(&arguments.client, async |client| match arguments.command {
+        LeaderCommand::Show => leader::show(client).await,
+        LeaderCommand::Abdicate => leader::abdicate(client).await,
+    })
 }
 
 /// `swan brake`.

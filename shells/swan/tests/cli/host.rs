@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use swan_api::{Answer, Config as ApiConfig, EventFeed, Manager, Read, Tokens, serve};
+use swan_api::{Answer, Config as ApiConfig, EventFeed, Manager, Read, Standing, Tokens, serve};
 use swan_core::mesos::{
     AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, Source, Subscribed, TaskId, TaskState,
     TaskStatus, Uuid,
@@ -40,6 +40,12 @@ impl Manager for Door {
     fn events(&self) -> &EventFeed {
         &self.feed
     }
+
+    fn standing(&self) -> Standing {
+        Standing { leading: true, ..Standing::default() }
+    }
+
+    fn abdicate(&self) {}
 }
 
 /// Serves a fresh manager on a free port of this host, for as long as the test runs.
@@ -53,6 +59,7 @@ pub(crate) fn start(tokens: Option<&str>) -> SocketAddr {
         build: Build { version: "1.2.3".to_owned(), commit: String::new() },
         tokens: tokens.map(|text| Tokens::parse(text).expect("good tokens")),
         allow_purge: false,
+        peers: None,
     };
     let (bound, address) = mpsc::channel();
     std::thread::spawn(move || {
@@ -117,7 +124,7 @@ impl Host {
                     self.answers.insert(self.requests, answer);
                     self.inputs.push_back(Input::Api { id: RequestId(self.requests), request });
                 }
-                Ok(Ask::Read(read)) => read(&self.machine.view()),
+                Ok(Ask::Read(read)) => read(&self.machine.view())(),
                 Err(mpsc::RecvTimeoutError::Timeout) => self.inputs.push_back(Input::Wake),
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }

@@ -3,6 +3,7 @@
 mod canned;
 mod changes;
 mod host;
+mod profiles;
 mod replay;
 mod traces;
 

@@ -2,13 +2,13 @@
 
 use swan_core::mesos::{
     AgentId, Call, Capability, CommandInfo, ContainerInfo, ContainerType, DockerInfo, DockerNetwork, Event,
-    Filters, FrameworkId, FrameworkInfo, HealthCheck, HealthProbe, Offer, Operation, Resource, TaskId,
-    TaskInfo, TaskState, TaskStatus,
+    Filters, FrameworkId, FrameworkInfo, HealthCheck, HealthProbe, Operation, Resource, TaskId, TaskInfo,
+    TaskState, TaskStatus,
 };
 use swan_core::time::{Instant, Millis, Now, Timestamp};
 
 use crate::mesos::{
-    AgentSpec, Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, RequestNo, TaskReport,
+    AgentSpec, Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OfferSeen, RequestNo, TaskReport,
 };
 
 pub(super) struct Bench {
@@ -153,9 +153,8 @@ impl Bench {
     }
 
     /// The newest offer of an agent that is still good.
-    pub(super) fn offer(&self, agent: &AgentId) -> Option<Offer> {
-        let mut offers = self.cluster.outstanding_offers();
-        offers.find(|seen| seen.offer.agent_id == *agent).map(|seen| seen.offer.clone())
+    pub(super) fn offer(&self, agent: &AgentId) -> Option<OfferSeen<'_>> {
+        self.cluster.outstanding_offers().find(|seen| seen.agent == agent)
     }
 
     pub(super) fn agent(&self, number: usize) -> AgentId {
@@ -163,9 +162,9 @@ impl Bench {
     }
 
     pub(super) fn launch(&mut self, task: TaskInfo) {
-        let offer = self.offer(&task.agent_id).expect("an offer of the agent");
+        let offer = self.offer(&task.agent_id).expect("an offer of the agent").id.clone();
         self.call(Call::Accept {
-            offer_ids: vec![offer.id],
+            offer_ids: vec![offer],
             operations: vec![Operation::Launch(vec![task])],
             filters: Filters { refuse: Some(Millis(0)) },
         });

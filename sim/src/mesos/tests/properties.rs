@@ -98,9 +98,9 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
             }
         }
         Act::Decline(agent, refuse) => {
-            if let Some(offer) = bench.offer(&agents[agent]) {
+            if let Some(offer) = bench.offer(&agents[agent]).map(|seen| seen.id.clone()) {
                 let filters = Filters { refuse: Some(Millis(refuse)) };
-                bench.call(Call::Decline { offer_ids: vec![offer.id], filters });
+                bench.call(Call::Decline { offer_ids: vec![offer], filters });
             }
         }
         Act::AcknowledgeAll => {
@@ -154,11 +154,11 @@ pub(super) fn resources_are_conserved(cluster: &Cluster) {
         }
         let mut sum = agent.free.clone();
         for offer in cluster.offers.values().filter(|offer| offer.agent == *id) {
-            sum.add(offer.resources.allocated(None).resources());
+            sum.add(offer.resources.clone().allocated(None).resources());
         }
         for known in cluster.frameworks.values().flat_map(|framework| framework.tasks.values()) {
             if known.agent == *id && !known.state.is_terminal() {
-                sum.add(known.resources.allocated(None).resources());
+                sum.add(known.resources.clone().allocated(None).resources());
             }
         }
         let sum = Pool::of(sum.resources());

@@ -5,7 +5,8 @@ use std::thread::JoinHandle;
 
 use swan_core::journal::{OpId, StoreOp, StoreResult};
 
-use crate::{FileStore, StoreError};
+use super::FileStore;
+use crate::error::StoreError;
 
 /// A store at work. Dropping it finishes what was submitted, then releases the directory.
 #[derive(Debug)]

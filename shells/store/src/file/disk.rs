@@ -1,47 +1,11 @@
-//! Owns whole-file reads and writes in one directory, made durable, and errors that name the path and what to do.
+//! Owns whole-file reads and writes in one directory, made durable, with errors that name the path.
 
-use std::fmt;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Why the store cannot do its work, for people.
-#[derive(Debug)]
-pub struct StoreError {
-    text: String,
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl std::error::Error for StoreError {}
-
-impl StoreError {
-    pub(crate) fn io(doing: &str, path: &Path, source: io::Error) -> Self {
-        let advice = match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free space on its file system",
-            io::ErrorKind::PermissionDenied => "; give the user that runs Swan read and write access",
-            io::ErrorKind::ReadOnlyFilesystem => "; mount its file system for writing",
-            io::ErrorKind::NotADirectory => "; name a directory",
-            _ => "; check its disk and file system",
-        };
-        Self { text: format!("cannot {doing} {}: {source}{advice}", path.display()) }
-    }
-
-    pub(crate) fn held(dir: PathBuf, holder: &str) -> Self {
-        let holder =
-            if holder.is_empty() { "another process".to_owned() } else { format!("process {holder}") };
-        let text = format!(
-            "{} is in use by {holder}; end that one first, or give this one a directory of its own",
-            dir.display()
-        );
-        Self { text }
-    }
-}
+use crate::error::StoreError;
 
 /// The journal's directory.
 #[derive(Debug)]
@@ -89,7 +53,7 @@ impl Directory {
              directory from the newest backup",
             self.path(name).display()
         );
-        StoreError { text }
+        StoreError::new(text)
     }
 
     /// All file names, sorted.

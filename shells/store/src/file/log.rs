@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use swan_core::journal::frame::{self, HEADER_BYTES, Kind};
 use swan_core::journal::{Blob, LogPart, Payload, StoreResult};
 
-use crate::disk::{Directory, StoreError, private_file};
-use crate::mark::Mark;
+use super::disk::{Directory, private_file};
+use super::mark::Mark;
+use crate::error::StoreError;
 
 pub(crate) const PREFIX: &str = "log-";
 /// A segment of this size is followed by a new one.

@@ -5,7 +5,8 @@ use std::path::Path;
 use swan_core::limits::CRASH_NOTES_MAX;
 use swan_core::scheduler::input::CrashNote;
 
-use crate::disk::{Directory, StoreError};
+use super::disk::Directory;
+use crate::error::StoreError;
 
 const PREFIX: &str = "crash-";
 const NOTE_BYTES_MAX: u64 = 64 * 1024;

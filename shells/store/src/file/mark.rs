@@ -9,7 +9,8 @@ use std::os::unix::fs::FileExt;
 
 use swan_core::journal::frame::{self, HEADER_BYTES, Kind};
 
-use crate::disk::{Directory, StoreError, private_file};
+use super::disk::{Directory, private_file};
+use crate::error::StoreError;
 
 const NAME: &str = "mark";
 const SLOT_BYTES: u64 = 4096;

@@ -1,0 +1,149 @@
+//! Owns the log in ZooKeeper: entries as children of one node, whose own data is the index of the first that is kept.
+
+use swan_core::journal::frame::{self, Kind};
+use swan_core::journal::{Blob, LogPart};
+use zookeeper_client::{Client, Error, MultiWriteResult};
+
+use super::layout::Tree;
+use super::write::{Refused, failed, fenced};
+
+/// Entries asked for at the same time.
+const READS_IN_FLIGHT: u64 = 32;
+/// Entries removed in one transaction.
+const REMOVED_AT_ONCE: u64 = 256;
+
+/// Where the log begins, as the node's data say in this version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    pub(super) first: u64,
+    pub(super) version: i32,
+}
+
+/// The log's extent at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Extent {
+    pub(super) head: Head,
+    /// The index behind the last entry.
+    pub(super) end: u64,
+}
+
+/// Asks for the log's extent. Entries are made and removed together with what this says of them.
+pub(super) async fn extent(client: &Client, tree: &Tree) -> Result<Extent, Error> {
+    let (data, stat) = client.get_data(&tree.log()).await?;
+    let Ok((header, _)) = frame::open(Kind::Mark, &data) else {
+        return Err(Error::UnexpectedError(format!("{} is damaged", tree.log())));
+    };
+    let head = Head { first: header.number, version: stat.version };
+    Ok(Extent { head, end: header.number + u64::try_from(stat.num_children).unwrap_or_default() })
+}
+
+/// Appends an entry behind the one before it, or, to a log without any, at its head.
+pub(super) async fn append(
+    client: &Client,
+    tree: &Tree,
+    version: i32,
+    head: Head,
+    index: u64,
+    entry: &Blob,
+) -> Result<(), Refused> {
+    let written = fenced(client, tree, version, |writer| {
+        match index.checked_sub(1) {
+            Some(before) if index > head.first => writer.add_check_version(&tree.entry(before), 0)?,
+            _ => writer.add_check_version(&tree.log(), head.version)?,
+        }
+        writer.add_create(&tree.entry(index), entry.as_slice(), &tree.persistent())
+    });
+    written.await.map(|_| ())
+}
+
+/// Reads entries from `from` on: at least one if there is one, then as many as fit.
+pub(super) async fn read(client: &Client, tree: &Tree, from: u64, max_bytes: u64) -> Result<LogPart, Error> {
+    loop {
+        let before = extent(client, tree).await?;
+        let from = from.max(before.head.first);
+        let (entries, whole) = entries(client, tree, from, before.end, max_bytes).await?;
+        let end = from + entries.len() as u64;
+        if whole || end == before.end {
+            return Ok(LogPart {
+                first: from,
+                entries,
+                end: whole && end >= before.end,
+                durable: before.end,
+            });
+        }
+        // One that should be there is not. If the log is as it was, that is damage, which the journal finds.
+        if extent(client, tree).await? == before {
+            return Ok(LogPart { first: from, entries, end: true, durable: before.end });
+        }
+    }
+}
+
+/// Entries of `from..to`, and whether the last one asked for was found, or none was left to ask for.
+async fn entries(
+    client: &Client,
+    tree: &Tree,
+    from: u64,
+    to: u64,
+    max_bytes: u64,
+) -> Result<(Vec<Blob>, bool), Error> {
+    let (mut entries, mut bytes, mut next) = (Vec::new(), 0, from);
+    while next < to {
+        let batch: Vec<_> =
+            (next..to.min(next + READS_IN_FLIGHT)).map(|index| client.get_data(&tree.entry(index))).collect();
+        for answer in batch {
+            match answer.await {
+                Ok((entry, _)) => {
+                    bytes += entry.len() as u64;
+                    if bytes > max_bytes && !entries.is_empty() {
+                        return Ok((entries, true));
+                    }
+                    entries.push(entry.into());
+                }
+                Err(Error::NoNode) => return Ok((entries, false)),
+                Err(error) => return Err(error),
+            }
+        }
+        next += READS_IN_FLIGHT;
+    }
+    Ok((entries, true))
+}
+
+/// Removes the entries from `from` on, the last ones first; checks the epoch even if there is none.
+pub(super) async fn cut(client: &Client, tree: &Tree, version: i32, from: u64) -> Result<(), Refused> {
+    loop {
+        let extent = extent(client, tree).await.map_err(|error| Refused::Otherwise(failed(&error)))?;
+        let from = from.max(extent.head.first);
+        let lowest = from.max(extent.end.saturating_sub(REMOVED_AT_ONCE));
+        fenced(client, tree, version, |writer| {
+            (lowest..extent.end).rev().try_for_each(|index| writer.add_delete(&tree.entry(index), None))
+        })
+        .await?;
+        if lowest <= from {
+            return Ok(());
+        }
+    }
+}
+
+/// Forgets entries below `below`, but for the log's last: the next is appended behind it. Returns the new head.
+pub(super) async fn trim(client: &Client, tree: &Tree, version: i32, below: u64) -> Result<Head, Refused> {
+    loop {
+        let extent = extent(client, tree).await.map_err(|error| Refused::Otherwise(failed(&error)))?;
+        let below = below.min(extent.end.saturating_sub(1));
+        let first = extent.head.first;
+        if below <= first {
+            return Ok(extent.head);
+        }
+        let upto = below.min(first + REMOVED_AT_ONCE);
+        let written = fenced(client, tree, version, |writer| {
+            let mark = frame::seal(Kind::Mark, upto, &[]);
+            writer.add_set_data(&tree.log(), &mark, Some(extent.head.version))?;
+            (first..upto).try_for_each(|index| writer.add_delete(&tree.entry(index), None))
+        })
+        .await?;
+        if let Some(MultiWriteResult::SetData { stat }) = written.get(1)
+            && upto == below
+        {
+            return Ok(Head { first: upto, version: stat.version });
+        }
+    }
+}
