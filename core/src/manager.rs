@@ -46,7 +46,7 @@ pub enum ManagerInput {
     /// Steps that ended processes, as they are known now; replaces what was known.
     CrashNotes(Vec<CrashNote>),
     /// The operator wants another manager to lead: no new changes are taken, and it is over once all that were are
-    /// durable, or soon.
+    /// durable, or soon. Without effect on one that does not lead.
     Abdicate,
     /// `next_deadline` has come; spurious ones are harmless.
     Wake,
@@ -186,7 +186,11 @@ impl Manager {
             ManagerInput::Api { id, .. } if self.abdicates.is_some() => out.push(going(id)),
             ManagerInput::Api { id, request } => self.push(Inner::Scheduler(Input::Api { id, request })),
             ManagerInput::CrashNotes(notes) => self.crash_notes = notes,
-            ManagerInput::Abdicate => self.abdicates = self.abdicates.or(Some(now.mono + ABDICATION)),
+            // Who does not lead has nothing to give, and goes on standing for election.
+            ManagerInput::Abdicate if self.lease.leads(now.mono) => {
+                self.abdicates = self.abdicates.or(Some(now.mono + ABDICATION));
+            }
+            ManagerInput::Abdicate => {}
             ManagerInput::Wake => self.wake(now),
         }
         self.drain(now, out);

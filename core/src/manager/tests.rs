@@ -136,6 +136,19 @@ fn who_abdicates_finishes_what_it_has_taken_and_takes_no_more() {
     assert!(rig.is_over() && rig.out.contains(&ManagerEffect::Resign));
 }
 
+/// It may have been deposed while the operator's wish was on its way.
+#[test]
+fn who_does_not_lead_has_nothing_to_abdicate() {
+    let mut rig = Rig::booted();
+    rig.step(ManagerInput::Abdicate);
+    assert_eq!(rig.out, []);
+    rig.now = ABDICATION.0;
+    rig.step(ManagerInput::Wake);
+    assert!(rig.manager.next_deadline().is_none_or(|at| at.0 > rig.now), "it does not wake again and again");
+    rig.step(ManagerInput::Election(ElectionEvent::Acquired { asked: Instant(rig.now) }));
+    assert!(rig.manager.leads(Instant(rig.now)), "it can still be elected");
+}
+
 #[test]
 fn who_abdicates_does_not_wait_for_a_store_that_hangs() {
     let mut rig = Rig::leading();

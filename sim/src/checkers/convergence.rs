@@ -176,6 +176,13 @@ impl Outlook<'_> {
         self.definition(image).is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
     }
 
+    /// What the machine tries to run: what is wanted or, if it may have gone back, what was there before.
+    fn tried<'b>(&self, app: &str, wanted: &'b Wanted) -> &'b str {
+        let told = self.told.get(app).filter(|_| self.goes_back(app, wanted));
+        let mut before = wanted.before.iter().map(|(image, _)| image);
+        before.find(|image| told.is_some_and(|told| told.image == **image)).unwrap_or(&wanted.image)
+    }
+
     /// Whether tasks are waited for that nobody can reach, as their app's users want it (R52).
     fn waits_for_lost(&self, app: &str, image: &str) -> bool {
         let lost = self.told.get(app).is_some_and(|told| told.unreachable > 0);
@@ -224,7 +231,8 @@ impl Outlook<'_> {
         let excused = ["no satisfied agent", "TASK_FAILED"];
         let says = |what: &&str| self.told.get(app).is_some_and(|told| told.error.contains(*what));
         let excused = excused.iter().any(says);
-        let lost = self.waits_for_lost(app, &wanted.image);
+        let tried = self.tried(app, wanted);
+        let lost = self.waits_for_lost(app, tried);
         let hopeless = (self.is_hopeless(&wanted.image, instances) || excused) && !falls_back || lost;
         if !(hopeless || wanted.vague || self.rough.contains(app)) || wanted.stopped {
             return false;
@@ -238,7 +246,7 @@ impl Outlook<'_> {
             let doomed = self.definition(&wanted.image).is_some_and(Definition::is_doomed);
             let waits = told.status == "noop"
                 && (told.waiting.contains(" 0 agents suit") || doomed && !told.waiting.is_empty() || lost);
-            self.ended_or_goes_on(told, &wanted.image) || waits
+            self.ended_or_goes_on(told, if lost { tried } else { &wanted.image }) || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
             && containers.iter().all(|container| known(&container.image))
@@ -399,6 +407,26 @@ mod tests {
         };
         assert_eq!(judged("no progress for 600 s"), Standing::GivenUp(vec!["web".into()]));
         assert_eq!(judged(""), Standing::AsWanted, "the machine must say itself that all is well");
+    }
+
+    #[test]
+    fn l1_what_a_rollback_brings_back_may_wait_for_what_is_lost_if_it_says_so() {
+        let bad = image(1, Some(Trouble::NoImage));
+        let judged = |unreachable: Option<u32>, error: &str| {
+            let (wishes, mut book) = after_update(&bad, OnFailure::Rollback);
+            let policy = Policy { unreachable, on_failure: OnFailure::Continue, ..Policy::default() };
+            book.get_mut("a").expect("it was there before").policy = Some(policy);
+            let mut outlook = outlook(&book, "rollbacking", error, true);
+            let told = outlook.told.get_mut("web").expect("it is told");
+            (told.image, told.unreachable) = ("a".into(), 1);
+            standing(&wishes, &[running(0, "a")], &outlook)
+        };
+        assert_eq!(judged(None, "no progress for 600 s"), Standing::GivenUp(vec!["web".into()]));
+        assert!(matches!(judged(None, ""), Standing::Pending(_)), "it says nothing");
+        assert!(
+            matches!(judged(Some(0), "no progress for 600 s"), Standing::Pending(_)),
+            "it may be replaced"
+        );
     }
 
     #[test]

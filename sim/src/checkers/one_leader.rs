@@ -57,8 +57,8 @@ impl OneLeader {
             ManagerInput::Election(ElectionEvent::Confirmed { asked }) if at.clock < *until => {
                 *until = (*until).max(*asked + *holds);
             }
-            ManagerInput::Election(ElectionEvent::Lost | ElectionEvent::Failed { .. })
-            | ManagerInput::Abdicate => *until = Instant(0),
+            // Who abdicates leads on until it resigns: it finishes what it has taken.
+            ManagerInput::Election(ElectionEvent::Lost | ElectionEvent::Failed { .. }) => *until = Instant(0),
             _ => {}
         }
     }
