@@ -118,7 +118,7 @@ pub(crate) fn needs_leader(request: &Request<Body>) -> bool {
             .all(|part| parts.next().is_some_and(|given| part.starts_with('{') || part == given));
         same && parts.next().is_none()
     };
-    !request.method().is_safe() || KNOWN_TO_LEADER.iter().any(|route| fits(&route))
+    !request.method().is_safe() || KNOWN_TO_LEADER.iter().any(fits)
 }
 
 pub(crate) fn router(api: Api) -> Router {

@@ -194,7 +194,7 @@ fn run_seeds(args: &RunArgs, draw: fn(u64, Option<u64>) -> Options) -> ExitCode 
             failures += 1;
             worst.get_or_insert(failure.kind);
             clear_line();
-            let dir = args.trace_dir.as_deref().unwrap_or(Path::new("."));
+            let dir = args.trace_dir.as_deref().unwrap_or_else(|| Path::new("."));
             traces::tell(seed, draw(seed, args.minutes), &failure, dir);
             println!("again:   {}", args.again(seed));
             if !args.keep_going {
