@@ -162,7 +162,7 @@ impl Driver {
             let mut taken = 0;
             while let Some(message) = next.take() {
                 if !self.take(message) {
-                    return;
+                    return self.catch_up();
                 }
                 taken += 1;
                 next = if taken < BATCH_MAX { self.messages.try_recv().ok() } else { None };
@@ -173,9 +173,17 @@ impl Driver {
                 None => false,
             };
             if finished && let Some((_, done)) = self.stopping.take() {
+                self.catch_up();
                 let _nobody_waits = done.send(());
                 return;
             }
+        }
+    }
+
+    /// Writes what the file does not say yet.
+    fn catch_up(&mut self) {
+        if self.behind.take().is_some() {
+            self.save();
         }
     }
 
