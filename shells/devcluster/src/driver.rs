@@ -19,8 +19,6 @@ use crate::state::{Launched, Saved, StateDir, TaskKey};
 
 /// So many inputs share one write to disk.
 const BATCH_MAX: usize = 256;
-/// Acknowledgements are in the file after this time at the latest.
-const SAVED_AFTER: Duration = Duration::from_millis(500);
 /// A client that lets so many events wait is cut off.
 const BACKLOG_MAX: usize = 4096;
 /// So long an orderly end waits for tasks to die.
@@ -119,8 +117,6 @@ pub(crate) struct Driver {
     noted: Vec<oneshot::Sender<()>>,
     /// Something changed that must survive.
     dirty: bool,
-    /// Updates were acknowledged, and the file does not say so: after a restart they are told once more.
-    behind: Option<Instant>,
     stopping: Option<(Instant, oneshot::Sender<()>)>,
 }
 
@@ -145,7 +141,6 @@ impl Driver {
             out: Vec::new(),
             noted: Vec::new(),
             dirty: true,
-            behind: None,
             stopping: None,
         }
     }
@@ -162,7 +157,7 @@ impl Driver {
             let mut taken = 0;
             while let Some(message) = next.take() {
                 if !self.take(message) {
-                    return self.catch_up();
+                    return;
                 }
                 taken += 1;
                 next = if taken < BATCH_MAX { self.messages.try_recv().ok() } else { None };
@@ -173,17 +168,9 @@ impl Driver {
                 None => false,
             };
             if finished && let Some((_, done)) = self.stopping.take() {
-                self.catch_up();
                 let _nobody_waits = done.send(());
                 return;
             }
-        }
-    }
-
-    /// Writes what the file does not say yet.
-    fn catch_up(&mut self) {
-        if self.behind.take().is_some() {
-            self.save();
         }
     }
 
@@ -191,7 +178,7 @@ impl Driver {
     fn wait(&self) -> Option<Message> {
         let now = self.clock.now().mono;
         let due = self.saved.cluster.next_deadline().map_or(1000, |at| at.since(now).0);
-        let most = if self.stopping.is_some() || self.behind.is_some() { 100 } else { 60_000 };
+        let most = if self.stopping.is_some() { 100 } else { 60_000 };
         self.messages.recv_timeout(Duration::from_millis(due.min(most))).ok()
     }
 
@@ -237,13 +224,6 @@ impl Driver {
         // The beat of timers and health checks mostly changes nothing that must survive.
         let wake = matches!(input, ClusterInput::Wake);
         let probe = matches!(input, ClusterInput::Report { what: TaskReport::Probe { .. }, .. });
-        // Nothing is lost by telling an update twice, and a file for each acknowledgement takes long if it is large.
-        if let ClusterInput::Call { call, .. } = &input
-            && matches!(**call, Call::Acknowledge { .. })
-        {
-            self.behind.get_or_insert_with(Instant::now);
-            return self.saved.cluster.step(self.clock.now(), input, &mut self.out);
-        }
         let from = self.out.len();
         self.saved.cluster.step(self.clock.now(), input, &mut self.out);
         let lasting = |output: &ClusterOutput| match output {
@@ -333,24 +313,21 @@ impl Driver {
         for output in &outputs {
             self.note(output);
         }
-        let overdue = self.behind.is_some_and(|since| since.elapsed() >= SAVED_AFTER);
-        if std::mem::take(&mut self.dirty) | overdue {
-            self.behind = None;
-            self.save();
+        if std::mem::take(&mut self.dirty)
+            && let Some(state) = &self.state
+        {
+            self.saved.mono = self.clock.now().mono.0;
+            if let Err(error) = state.save(&self.saved) {
+                tracing::error!(
+                    "the cluster's state is not saved, a restart would not know its tasks: {error}"
+                );
+            }
         }
         for noted in self.noted.drain(..) {
             let _executor_gone = noted.send(());
         }
         for output in outputs {
             self.carry_out(output);
-        }
-    }
-
-    fn save(&mut self) {
-        let Some(state) = &self.state else { return };
-        self.saved.mono = self.clock.now().mono.0;
-        if let Err(error) = state.save(&self.saved) {
-            tracing::error!("the cluster's state is not saved, a restart would not know its tasks: {error}");
         }
     }
 

@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use zookeeper_client::{Acls, Client, CreateMode, Error};
 
 use crate::managers::Managers;
+use crate::patience::{ensure, until};
 use crate::scene::{Stage, ids, web};
 
 /// Tells of a master as Mesos does; it is there for as long as the client is.
@@ -44,7 +45,11 @@ fn masters_that_tell_zookeeper_are_found_and_followed() {
     api.create(&web("/shop/web", 2));
     let tasks = api.steady("web.shop", 2);
     dev.mesos_knows_just(&api.framework(), &tasks);
-    assert_eq!(ids(&managers.api(1).tasks("web.shop")), ids(&tasks));
+    // Whoever follows knows them a little later.
+    until("both managers know the same tasks", || {
+        let known = ids(&managers.api(1).tasks("web.shop"));
+        ensure(known == ids(&tasks), || format!("{known:?}"))
+    });
 
     let refused = runtime.block_on(client.get_data("/swan/epoch"));
     assert_eq!(refused.map(|_| ()), Err(Error::NoAuth), "others cannot read what Swan keeps");
