@@ -4,10 +4,10 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use super::Journal;
 use super::entry::{ChunkRef, Manifest, encode_chunk, item_bytes};
 use super::frame::HEADER_BYTES;
 use super::op::{ChunkName, StoreOp};
-use super::{Journal, Phase};
 use crate::limits::CHUNK_BYTES_FILL;
 use crate::record::{Epoch, RecordKey, Seq};
 use crate::time::ClusterTime;
@@ -27,11 +27,6 @@ impl Journal {
     /// How far what was followed reaches; of no meaning for a machine that leads.
     pub const fn extent(&self) -> Extent {
         Extent { epoch: self.tail.epoch, seq: self.tail.seq, cluster_time: self.tail.cluster_time }
-    }
-
-    /// Whether it has ended: refused, or replaced under it.
-    pub const fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::Ended)
     }
 }
 

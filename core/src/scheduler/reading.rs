@@ -114,10 +114,15 @@ impl<'a> View<'a> {
         ManagerView {
             leading: self.leads(),
             connected: machine.link.connected,
-            stalled: machine.ledger.stalled,
+            stalled: self.stalled(),
             framework_id: machine.framework.id.as_ref().map_or_else(String::new, ToString::to_string),
             master: machine.link.master.clone(),
         }
+    }
+
+    /// Whether the store is stalled: what is shown may not be durable yet.
+    pub const fn stalled(&self) -> bool {
+        self.machine.ledger.stalled
     }
 
     /// Whether this machine leads, as far as it knows.
@@ -176,7 +181,7 @@ impl<'a> View<'a> {
             ),
             ("rollouts", "Rollouts under way.", machine.rolling.len() as u64),
             ("connected", "1 if a subscription stands.", u64::from(machine.link.connected)),
-            ("store_stalled", "1 if the store takes no writes.", u64::from(machine.ledger.stalled)),
+            ("store_stalled", "1 if the store takes no writes.", u64::from(self.stalled())),
         ]
         .into_iter()
     }

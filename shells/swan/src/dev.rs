@@ -9,8 +9,9 @@ use tokio::runtime::Runtime;
 
 use crate::arguments::{AgentAttributes, DevArgs, Executor};
 use crate::failure::Failure;
+use crate::masters::MastersPlan;
 use crate::memory::MemoryPlan;
-use crate::service::{self, MastersPlan, Plan};
+use crate::service::{self, Plan};
 
 /// Where a Docker engine listens unless `DOCKER_HOST` says otherwise.
 const DOCKER_SOCKET: &str = "/var/run/docker.sock";

@@ -261,13 +261,13 @@ enum Turn {
 
 impl Driver<'_> {
     fn patience(&self) -> Duration {
-        let now = self.inbox.clock.now().mono;
+        let now = self.inbox.clock.mono();
         let wait = self.manager.next_deadline().map(|at| Duration::from_millis(at.since(now).0));
         wait.map_or(LONGEST_SLEEP, |wait| wait.min(LONGEST_SLEEP))
     }
 
     fn wake(&mut self) {
-        if self.manager.next_deadline().is_some_and(|at| at <= self.inbox.clock.now().mono) {
+        if self.manager.next_deadline().is_some_and(|at| at <= self.inbox.clock.mono()) {
             self.step(ManagerInput::Wake);
         }
     }
@@ -306,7 +306,8 @@ impl Driver<'_> {
     /// marked instead.
     fn deliver(&mut self) {
         let durable = self.manager.journal().durable;
-        let all = !self.manager.view().leads() || self.manager.view().manager().stalled;
+        let view = self.manager.view();
+        let all = !view.leads() || view.stalled();
         while let Some((_, deliver)) = self.copied.pop_front_if(|(as_of, _)| all || *as_of <= durable) {
             deliver();
         }

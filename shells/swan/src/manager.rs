@@ -7,8 +7,9 @@ use swan_mesos::client::{Credential, Secret};
 
 use crate::arguments::{Journal, ManagerArgs, Mesos};
 use crate::failure::Failure;
+use crate::masters::MastersPlan;
 use crate::memory::MemoryPlan;
-use crate::service::{self, MastersPlan, Plan};
+use crate::service::{self, Plan};
 
 /// Runs until it is told to stop.
 pub(crate) fn run(arguments: ManagerArgs) -> Result<(), Failure> {

@@ -7,7 +7,14 @@ use swan_store::Sessions;
 
 use crate::driver::Voice;
 use crate::failure::Failure;
-use crate::service::MastersPlan;
+
+/// Where the masters of Mesos are known from.
+pub(crate) enum MastersPlan {
+    /// The operator named them.
+    Fixed(Vec<MasterAddress>),
+    /// They tell ZooKeeper.
+    ZooKeeper(Box<swan_store::Options>),
+}
 
 /// The masters as they are known now.
 #[derive(Clone)]

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use swan_api::{Manager as _, Tokens};
-use swan_core::link::MasterAddress;
 use swan_core::manager::{Boot, End};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
 use swan_mesos::client::Credential;
@@ -20,7 +19,7 @@ use crate::clock::Clock;
 use crate::copied_events;
 use crate::driver::{self, Handle, Hands, Inbox};
 use crate::failure::Failure;
-use crate::masters::Masters;
+use crate::masters::{Masters, MastersPlan};
 use crate::memory::{Memory, MemoryPlan};
 use crate::mesos::{MesosClient, link_hand, mesos_client};
 
@@ -48,14 +47,6 @@ pub(crate) struct Plan {
     pub(crate) authorization: Option<HeaderValue>,
     /// Whether all apps may be deleted at once.
     pub(crate) allow_purge: bool,
-}
-
-/// Where the masters of Mesos are known from.
-pub(crate) enum MastersPlan {
-    /// The operator named them.
-    Fixed(Vec<MasterAddress>),
-    /// They tell ZooKeeper.
-    ZooKeeper(Box<swan_store::Options>),
 }
 
 /// Opens the API's socket; says which flag is wrong if it cannot.

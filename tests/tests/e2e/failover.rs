@@ -4,26 +4,16 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
+use serde_json::json;
 use swan_tests::ensemble::Ensemble;
 
 use crate::history::{Load, labelled};
 use crate::http::exchange;
-use crate::managers::{Managers, SESSION, print_time, versions};
+use crate::managers::{Managers, SESSION, begin, print_time, versions};
 use crate::patience::{ensure, until};
 use crate::program;
 use crate::proxy::{Proxy, Way};
 use crate::scene::{Dev, Stage, ids, web};
-
-/// A cluster of Mesos, one server of ZooKeeper, three managers and an app of so many instances.
-fn begin(stage: &Stage, ensemble: &Ensemble, instances: u32) -> (Dev, Managers, Vec<Value>) {
-    let dev = stage.dev("builtin");
-    let managers = Managers::three(&dev, &ensemble.addresses());
-    let api = managers.api(1);
-    api.create(&web("/shop/web", instances));
-    let tasks = api.steady("web.shop", instances as usize);
-    (dev, managers, tasks)
-}
 
 /// Every id that Mesos has ever known of a framework.
 fn ever(dev: &Dev, framework: &str) -> Vec<String> {

@@ -4,11 +4,12 @@ use std::net::{SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use swan_tests::ensemble::Ensemble;
 
 use crate::api::Api;
 use crate::patience::{ensure, until};
 use crate::program::Process;
-use crate::scene::{Dev, strs};
+use crate::scene::{Dev, Stage, strs, web};
 
 /// Session timeout of the managers.
 pub(crate) const SESSION: Duration = Duration::from_secs(2);
@@ -150,6 +151,16 @@ impl Managers {
             process.runs().unwrap_or_else(|log| panic!("{log}"));
         }
     }
+}
+
+/// A cluster of Mesos, three managers and an app of so many instances.
+pub(crate) fn begin(stage: &Stage, ensemble: &Ensemble, instances: u32) -> (Dev, Managers, Vec<Value>) {
+    let dev = stage.dev("builtin");
+    let managers = Managers::three(&dev, &ensemble.addresses());
+    let api = managers.api(1);
+    api.create(&web("/shop/web", instances));
+    let tasks = api.steady("web.shop", instances as usize);
+    (dev, managers, tasks)
 }
 
 /// How long something took, printed for the table of faults.

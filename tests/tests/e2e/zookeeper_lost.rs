@@ -8,19 +8,16 @@ use serde_json::json;
 use swan_tests::ensemble::Ensemble;
 
 use crate::http::exchange;
-use crate::managers::{Managers, SESSION, print_time};
+use crate::managers::{SESSION, begin, print_time};
 use crate::patience::{ensure, until};
-use crate::scene::{Stage, ids, web};
+use crate::scene::{Stage, ids};
 
 #[test]
 fn any_one_server_of_three_may_be_lost() {
     let stage = Stage::new("server-lost");
     let mut ensemble = Ensemble::start("server-lost", 3);
-    let dev = stage.dev("builtin");
-    let mut managers = Managers::three(&dev, &ensemble.addresses());
+    let (dev, mut managers, before) = begin(&stage, &ensemble, 2);
     let framework = managers.api(0).framework();
-    managers.api(0).create(&web("/shop/web", 2));
-    let before = managers.api(0).steady("web.shop", 2);
     for server in 0..3 {
         let leads = ensemble.leader() == Some(server);
         ensemble.kill(server);
@@ -44,11 +41,8 @@ fn any_one_server_of_three_may_be_lost() {
 fn without_a_quorum_nothing_is_changed_and_afterwards_all_goes_on() {
     let stage = Stage::new("quorum-lost");
     let mut ensemble = Ensemble::start("quorum-lost", 3);
-    let dev = stage.dev("builtin");
-    let mut managers = Managers::three(&dev, &ensemble.addresses());
+    let (dev, mut managers, before) = begin(&stage, &ensemble, 3);
     let framework = managers.api(0).framework();
-    managers.api(0).create(&web("/shop/web", 3));
-    let before = managers.api(0).steady("web.shop", 3);
     (0..2).for_each(|server| ensemble.kill(server));
     sleep(SESSION * 2);
     // A task that ends meanwhile is not replaced, since that could not be remembered.

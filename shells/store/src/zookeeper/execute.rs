@@ -100,12 +100,8 @@ impl Work<'_> {
         if known.is_some_and(|known| known.epoch == epoch) {
             return Ok(known);
         }
-        let (held, version) = self.epoch().await?;
-        if held != epoch {
-            return Ok(None);
-        }
-        let head = log::extent(self.client, self.tree).await?.head;
-        Ok(Some(self.remember(Known { epoch, version, head })))
+        let held = self.held().await?;
+        Ok((held.epoch == epoch).then(|| self.remember(held)))
     }
 
     fn remember(&self, known: Known) -> Known {
@@ -113,11 +109,17 @@ impl Work<'_> {
         known
     }
 
-    /// The epoch cell, and its version.
+    /// What the epoch cell holds now, and what its writes need; a server that lags catches up first (R92).
+    async fn held(&self) -> Result<Known, Error> {
+        self.client.sync(&self.tree.epoch()).await?;
+        let (epoch, version) = self.epoch().await?;
+        let head = log::extent(self.client, self.tree).await?.head;
+        Ok(Known { epoch, version, head })
+    }
+
+    /// The epoch cell, and its version, as the server knows them.
     async fn epoch(&self) -> Result<(Epoch, i32), Error> {
-        let (sync, cell) = (self.client.sync(&self.tree.epoch()), self.client.get_data(&self.tree.epoch()));
-        sync.await?;
-        let (cell, stat) = cell.await?;
+        let (cell, stat) = self.client.get_data(&self.tree.epoch()).await?;
         match frame::open(Kind::Epoch, &cell) {
             Ok((header, _)) => Ok((Epoch(header.number), stat.version)),
             Err(_) => Err(Error::UnexpectedError(format!("{} is damaged", self.tree.epoch()))),
@@ -149,23 +151,18 @@ impl Work<'_> {
         })
     }
 
-    async fn before_claim(&self) -> Result<(Epoch, i32, Head), Error> {
-        let (held, version) = self.epoch().await?;
-        Ok((held, version, log::extent(self.client, self.tree).await?.head))
-    }
-
     async fn claim(&self, expected: Epoch, epoch: Epoch) -> StoreResult {
-        let (held, version, head) = match self.before_claim().await {
-            Ok(before) => before,
+        let held = match self.held().await {
+            Ok(held) => held,
             Err(error) => return unread(&error),
         };
-        if held != expected {
+        if held.epoch != expected {
             return StoreResult::Conflict;
         }
         let cell = frame::seal(Kind::Epoch, epoch.0, &[]);
-        match self.client.set_data(&self.tree.epoch(), &cell, Some(version)).await {
+        match self.client.set_data(&self.tree.epoch(), &cell, Some(held.version)).await {
             Ok(stat) => {
-                self.remember(Known { epoch, version: stat.version, head });
+                self.remember(Known { epoch, version: stat.version, ..held });
                 DONE
             }
             Err(Error::BadVersion) => StoreResult::Conflict,
