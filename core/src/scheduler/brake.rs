@@ -87,9 +87,8 @@ impl Scheduler {
     /// Counts the live tasks, and the losses among them and the superseded ones that the leader before had to count, so
     /// that a disaster outlives the process that saw it begin.
     pub(super) fn recall_losses(&mut self) {
-        let clock = self.clock.read(self.now.mono);
-        let recent = ClusterTime(clock.0.saturating_sub(BRAKE_WINDOW.0));
-        let oldest = if self.brake.engaged { self.brake.since } else { recent.max(self.brake.since) };
+        let since = self.brake.since;
+        let oldest = if self.brake.engaged { since } else { since.max(self.window_began()) };
         // What was replaced before the brake engaged was lost no less.
         for former in self.former.values().filter(|former| former.lost > oldest) {
             self.brake.add(former.agent.clone(), former.lost);
@@ -105,14 +104,17 @@ impl Scheduler {
         self.judge_losses();
     }
 
+    /// What was lost before then is long past.
+    fn window_began(&self) -> ClusterTime {
+        ClusterTime(self.clock.read(self.now.mono).0.saturating_sub(BRAKE_WINDOW.0))
+    }
+
     fn judge_losses(&mut self) {
         let disaster = self.brake.is_disaster(self.live_tasks);
         if disaster != self.brake.engaged {
             self.brake.engaged = disaster;
             if disaster {
-                let clock = self.clock.read(self.now.mono);
-                let window_began = ClusterTime(clock.0.saturating_sub(BRAKE_WINDOW.0));
-                self.brake.since = self.brake.since.max(window_began);
+                self.brake.since = self.brake.since.max(self.window_began());
             }
             self.ledger.note(Change::Framework);
             let (agents, tasks) = (self.brake.lost.len() as u64, u64::from(self.brake.lost_tasks));
