@@ -12,7 +12,7 @@ use swan_core::time::Millis;
 use swan_sim::mesos::{Cluster, ConnId};
 
 /// Format and its version; another one cannot be read.
-const MAGIC: &[u8; 16] = b"swan-devcluster2";
+const MAGIC: &[u8; 16] = b"swan-devcluster3";
 const STATE_FILE: &str = "cluster.state";
 
 /// A task under its framework.
