@@ -85,7 +85,8 @@ mod tests {
     use clap::{CommandFactory, FromArgMatches};
 
     use super::*;
-    use crate::arguments::{Arguments, Command as Task, ManagerArgs, Mesos};
+    use crate::arguments::{Arguments, Command as Task, ManagerArgs};
+    use crate::places::Mesos;
 
     const FILE: &str = r#"
         [manager]

@@ -13,8 +13,8 @@ use swan_core::time::Now;
 use swan_store::{FileStore, Sessions, ZkStore};
 use tokio::runtime::Runtime;
 
-use crate::arguments::{self, Journal as Place, ZooKeeperArgs};
 use crate::failure::{Exit, Failure};
+use crate::places::{Journal as Place, ZooKeeperArgs, journal};
 use crate::service;
 
 /// Look at, check and copy journals.
@@ -32,13 +32,13 @@ enum Command {
     /// Read all of a journal, and say what is in it, or what is wrong with it.
     Verify {
         /// file:DIR, of a manager that does not run; or zk://…/PATH.
-        #[arg(value_name = "PLACE", value_parser = arguments::journal)]
+        #[arg(value_name = "PLACE", value_parser = journal)]
         place: Place,
     },
     /// List the records of a journal: key and bytes. What is in them may be secret, and is not shown.
     Dump {
         /// file:DIR, of a manager that does not run; or zk://…/PATH.
-        #[arg(value_name = "PLACE", value_parser = arguments::journal)]
+        #[arg(value_name = "PLACE", value_parser = journal)]
         place: Place,
     },
     /// Copy a journal to a place where there is none: a backup, its way back, or a move from files to ZooKeeper.
@@ -47,10 +47,10 @@ enum Command {
     #[command(visible_aliases = ["export", "import"])]
     Copy {
         /// file:DIR, of a manager that does not run; or zk://…/PATH.
-        #[arg(value_name = "FROM", value_parser = arguments::journal)]
+        #[arg(value_name = "FROM", value_parser = journal)]
         from: Place,
         /// file:DIR or zk://…/PATH, where there is no journal.
-        #[arg(value_name = "TO", value_parser = arguments::journal)]
+        #[arg(value_name = "TO", value_parser = journal)]
         to: Place,
     },
 }

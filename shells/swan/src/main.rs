@@ -17,6 +17,7 @@ mod mesos;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod peers;
+mod places;
 mod replay;
 mod service;
 mod sim;

@@ -5,10 +5,11 @@ use std::path::Path;
 use swan_core::link::MasterAddress;
 use swan_mesos::client::{Credential, Secret};
 
-use crate::arguments::{Journal, ManagerArgs, Mesos};
+use crate::arguments::ManagerArgs;
 use crate::failure::Failure;
 use crate::masters::MastersPlan;
 use crate::memory::MemoryPlan;
+use crate::places::{Journal, Mesos};
 use crate::service::{self, Plan};
 
 /// Runs until it is told to stop.
