@@ -10,11 +10,12 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::disk::{StateDir, StateError};
 use crate::driver::{Driver, Message, now_in};
 use crate::executor::{Engine, Executors};
 use crate::http;
 use crate::options::{DevOptions, ExecutorChoice};
-use crate::state::{Saved, StateDir, StateError};
+use crate::state::Saved;
 
 /// A running cluster. Dropping it ends this process's part: containers go on, built-in tasks die.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl DevCluster {
         let state = options.state_dir.as_deref().map(StateDir::open).transpose()?;
         let mut saved = match state.as_ref().map(StateDir::load).transpose()?.flatten() {
             Some(saved) => saved,
-            None => new_cluster(&options),
+            None => Saved::new(now_in(0).mono.0, Cluster::new(options.master.clone(), options.seed)),
         };
         saved.cluster.serve_at(&options.master.hostname, &address.ip().to_string(), address.port());
         let master_id = saved.cluster.master_id().to_owned();
@@ -113,17 +114,6 @@ impl Drop for DevCluster {
             let (done, _) = oneshot::channel();
             let _closed_already = self.inbox.send(Message::Stop { end_tasks: false, done });
         }
-    }
-}
-
-fn new_cluster(options: &DevOptions) -> Saved {
-    Saved {
-        mono: now_in(0).mono.0,
-        cluster: Cluster::new(options.master.clone(), options.seed),
-        next: 0,
-        streams: Default::default(),
-        agents: Default::default(),
-        tasks: Default::default(),
     }
 }
 

@@ -12,15 +12,16 @@ use swan_core::time::{self, Now, Timestamp};
 use swan_sim::mesos::{ClusterInput, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport};
 use tokio::sync::{mpsc as events, oneshot};
 
+use crate::disk::{StateDir, Step};
 use crate::executor::{Executors, Order};
 use crate::http::{EventBody, Format};
 use crate::options::AgentOptions;
-use crate::state::{Launched, Saved, StateDir, TaskKey};
+use crate::state::{Saved, TaskKey};
 
 /// So many inputs share one write to disk.
-const BATCH_MAX: usize = 256;
+const BATCH_MAX: usize = 1024;
 /// A client that lets so many events wait is cut off.
-const BACKLOG_MAX: usize = 4096;
+const BACKLOG_MAX: usize = 64 * 1024;
 /// So long an orderly end waits for tasks to die.
 const END_WAIT: Duration = Duration::from_secs(30);
 
@@ -80,6 +81,16 @@ struct Stream {
     cut: Arc<AtomicBool>,
 }
 
+/// What need not be on disk before it shows: the beat of timers and health checks, and acknowledgements, without which
+/// an update is only told once more.
+fn is_late(input: &ClusterInput) -> bool {
+    match input {
+        ClusterInput::Wake | ClusterInput::Report { what: TaskReport::Probe { .. }, .. } => true,
+        ClusterInput::Call { call, .. } => matches!(**call, Call::Acknowledge { .. }),
+        _ => false,
+    }
+}
+
 /// Both clocks; the monotonic one counts from `base`.
 pub(crate) fn now_in(base: u64) -> Now {
     Clock { base, started: Instant::now() }.now()
@@ -112,7 +123,10 @@ pub(crate) struct Driver {
     inbox: mpsc::Sender<Message>,
     messages: mpsc::Receiver<Message>,
     streams: BTreeMap<ConnId, Stream>,
-    answers: BTreeMap<RequestNo, oneshot::Sender<(u16, String)>>,
+    /// Calls of frameworks, told at once what the master says: what it has taken may be lost with it.
+    calls: BTreeMap<RequestNo, oneshot::Sender<(u16, String)>>,
+    /// Calls of operators, told once it is on disk.
+    operations: BTreeMap<RequestNo, oneshot::Sender<(u16, String)>>,
     out: Vec<ClusterOutput>,
     noted: Vec<oneshot::Sender<()>>,
     /// Something changed that must survive.
@@ -122,12 +136,13 @@ pub(crate) struct Driver {
 
 impl Driver {
     pub(crate) fn new(
-        saved: Saved,
+        mut saved: Saved,
         state: Option<StateDir>,
         executors: Executors,
         inbox: mpsc::Sender<Message>,
         messages: mpsc::Receiver<Message>,
     ) -> Self {
+        saved.docker = executors.runs_docker();
         let clock = Clock { base: saved.mono.saturating_add(1), started: Instant::now() };
         Self {
             saved,
@@ -137,7 +152,8 @@ impl Driver {
             inbox,
             messages,
             streams: BTreeMap::new(),
-            answers: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            operations: BTreeMap::new(),
             out: Vec::new(),
             noted: Vec::new(),
             dirty: true,
@@ -168,6 +184,7 @@ impl Driver {
                 None => false,
             };
             if finished && let Some((_, done)) = self.stopping.take() {
+                self.leave();
                 let _nobody_waits = done.send(());
                 return;
             }
@@ -184,7 +201,7 @@ impl Driver {
 
     /// Takes up what an earlier process left: no streams, the agents that are wanted, the tasks.
     fn resume(&mut self, agents: &[AgentOptions]) {
-        for conn in std::mem::take(&mut self.saved.streams) {
+        for conn in self.saved.streams.clone() {
             self.step(ClusterInput::Closed { conn });
         }
         let surplus: Vec<AgentId> = self
@@ -195,13 +212,11 @@ impl Driver {
             .map(|(id, _)| id.clone())
             .collect();
         for agent in surplus {
-            self.step(ClusterInput::AgentStop { agent: agent.clone() });
-            self.saved.agents.remove(&agent);
+            self.step(ClusterInput::AgentStop { agent });
         }
         for agent in agents {
             if !self.saved.agents.values().any(|ip| *ip == agent.ip) {
                 self.step(ClusterInput::AgentJoin(Box::new(agent.spec())));
-                self.note_joined(agent);
             }
         }
         for (key, task) in &self.saved.tasks {
@@ -210,36 +225,30 @@ impl Driver {
         }
     }
 
-    fn note_joined(&mut self, agent: &AgentOptions) {
-        let joined = self.out.iter().rev().find_map(|output| match output {
-            ClusterOutput::Joined { agent, .. } => Some(agent.clone()),
-            _ => None,
-        });
-        if let Some(id) = joined {
-            self.saved.agents.insert(id, agent.ip);
-        }
-    }
-
     fn step(&mut self, input: ClusterInput) {
-        // The beat of timers and health checks mostly changes nothing that must survive.
+        let (now, from, late) = (self.clock.now(), self.out.len(), is_late(&input));
         let wake = matches!(input, ClusterInput::Wake);
-        let probe = matches!(input, ClusterInput::Report { what: TaskReport::Probe { .. }, .. });
-        let from = self.out.len();
-        self.saved.cluster.step(self.clock.now(), input, &mut self.out);
+        let step = self.state.is_some().then(|| Step::new(now, &input));
+        self.saved.step(now, input, &mut self.out);
+        let out = &self.out[from..];
+        if let Some((state, step)) = self.state.as_mut().zip(step) {
+            state.note(&step, out);
+        }
         let lasting = |output: &ClusterOutput| match output {
             ClusterOutput::Event { event, .. } => match **event {
                 Event::Heartbeat => false,
                 Event::Update(_) => !wake,
                 _ => true,
             },
+            ClusterOutput::Answer { .. } => !late,
             _ => true,
         };
-        self.dirty |= !(wake || probe) || self.out[from..].iter().any(lasting);
+        self.dirty |= !late || out.iter().any(lasting);
     }
 
-    fn number(&mut self) -> u64 {
-        self.saved.next += 1;
-        self.saved.next
+    /// Of the next connection or request.
+    fn number(&self) -> u64 {
+        self.saved.last + 1
     }
 
     /// Takes one message; says whether to go on.
@@ -249,17 +258,16 @@ impl Driver {
                 let conn = ConnId(self.number());
                 let cut = Arc::new(AtomicBool::new(false));
                 self.streams.insert(conn, Stream { format, head: Some(head), events: None, cut });
-                self.saved.streams.insert(conn);
                 self.step(ClusterInput::Subscribe { conn, stream_id, framework_id, call });
             }
             Message::Call { stream_id, framework_id, call, answer } => {
                 let request = RequestNo(self.number());
-                self.answers.insert(request, answer);
+                self.calls.insert(request, answer);
                 self.step(ClusterInput::Call { request, stream_id, framework_id, call });
             }
             Message::Operate { call, answer } => {
                 let request = RequestNo(self.number());
-                self.answers.insert(request, answer);
+                self.operations.insert(request, answer);
                 self.step(ClusterInput::Operator { request, call });
             }
             Message::Show(answer) => {
@@ -267,7 +275,7 @@ impl Driver {
             }
             Message::Closed(conn) => {
                 self.streams.remove(&conn);
-                if self.saved.streams.remove(&conn) {
+                if self.saved.streams.contains(&conn) {
                     self.step(ClusterInput::Closed { conn });
                 }
             }
@@ -278,6 +286,7 @@ impl Driver {
             }
             Message::Stop { end_tasks: false, done } => {
                 self.settle();
+                self.leave();
                 let _nobody_waits = done.send(());
                 return false;
             }
@@ -287,75 +296,57 @@ impl Driver {
 
     fn report(&mut self, report: Report) {
         self.noted.extend(report.noted);
-        let known = self.saved.tasks.get_mut(&report.key);
-        let Some(task) = known.filter(|task| task.container_id == report.container_id) else { return };
-        match report.what {
-            TaskReport::Started { .. } => task.started = true,
-            TaskReport::Exited { .. }
-            | TaskReport::EndedUnasked { .. }
-            | TaskReport::LaunchFailed { .. }
-            | TaskReport::ExecutorLost => {
-                self.saved.tasks.remove(&report.key);
-                self.executors.forget(&report.key);
-            }
-            TaskReport::Starting
-            | TaskReport::Probe { .. }
-            | TaskReport::RunningAgain { .. }
-            | TaskReport::FailedToo => {}
+        let known = self.saved.tasks.get(&report.key);
+        if known.is_none_or(|task| task.container_id != report.container_id) {
+            return;
         }
         let (framework_id, task) = report.key;
+        let key = (framework_id.clone(), task.clone());
         self.step(ClusterInput::Report { agent: report.agent, framework_id, task, what: report.what });
+        if !self.saved.tasks.contains_key(&key) {
+            self.executors.forget(&key);
+        }
     }
 
-    /// Writes what changed, then carries out what the model said.
+    /// Answers calls, writes what changed, then carries out what else the model said.
     fn settle(&mut self) {
-        let outputs = std::mem::take(&mut self.out);
-        for output in &outputs {
-            self.note(output);
-        }
-        if std::mem::take(&mut self.dirty)
-            && let Some(state) = &self.state
-        {
-            self.saved.mono = self.clock.now().mono.0;
-            if let Err(error) = state.save(&self.saved) {
-                tracing::error!(
-                    "the cluster's state is not saved, a restart would not know its tasks: {error}"
-                );
+        while self.dirty || !self.out.is_empty() || !self.noted.is_empty() {
+            let outputs = std::mem::take(&mut self.out);
+            for output in &outputs {
+                self.answer_call(output);
             }
-        }
-        for noted in self.noted.drain(..) {
-            let _executor_gone = noted.send(());
-        }
-        for output in outputs {
-            self.carry_out(output);
+            self.save();
+            for noted in self.noted.drain(..) {
+                let _executor_gone = noted.send(());
+            }
+            for output in outputs {
+                self.carry_out(output);
+            }
         }
     }
 
-    /// What a restart must know of an output, before it is carried out.
-    fn note(&mut self, output: &ClusterOutput) {
-        match output {
-            ClusterOutput::Launch { agent, framework_id, container_id, task } => {
-                let launched = Launched {
-                    agent: agent.clone(),
-                    container_id: container_id.clone(),
-                    info: (**task).clone(),
-                    docker: self.executors.runs_docker(),
-                    started: false,
-                    kill: None,
-                };
-                self.saved.tasks.insert((framework_id.clone(), task.task_id.clone()), launched);
-            }
-            ClusterOutput::Kill { framework_id, task, grace, .. } => {
-                if let Some(launched) = self.saved.tasks.get_mut(&(framework_id.clone(), task.clone())) {
-                    launched.kill = Some(launched.kill.map_or(*grace, |earlier| earlier.min(*grace)));
-                }
-            }
-            ClusterOutput::End { conn }
-            | ClusterOutput::Break { conn }
-            | ClusterOutput::Rejected { conn, .. } => {
-                self.saved.streams.remove(conn);
-            }
-            _ => {}
+    fn answer_call(&mut self, output: &ClusterOutput) {
+        if let ClusterOutput::Answer { request, status, body } = output
+            && let Some(answer) = self.calls.remove(request)
+        {
+            let _client_gone = answer.send((*status, body.clone()));
+        }
+    }
+
+    fn save(&mut self) {
+        let dirty = std::mem::take(&mut self.dirty);
+        let Some(state) = self.state.as_mut().filter(|state| dirty || state.is_full()) else { return };
+        if let Err(error) = state.save(&self.saved) {
+            tracing::error!("the cluster's state is not saved, a restart would not know its tasks: {error}");
+        }
+    }
+
+    /// Leaves nothing that only this build's model could read.
+    fn leave(&mut self) {
+        if let Some(state) = &mut self.state
+            && let Err(error) = state.write_state(&self.saved)
+        {
+            tracing::error!("the cluster's state is not saved: {error}");
         }
     }
 
@@ -368,7 +359,7 @@ impl Driver {
                 }
             }
             ClusterOutput::Answer { request, status, body } => {
-                if let Some(answer) = self.answers.remove(&request) {
+                if let Some(answer) = self.operations.remove(&request) {
                     let _client_gone = answer.send((status, body));
                 }
             }

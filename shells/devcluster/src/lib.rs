@@ -2,6 +2,7 @@
 
 pub mod attributes;
 mod cluster;
+mod disk;
 mod driver;
 mod executor;
 mod http;
@@ -9,5 +10,5 @@ mod options;
 mod state;
 
 pub use cluster::{DevCluster, StartError};
+pub use disk::StateError;
 pub use options::{AgentOptions, DevOptions, ExecutorChoice};
-pub use state::StateError;

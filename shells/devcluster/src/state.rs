@@ -1,39 +1,35 @@
-//! Owns what outlives the process: the model and the facts about its tasks, in one file that is replaced whole.
+//! Owns what outlives the process: the model and the facts about its tasks. A machine of its own: the same inputs at the
+//! same times lead to the same state, so that a log of them is as good as the state.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File, TryLockError};
-use std::io::{self, Write};
 use std::net::Ipv4Addr;
-use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{AgentId, FrameworkId, TaskId, TaskInfo};
-use swan_core::time::Millis;
-use swan_sim::mesos::{Cluster, ConnId};
-
-/// Format and its version; another one cannot be read.
-const MAGIC: &[u8; 16] = b"swan-devcluster3";
-const STATE_FILE: &str = "cluster.state";
+use swan_core::time::{Millis, Now};
+use swan_sim::mesos::{Cluster, ClusterInput, ClusterOutput, ConnId, TaskReport};
 
 /// A task under its framework.
 pub(crate) type TaskKey = (FrameworkId, TaskId);
 
 /// Everything that must survive.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Saved {
     /// The monotonic clock goes on from here: time without a process does not count.
     pub(crate) mono: u64,
     pub(crate) cluster: Cluster,
-    /// The next connection and request number.
-    pub(crate) next: u64,
+    /// The last connection and request number.
+    pub(crate) last: u64,
     pub(crate) streams: BTreeSet<ConnId>,
     pub(crate) agents: BTreeMap<AgentId, Ipv4Addr>,
     /// Launched, and their end not reported.
     pub(crate) tasks: BTreeMap<TaskKey, Launched>,
+    /// New tasks run in Docker, not in this process.
+    pub(crate) docker: bool,
 }
 
 /// A task that was given to an executor.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launched {
     pub(crate) agent: AgentId,
     pub(crate) container_id: String,
@@ -46,134 +42,100 @@ pub(crate) struct Launched {
     pub(crate) kill: Option<Millis>,
 }
 
-/// Why the state cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    /// Another process holds the directory.
-    #[error("{} is in use by another cluster: stop that one, or name another directory", .0.display())]
-    InUse(PathBuf),
-    /// The file is damaged or was written by another version.
-    #[error(
-        "{} cannot be read by this version ({reason}): to start with an empty cluster, remove the file; \
-         containers of the old cluster stay and bear the label swan.devcluster",
-        path.display()
-    )]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// What is wrong.
-        reason: &'static str,
-    },
-    /// The file system refused.
-    #[error("{}: {source}", path.display())]
-    Io {
-        /// Which file or directory.
-        path: PathBuf,
-        /// What it said.
-        source: io::Error,
-    },
-}
-
-/// The directory, held for as long as this lives.
-#[derive(Debug)]
-pub(crate) struct StateDir {
-    path: PathBuf,
-    _lock: File,
-}
-
-impl StateDir {
-    /// Makes and locks the directory.
-    pub(crate) fn open(path: &Path) -> Result<Self, StateError> {
-        fs::create_dir_all(path).map_err(io_error(path))?;
-        let path = path.canonicalize().map_err(io_error(path))?;
-        let lock_path = path.join("lock");
-        let lock = File::create(&lock_path).map_err(io_error(&lock_path))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(StateError::InUse(path)),
-            Err(TryLockError::Error(source)) => Err(StateError::Io { path: lock_path, source }),
-        }
-    }
-
-    /// Absolute.
-    pub(crate) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(crate) fn load(&self) -> Result<Option<Saved>, StateError> {
-        let path = self.path.join(STATE_FILE);
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(StateError::Io { path, source }),
-        };
-        decode(&bytes).map(Some).map_err(|reason| StateError::Unreadable { path, reason })
-    }
-
-    /// Returns once the state is on disk.
-    pub(crate) fn save(&self, saved: &Saved) -> Result<(), StateError> {
-        let (path, new) = (self.path.join(STATE_FILE), self.path.join("cluster.state.new"));
-        let bytes = encode(saved);
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&new)?;
-            file.write_all(&bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &path)?;
-            File::open(&self.path)?.sync_all()
-        };
-        write().map_err(io_error(&path))
-    }
-}
-
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> StateError {
-    move |source| StateError::Io { path: path.to_owned(), source }
-}
-
-fn encode(saved: &Saved) -> Vec<u8> {
-    let body = postcard::to_allocvec(saved).expect("state holds nothing that postcard refuses");
-    let mut bytes = Vec::with_capacity(MAGIC.len() + 4 + body.len());
-    bytes.extend_from_slice(MAGIC);
-    bytes.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
-    bytes.extend_from_slice(&body);
-    bytes
-}
-
-fn decode(bytes: &[u8]) -> Result<Saved, &'static str> {
-    let rest = bytes.strip_prefix(MAGIC.as_slice()).ok_or("it has another format")?;
-    let (crc, body) = rest.split_first_chunk::<4>().ok_or("it is cut short")?;
-    if crc32fast::hash(body) != u32::from_be_bytes(*crc) {
-        return Err("its checksum is wrong");
-    }
-    postcard::from_bytes(body).map_err(|_| "its content has another shape")
-}
-
-#[cfg(test)]
-mod tests {
-    use swan_sim::mesos::ClusterOptions;
-
-    use super::*;
-
-    fn empty() -> Saved {
-        Saved {
-            mono: 7,
-            cluster: Cluster::new(ClusterOptions::default(), 1),
-            next: 3,
-            streams: BTreeSet::from([ConnId(2)]),
+impl Saved {
+    /// A cluster without agents, whose clock begins at `mono`.
+    pub(crate) fn new(mono: u64, cluster: Cluster) -> Self {
+        Self {
+            mono,
+            cluster,
+            last: 0,
+            streams: BTreeSet::new(),
             agents: BTreeMap::new(),
             tasks: BTreeMap::new(),
+            docker: false,
         }
     }
 
-    #[test]
-    fn state_reads_back_and_damage_is_told() {
-        let bytes = encode(&empty());
-        let back = decode(&bytes).expect("what was written can be read");
-        assert_eq!((back.mono, back.next, back.cluster), (7, 3, empty().cluster));
-        for at in [0, 16, bytes.len() - 1] {
-            let mut bad = bytes.clone();
-            bad[at] ^= 1;
-            assert!(decode(&bad).is_err(), "byte {at}");
+    /// Steps the model, and keeps what a restart must know of the input and of what the model says.
+    pub(crate) fn step(&mut self, now: Now, input: ClusterInput, out: &mut Vec<ClusterOutput>) {
+        let from = out.len();
+        self.mono = now.mono.0;
+        self.heed(&input);
+        self.cluster.step(now, input, out);
+        for output in &out[from..] {
+            self.note(output);
         }
-        assert!(decode(&bytes[..18]).is_err());
+    }
+
+    fn heed(&mut self, input: &ClusterInput) {
+        match input {
+            ClusterInput::Subscribe { conn, .. } => {
+                self.last = self.last.max(conn.0);
+                self.streams.insert(*conn);
+            }
+            ClusterInput::Call { request, .. } | ClusterInput::Operator { request, .. } => {
+                self.last = self.last.max(request.0);
+            }
+            ClusterInput::Closed { conn } => {
+                self.streams.remove(conn);
+            }
+            ClusterInput::AgentStop { agent } => {
+                self.agents.remove(agent);
+            }
+            ClusterInput::Report { framework_id, task, what, .. } => {
+                let key = (framework_id.clone(), task.clone());
+                match what {
+                    TaskReport::Started { .. } => {
+                        if let Some(launched) = self.tasks.get_mut(&key) {
+                            launched.started = true;
+                        }
+                    }
+                    TaskReport::Exited { .. }
+                    | TaskReport::EndedUnasked { .. }
+                    | TaskReport::LaunchFailed { .. }
+                    | TaskReport::ExecutorLost => {
+                        self.tasks.remove(&key);
+                    }
+                    TaskReport::Starting
+                    | TaskReport::Probe { .. }
+                    | TaskReport::RunningAgain { .. }
+                    | TaskReport::FailedToo => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn note(&mut self, output: &ClusterOutput) {
+        match output {
+            ClusterOutput::Joined { hostname, agent, .. } => {
+                // Agents are named by their address.
+                if let Ok(ip) = hostname.parse() {
+                    self.agents.insert(agent.clone(), ip);
+                }
+            }
+            ClusterOutput::Launch { agent, framework_id, container_id, task } => {
+                let launched = Launched {
+                    agent: agent.clone(),
+                    container_id: container_id.clone(),
+                    info: (**task).clone(),
+                    docker: self.docker,
+                    started: false,
+                    kill: None,
+                };
+                self.tasks.insert((framework_id.clone(), task.task_id.clone()), launched);
+            }
+            ClusterOutput::Kill { framework_id, task, grace, .. } => {
+                if let Some(launched) = self.tasks.get_mut(&(framework_id.clone(), task.clone())) {
+                    launched.kill = Some(launched.kill.map_or(*grace, |earlier| earlier.min(*grace)));
+                }
+            }
+            ClusterOutput::End { conn }
+            | ClusterOutput::Break { conn }
+            | ClusterOutput::Rejected { conn, .. } => {
+                self.streams.remove(conn);
+            }
+            _ => {}
+        }
     }
 }
