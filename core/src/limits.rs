@@ -255,6 +255,10 @@ pub const FAILOVER_TIMEOUT: Millis = Millis::from_secs(4 * 7 * 24 * 3600);
 
 /// One record of RecordIO (R3).
 pub const MESOS_RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Status and headers of a master's answer to a call.
+pub const MESOS_ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// The text in a master's answer to a call.
+pub const MESOS_ANSWER_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Calls sent to a master and not yet answered (R18).
 pub const MESOS_CALLS_IN_FLIGHT_MAX: usize = 1024;
 /// Calls that wait for one in flight to be answered; beyond it a call is dropped (R18).

@@ -11,7 +11,7 @@ mod text;
 
 pub use journal::{journal_frames, journal_recovery};
 pub use machine::inputs;
-pub use mesos::{mesos_json, mesos_protobuf, recordio};
+pub use mesos::{mesos_answers, mesos_json, mesos_protobuf, recordio};
 pub use scheduler::{records, scheduler_actions};
 pub use text::{app_spec, constraints, names};
 
@@ -31,6 +31,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "inputs", body: inputs },
     Target { name: "journal_frames", body: journal_frames },
     Target { name: "journal_recovery", body: journal_recovery },
+    Target { name: "mesos_answers", body: mesos_answers },
     Target { name: "mesos_json", body: mesos_json },
     Target { name: "mesos_protobuf", body: mesos_protobuf },
     Target { name: "names", body: names },

@@ -6,7 +6,8 @@ use prost::Message;
 use swan_core::limits::MESOS_RECORD_BYTES_MAX;
 use swan_mesos::wire::v1::scheduler;
 use swan_mesos::wire::{
-    RecordDecoder, RecordError, call_from_wire, call_to_wire, encode_record, event_from_wire, event_to_wire,
+    Answer, AnswerDecoder, AnswerError, RecordDecoder, RecordError, call_from_wire, call_to_wire,
+    encode_record, event_from_wire, event_to_wire,
 };
 
 /// RecordIO: the same records however the stream is cut, and none above the limit (R3).
@@ -37,6 +38,29 @@ fn records(stream: &[u8], chunk: usize) -> Vec<Result<Vec<u8>, RecordError>> {
         }
     }
     records
+}
+
+/// Answers to calls: the same ones however the connection is cut.
+pub fn mesos_answers(data: &[u8]) {
+    let Some((&cut, stream)) = data.split_first() else { return };
+    let whole = answers(stream, stream.len().max(1));
+    assert_eq!(answers(stream, usize::from(cut).max(1)), whole, "pieces of {cut} bytes change the answers");
+}
+
+fn answers(stream: &[u8], piece: usize) -> Vec<Result<Answer, AnswerError>> {
+    let mut decoder = AnswerDecoder::new();
+    let mut answers = Vec::new();
+    for piece in stream.chunks(piece) {
+        decoder.push(piece);
+        while let Some(answer) = decoder.next_answer() {
+            answers.push(answer);
+            if answers.last().is_some_and(Result::is_err) {
+                return answers;
+            }
+        }
+    }
+    answers.extend(decoder.end().map(Ok));
+    answers
 }
 
 /// Events and calls in protobuf: what is understood means the same after its own encoding.

@@ -56,7 +56,7 @@ impl<C: Connector> Connector for Tls<C> {
     }
 }
 
-/// One HTTP connection; closed when dropped.
+/// The HTTP connection of a subscription; closed when dropped.
 pub(super) struct Http {
     pub(super) sender: SendRequest<Full<Bytes>>,
     driver: AbortHandle,
@@ -70,20 +70,18 @@ impl Drop for Http {
 
 impl Http {
     pub(super) async fn open(connector: &impl Connector, master: &MasterAddress) -> Result<Self, String> {
-        let failed =
-            |why: &dyn fmt::Display| format!("cannot connect to {master}: {}", excerpt(&why.to_string()));
-        let stream = connector.connect(master).await.map_err(|why| failed(&why))?;
-        let (sender, driver) = handshake(TokioIo::new(stream)).await.map_err(|why| failed(&why))?;
+        let stream = connector.connect(master).await.map_err(|why| cannot_connect(master, &why))?;
+        let (sender, driver) =
+            handshake(TokioIo::new(stream)).await.map_err(|why| cannot_connect(master, &why))?;
         // What the driver ends with is also told to whoever waits for an answer.
         let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
         Ok(Self { sender, driver })
     }
-
-    /// Whether a request may still go over it.
-    pub(super) async fn is_ready(&mut self) -> bool {
-        self.sender.ready().await.is_ok()
-    }
 }
 
-/// A request as all of them are.
+pub(super) fn cannot_connect(master: &MasterAddress, why: &dyn fmt::Display) -> String {
+    format!("cannot connect to {master}: {}", excerpt(&why.to_string()))
+}
+
+/// A request to subscribe.
 pub(super) type Outbound = Request<Full<Bytes>>;

@@ -54,13 +54,38 @@ pub(super) struct Target {
 }
 
 impl Target {
-    /// The request that makes `call`; an error says which field cannot be sent.
-    pub(super) fn request(
+    /// The request that subscribes; an error says which field cannot be sent.
+    pub(super) fn subscription(
+        &self,
+        framework: Option<&FrameworkId>,
+        call: &Call,
+    ) -> Result<Outbound, String> {
+        Ok(self.request(framework, call, None)?.map(|body| Full::new(Bytes::from(body))))
+    }
+
+    /// The request that makes any other call, as it goes over the connection.
+    pub(super) fn call(
+        &self,
+        framework: &FrameworkId,
+        call: &Call,
+        stream_id: &str,
+    ) -> Result<Vec<u8>, String> {
+        let (head, body) = self.request(Some(framework), call, Some(stream_id))?.into_parts();
+        let mut bytes = format!("{} {} HTTP/1.1\r\n", head.method, head.uri).into_bytes();
+        for (name, value) in &head.headers {
+            bytes.extend_from_slice(&[name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"].concat());
+        }
+        bytes.extend_from_slice(format!("content-length: {}\r\n\r\n", body.len()).as_bytes());
+        bytes.extend_from_slice(&body);
+        Ok(bytes)
+    }
+
+    fn request(
         &self,
         framework: Option<&FrameworkId>,
         call: &Call,
         stream_id: Option<&str>,
-    ) -> Result<Outbound, String> {
+    ) -> Result<Request<Vec<u8>>, String> {
         let bytes = call_to_wire(framework, call).map_err(|why| why.to_string())?.encode_to_vec();
         let mut request = Request::post("/api/v1/scheduler")
             .header(HOST, self.master.to_string())
@@ -73,7 +98,7 @@ impl Target {
         if let Some(credential) = &self.credential {
             request = request.header(AUTHORIZATION, credential.header());
         }
-        request.body(Full::new(Bytes::from(bytes))).map_err(|why| why.to_string())
+        request.body(bytes).map_err(|why| why.to_string())
     }
 }
 
@@ -92,23 +117,17 @@ pub(super) fn head(status: u16, headers: &HeaderMap) -> Response {
     Response { status, stream_id: text(STREAM_ID), location: text(LOCATION), body: String::new() }
 }
 
-/// The beginning of a body, and whether that was all of it.
-pub(super) async fn body_start(mut body: Incoming) -> (String, bool) {
+/// The beginning of a body.
+pub(super) async fn body_start(mut body: Incoming) -> String {
     let mut start = Vec::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return (lossy(&start), false) };
+    while start.len() < BODY_BYTES_MAX
+        && let Some(Ok(frame)) = body.frame().await
+    {
         if let Ok(data) = frame.into_data() {
             start.extend_from_slice(&data[..data.len().min(BODY_BYTES_MAX - start.len())]);
         }
-        if start.len() >= BODY_BYTES_MAX {
-            return (lossy(&start), false);
-        }
     }
-    (lossy(&start), true)
-}
-
-fn lossy(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    String::from_utf8_lossy(&start).into_owned()
 }
 
 #[cfg(test)]

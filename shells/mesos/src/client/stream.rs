@@ -27,7 +27,7 @@ pub(super) async fn run<C: Connector>(
     let id = framework.id.clone();
     let call = Call::Subscribe { framework_info: framework, suppressed_roles };
     let subscription = Subscription { conn, inputs: &inputs };
-    let why = match target.request(id.as_ref(), &call, None) {
+    let why = match target.subscription(id.as_ref(), &call) {
         Ok(request) => match Http::open(&*connector, &target.master).await {
             Ok(mut http) => match http.sender.send_request(request).await {
                 Ok(response) => subscription.read(response).await,
@@ -55,7 +55,7 @@ impl Subscription<'_> {
     async fn read(&self, answer: http::Response<Incoming>) -> String {
         let mut response = head(answer.status().as_u16(), answer.headers());
         if answer.status() != http::StatusCode::OK {
-            response.body = body_start(answer.into_body()).await.0;
+            response.body = body_start(answer.into_body()).await;
             let why = response.to_string();
             self.tell(LinkInput::Opened { conn: self.conn, response }).await;
             return why;

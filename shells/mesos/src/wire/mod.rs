@@ -1,5 +1,6 @@
 //! Owns the bytes of the Mesos v1 scheduler API: protobuf, JSON and RecordIO, and what they mean in core's terms.
 
+mod answer;
 mod convert;
 mod error;
 #[allow(missing_docs, clippy::all, clippy::use_self, clippy::too_many_lines)]
@@ -7,6 +8,7 @@ mod generated;
 mod json;
 mod recordio;
 
+pub use answer::{Answer, AnswerDecoder, AnswerError};
 pub use convert::{call_from_wire, call_to_wire, event_from_wire, event_to_wire};
 pub use error::WireError;
 pub use generated::v1;
