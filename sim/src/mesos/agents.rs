@@ -47,6 +47,7 @@ impl Cluster {
             partitioned: false,
             tasks: std::collections::BTreeMap::new(),
         };
+        self.addresses.entry((agent.hostname.clone(), agent.port)).or_default().insert(id.clone());
         self.agents.insert(id.clone(), agent);
         for task in spec.tasks {
             self.adopt(&id, task);
@@ -56,12 +57,11 @@ impl Cluster {
 
     /// An agent that is disconnected makes room for a new one at the same address.
     fn replace_namesake(&mut self, spec: &AgentSpec, out: &mut Vec<ClusterOutput>) {
-        let namesake = self.agents.iter().find(|(_, agent)| {
-            agent.standing == Standing::Registered
-                && !agent.up
-                && (&agent.hostname, agent.port) == (&spec.hostname, spec.port)
-        });
-        let Some(old) = namesake.map(|(id, _)| id.clone()) else { return };
+        let namesakes = self.addresses.get(&(spec.hostname.clone(), spec.port));
+        let gone = |id: &&AgentId| {
+            self.agents.get(*id).is_some_and(|agent| agent.standing == Standing::Registered && !agent.up)
+        };
+        let Some(old) = namesakes.and_then(|ids| ids.iter().find(gone)).cloned() else { return };
         let message = "a new agent registered at the same address";
         self.remove_agent(&old, Standing::Removed, TaskState::Lost, Reason::AgentRemoved, message, out);
     }

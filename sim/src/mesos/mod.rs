@@ -81,6 +81,8 @@ pub struct Cluster {
     /// What agents know of frameworks, for a master that does not.
     checkpointed: BTreeMap<FrameworkId, FrameworkInfo>,
     agents: BTreeMap<AgentId, Agent>,
+    /// All that ever registered from a host and port.
+    addresses: BTreeMap<(String, u16), BTreeSet<AgentId>>,
     offers: BTreeMap<OfferId, Outstanding>,
     maintenance: Maintenance,
     /// The allocator rests.
@@ -113,6 +115,7 @@ impl Cluster {
             completed: BTreeSet::new(),
             checkpointed: BTreeMap::new(),
             agents: BTreeMap::new(),
+            addresses: BTreeMap::new(),
             offers: BTreeMap::new(),
             maintenance: Maintenance::default(),
             paused: false,

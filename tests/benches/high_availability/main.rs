@@ -1,12 +1,19 @@
 //! Measures what a manager on ZooKeeper costs: `cargo bench -p swan-tests`. Needs java and Debian's zookeeper.
 //!
 //! ZooKeeper is a real server on this machine, its log on this machine's disk. Mesos is a stand-in in this process, so
-//! that no time of its own is counted. Nothing is asserted about time: the last column is what was measured over what
+//! that no time of its own is counted; but for the last row, which is the real program with its embedded cluster. Nothing is asserted about time: the last column is what was measured over what
 //! must be, so that more is better.
 
 #[path = "../../../core/benches/scheduler/clock.rs"]
 mod clock;
+mod deploy;
+#[allow(dead_code)]
+#[path = "../../tests/e2e/http.rs"]
+mod http;
 mod mesos;
+#[allow(dead_code)]
+#[path = "../../tests/e2e/patience.rs"]
+mod patience;
 #[allow(dead_code)]
 #[path = "../../../core/benches/scheduler/rig.rs"]
 mod rig;
@@ -40,6 +47,9 @@ fn main() {
     writes::measure(&runtime, &ensemble, writes);
     cold_start(&runtime, &ensemble, most);
     takeover(&runtime, &ensemble, many);
+    if !quick {
+        deploy(&ensemble);
+    }
 }
 
 /// Prints a time, and how it stands to what it must be.
@@ -101,4 +111,13 @@ fn takeover(runtime: &Runtime, ensemble: &Ensemble, apps: u32) {
     standby.run_until(|seat| seat.mesos.accepted);
     let name = format!("takeover by a warm standby, {} tasks: end of session to ACCEPT", apps * INSTANCES);
     row(&name, began.elapsed(), Duration::from_millis(500));
+}
+
+/// From a user's call to tasks that run, by processes of the real program.
+fn deploy(ensemble: &Ensemble) {
+    const TASKS: u32 = 10_000;
+    const MUST: f64 = 1_500.0;
+    let per_second = f64::from(TASKS) / deploy::call_to_running(&ensemble.addresses(), TASKS).as_secs_f64();
+    let name = format!("from the call to RUNNING acknowledged, {TASKS} tasks, embedded cluster");
+    println!("{name:<66} {per_second:>10.0}/s {MUST:>8.0}/s {:>7.2}×", per_second / MUST);
 }

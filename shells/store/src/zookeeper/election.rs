@@ -5,6 +5,7 @@
 //! earlier session is mistaken (R94, R96).
 
 use std::fmt;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use swan_core::lease::ElectionEvent;
@@ -64,7 +65,9 @@ impl Election {
         clock: impl Fn() -> Instant + Send + Sync + 'static,
     ) -> Self {
         let (commands, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(Candidate { sessions, notes, address, clock: Box::new(clock) }.run(inbox));
+        let clock = Box::new(clock);
+        let candidate = Candidate { sessions, notes, address, clock, told: Mutex::default() };
+        tokio::spawn(candidate.run(inbox));
         Self { commands }
     }
 
@@ -91,6 +94,8 @@ struct Candidate {
     notes: ZkCrashNotes,
     address: String,
     clock: Box<dyn Fn() -> Instant + Send + Sync>,
+    /// The trouble that people were last told of: it is tried again too often to repeat it each time.
+    told: Mutex<String>,
 }
 
 impl Candidate {
@@ -146,6 +151,7 @@ impl Candidate {
             let asked = (self.clock)();
             match seat.before(&own).await {
                 Ok(Place::First) => {
+                    self.told.lock().unwrap_or_else(PoisonError::into_inner).clear();
                     news(Heard::CrashNotes(self.notes.read().await));
                     news(Heard::Election(ElectionEvent::Acquired { asked }));
                     return Some(own);
@@ -179,9 +185,17 @@ impl Candidate {
     }
 
     async fn pause(&self, error: &Error, news: &News) {
-        tracing::warn!("the election in ZooKeeper waits: {error}");
+        self.complain(format!("the election in ZooKeeper waits: {error}"));
         news(Heard::Election(ElectionEvent::Disconnected));
         tokio::time::sleep(RETRY).await;
+    }
+
+    fn complain(&self, trouble: String) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if *told != trouble {
+            tracing::warn!("{trouble}");
+            *told = trouble;
+        }
     }
 
     /// Removes our nodes. Without a session there are none, or they end with it.
@@ -192,7 +206,7 @@ impl Candidate {
             if client.state().is_terminated() {
                 return;
             }
-            tracing::warn!("resigning in ZooKeeper waits: {error}");
+            self.complain(format!("resigning in ZooKeeper waits: {error}"));
             tokio::time::sleep(RETRY).await;
         }
     }
