@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use swan_core::id::DottedId;
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{
     AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, TaskId, TaskState,
     TaskStatus, Uuid,
 };
 use swan_core::record::{Op, RecordKey};
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
+use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::RequestId;
 use swan_core::scheduler::launch::Launch;
@@ -19,6 +20,7 @@ use swan_core::time::{Millis, Timestamp};
 use super::{entry, hears, sends};
 use crate::checkers::convergence::Book;
 use crate::checkers::fleet::Fleet;
+use crate::checkers::rollout_versions::RolloutVersions;
 use crate::checkers::stored::{SlotMessage, Stored, StoredApp, StoredRollout, TaskMessage};
 use crate::checkers::*;
 use crate::definition::{Definition, Policy};
@@ -285,7 +287,7 @@ fn s11_a_slot_waits_longer_after_each_failure() {
     }
     it.now += 1_200;
     assert!(it.launches(0, 9, "A1", "a").is_err(), "too early");
-    it.asked(ApiCall::KillTasks { app: swan_core::id::DottedId::from_text("web") });
+    it.asked(ApiCall::KillTasks { app: DottedId::from_text("web") });
     assert_eq!(it.launches(0, 10, "A1", "a"), Ok(()), "a user began anew");
     let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
     it.runs(0, 1, "A1", "a");
@@ -396,4 +398,37 @@ fn l4_a_rollout_ends_or_says_why_not() {
     assert_eq!(judged(&rollout("running", "no agent suits")), Ok(()), "it says so");
     assert_eq!(judged(&rollout("paused", "")), Ok(()), "a user let it rest");
     assert_eq!(judged(&rollout("failed", "")), Ok(()), "it has ended");
+}
+
+impl Watched<RolloutVersions> {
+    /// A step ends, and each rollout that a user has paused rests.
+    fn finds_paused(&mut self) {
+        let Self { checker, fleet, stored, book, now, .. } = self;
+        let at = Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book };
+        checker.look_at_pauses(at, |_| true);
+    }
+}
+
+/// A slot that waited for an offer when a user asked for a pause once more, after the process had begun anew.
+#[test]
+fn s10_what_ran_the_version_before_the_pause_may_get_it_again() {
+    let launched = |ran: &str| {
+        let mut watched = Watched::new(RolloutVersions::default(), &[]);
+        watched.wants_at(2, "a", "rollbacking", "paused");
+        let version = |image: &str| u64::from(image.bytes().map(u32::from).sum::<u32>());
+        watched.launches(1, 1, "A1", "a").expect("before the pause");
+        watched.records_version(1, 1, version("a"), 0).expect("it was so");
+        let record = prost::Message::encode_to_vec(&SlotMessage { task: None, ran: version(ran) });
+        watched.put(b"sweb\0\0\0\0\0", record).expect("it was so");
+        watched.asked(ApiCall::SteerRollout { app: DottedId::from_text("web"), verb: RolloutVerb::Pause });
+        for at in [0, 1_000_000] {
+            watched.now = at;
+            watched.truth().expect("nothing is launched");
+            watched.finds_paused();
+        }
+        watched.now += 1_000_000;
+        watched.launches(0, 7, "A1", "a")
+    };
+    assert_eq!(launched("a"), Ok(()));
+    assert!(launched("b").is_err(), "its slot ran another");
 }
