@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use swan_core::journal::{Payload, StoreOp, StoreResult};
 
 use crate::disk::{Done, Platter};
+use crate::draws::Draws;
 
 /// A session ends when nothing was heard of it for so long, ms, or later.
 pub(crate) const SESSION_MS: u64 = 6_000;
@@ -71,6 +72,16 @@ pub(super) enum Place {
 impl Ensemble {
     pub(super) const fn journal(&self) -> &Platter {
         &self.journal
+    }
+
+    /// Damages something; says whether.
+    pub(super) fn rot(&mut self, draws: &mut Draws) -> bool {
+        self.journal.rot(true, draws)
+    }
+
+    /// An operator mends what is damaged.
+    pub(super) fn mend(&mut self) {
+        self.journal.mend();
     }
 
     pub(super) const fn zxid(&self) -> u64 {
