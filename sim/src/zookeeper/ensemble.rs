@@ -109,7 +109,10 @@ impl Ensemble {
         self.cuts += u64::from(matches!((op, &result), (StoreOp::Cut { .. }, StoreResult::Done(_))));
         // What a majority has is durable.
         self.journal.settle();
-        self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });
+        if let StoreResult::Done(_) = result {
+            // What damage here has made fail has no effect anywhere.
+            self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });
+        }
         self.see(|commit| commit.at + LAG_MAX_MS < now);
         result
     }
