@@ -9,7 +9,7 @@ use swan_core::mesos::{
     TaskStatus, Uuid,
 };
 use swan_core::record::{Op, RecordKey};
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller, RolloutVerb};
+use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::RequestId;
 use swan_core::scheduler::launch::Launch;
@@ -19,6 +19,7 @@ use swan_core::time::{Millis, Timestamp};
 
 use super::{entry, hears, sends};
 use crate::checkers::convergence::Book;
+use crate::checkers::durable_replies::DurableReplies;
 use crate::checkers::fleet::Fleet;
 use crate::checkers::rollout_versions::RolloutVersions;
 use crate::checkers::stored::{SlotMessage, Stored, StoredApp, StoredRollout, TaskMessage};
@@ -431,4 +432,23 @@ fn s10_what_ran_the_version_before_the_pause_may_get_it_again() {
     };
     assert_eq!(launched("a"), Ok(()));
     assert!(launched("b").is_err(), "its slot ran another");
+}
+
+/// It is answered again by its key, and was gone before anybody looked.
+#[test]
+fn s18_what_was_stored_between_two_looks_was_stored() {
+    let judged = |stored: bool| {
+        let mut watched = Watched::new(DurableReplies::default(), &[]);
+        if stored {
+            watched.wants(1, "a", "creating");
+            let gone = entry(vec![Op { key: RecordKey(b"aweb".to_vec()), value: None }]);
+            watched.stored.apply(&gone);
+            watched.see(Seen::Stored(&gone)).expect("a deletion is no answer");
+        }
+        let (app, version) = (DottedId::from_text("web"), "1".into());
+        let result = Ok(ApiReply::Created { app, revision: 1, version });
+        watched.see(Seen::Does(&ManagerEffect::Reply { id: RequestId(1), result }))
+    };
+    assert_eq!(judged(true), Ok(()));
+    assert!(judged(false).is_err());
 }
