@@ -70,8 +70,8 @@ impl Checker for DisasterBrake {
             }
             Seen::Stored(entry) => {
                 let judged = entry.ops.iter().try_for_each(|op| self.judge(at, op));
-                let judged =
-                    judged.and(entry.ops.iter().filter_map(brake_in).try_for_each(|it| self.keeps(it)));
+                let judged = judged
+                    .and_then(|()| entry.ops.iter().filter_map(brake_in).try_for_each(|it| self.keeps(it)));
                 entry.ops.iter().filter_map(StoredSeat::of).for_each(|seat| self.learn(&seat));
                 return judged;
             }

@@ -338,6 +338,10 @@ impl World {
     fn compare_at_rest(&mut self, at: usize) {
         let Some(process) = self.managers[at].as_ref().filter(|_| !self.watch.closed) else { return };
         let (machine, journal) = (process.manager.scheduler(), process.manager.journal());
+        if process.manager.view().deposed().is_some() {
+            // What it had not stored is gone with it.
+            return;
+        }
         let rests = if process.leads() { machine.as_of() == journal.durable } else { journal.caught_up };
         if !rests || journal.durable != self.watch.stored.seq {
             return;

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use swan_core::id::DottedId;
+use swan_core::journal::{OpId, StoreOp};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{
     AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, TaskId, TaskState,
     TaskStatus, Uuid,
 };
-use swan_core::record::{Op, RecordKey};
+use swan_core::record::{Epoch, Op, RecordKey};
 use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::RequestId;
@@ -294,6 +295,46 @@ fn s11_a_slot_waits_longer_after_each_failure() {
     it.runs(0, 1, "A1", "a");
     it.told(0, 1, TaskState::Lost);
     assert_eq!(it.launches(0, 2, "A1", "a"), Ok(()), "the cluster's fault costs nothing");
+}
+
+/// A successor's record was on its way when the task beside it failed.
+#[test]
+fn s11_what_was_decided_before_a_failure_is_no_next_attempt() {
+    let judged = |decided: bool| {
+        let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+        it.wants(1, "a", "noop");
+        it.runs(0, 1, "A1", "a");
+        let task = TaskMessage { hex: 2, version: 1, state: 6, stop: 0, agent_id: "A2".into() };
+        let value = Some(prost::Message::encode_to_vec(&SlotMessage { task: Some(task), ran: 0 }));
+        let key = RecordKey([b"sweb\0", &(1_u32 << 31).to_be_bytes()[..]].concat());
+        let entry = entry(vec![Op { key, value }]).encode(1);
+        let op = StoreOp::Append { epoch: Epoch(1), index: 1, entry };
+        if decided {
+            it.see(Seen::Does(&ManagerEffect::Store { id: OpId(1), op })).expect("writing breaks nothing");
+        }
+        it.told(0, 1, TaskState::Failed);
+        it.launches(0, 2, "A2", "a")
+    };
+    assert_eq!(judged(true), Ok(()));
+    assert!(judged(false).is_err());
+}
+
+/// No KILL could leave since, for lack of a connection.
+#[test]
+fn s3_what_is_to_end_is_in_nobodys_way() {
+    let judged = |stop: u32| {
+        let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("a", 100, 0)]);
+        it.wants(3, "a", "noop");
+        for slot in 0..3 {
+            it.runs(slot, u64::from(slot) + 1, "A1", "a");
+            it.records(slot, u64::from(slot) + 1, stop).expect("it is so");
+        }
+        it.wants(1, "a", "scaling_down");
+        it.now += 1_000_000;
+        it.launches(0, 9, "A2", "a")
+    };
+    assert!(judged(0).is_err());
+    assert_eq!(judged(1), Ok(()));
 }
 
 #[test]
