@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use swan_core::id::DottedId;
 use swan_core::journal::{OpId, StoreOp};
+use swan_core::link::{ConnId, LinkEffect};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{
     AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, TaskId, TaskState,
@@ -21,7 +22,7 @@ use swan_core::time::{Millis, Timestamp};
 use super::{entry, hears, sends};
 use crate::checkers::convergence::Book;
 use crate::checkers::durable_replies::DurableReplies;
-use crate::checkers::fleet::Fleet;
+use crate::checkers::fleet::{Fleet, Member};
 use crate::checkers::rollout_versions::RolloutVersions;
 use crate::checkers::stored::{SlotMessage, Stored, StoredApp, StoredRollout, TaskMessage};
 use crate::checkers::*;
@@ -492,4 +493,22 @@ fn s18_what_was_stored_between_two_looks_was_stored() {
     };
     assert_eq!(judged(true), Ok(()));
     assert!(judged(false).is_err());
+}
+
+/// R8: after a pause, what waited is told on a connection that is given up in the very step.
+#[test]
+fn what_is_told_on_a_closed_connection_is_not_known() {
+    let served = |closes: bool| {
+        let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+        it.launches(0, 1, "A1", "a").expect("a sound launch");
+        it.told(0, 1, TaskState::Running);
+        if closes {
+            let close = ManagerEffect::Link(LinkEffect::Close { conn: ConnId(1) });
+            it.see(Seen::Does(&close)).expect("closing breaks nothing");
+            it.told(0, 1, TaskState::Running);
+        }
+        it.fleet.get(&task(0, 1)).is_some_and(Member::serves)
+    };
+    assert!(served(false));
+    assert!(!served(true));
 }
