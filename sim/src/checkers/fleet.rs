@@ -95,8 +95,6 @@ pub struct Fleet {
     asked: BTreeMap<String, u64>,
     /// Connections that the leading process has closed: what still arrives on them is void (R8).
     closed: BTreeSet<ConnId>,
-    /// What the update of the step under way has changed: void as well if the step closes its connection.
-    changed: Option<(ConnId, TaskStatus, Member)>,
 }
 
 impl Fleet {
@@ -133,19 +131,12 @@ impl Fleet {
 
     /// Takes note of one thing that is seen.
     pub fn note(&mut self, now: u64, seen: Seen<'_>) {
-        if let Seen::Told(_) = seen {
-            self.changed = None;
-        }
         match seen {
             Seen::Started | Seen::Leads => self.closed.clear(),
             Seen::Told(ManagerInput::Link(LinkInput::Event { conn, .. })) if self.closed.contains(conn) => {}
-            Seen::Does(ManagerEffect::Link(LinkEffect::Close { conn })) => self.close(*conn),
-            Seen::Told(ManagerInput::Link(LinkInput::Event { conn, event })) => match &**event {
-                Event::Update(status) => {
-                    let before = self.get(&status.task_id).cloned();
-                    self.changed = before.map(|member| (*conn, (**status).clone(), member));
-                    self.told(now, status);
-                }
+            Seen::Does(ManagerEffect::Link(LinkEffect::Close { conn })) => self.closed.extend([*conn]),
+            Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => match &**event {
+                Event::Update(status) => self.told(now, status),
                 Event::Offers(offers) => {
                     self.places.extend(offers.iter().map(|it| (it.agent_id.clone(), Place::of(it))));
                 }
@@ -172,13 +163,6 @@ impl Fleet {
             }
             _ => {}
         }
-    }
-
-    fn close(&mut self, conn: ConnId) {
-        self.closed.insert(conn);
-        let Some((_, status, before)) = self.changed.take_if(|(on, ..)| *on == conn) else { return };
-        self.heard.retain(|uuid| status.uuid.as_ref() != Some(uuid));
-        self.get_mut(&status.task_id).into_iter().for_each(|member| *member = before.clone());
     }
 
     fn get_mut(&mut self, task: &TaskId) -> Option<&mut Member> {

@@ -99,7 +99,7 @@ fn an_entry_that_is_lost_is_told_of_to_who_needs_it_and_hides_no_other() {
         let client = zookeeper_client::Client::connect(&ensemble.addresses()).await.expect("it serves");
         client.delete(&format!("{root}/log/{:020}", 2), None).await.expect("it is there");
     });
-    let mut read = |store: &mut InZooKeeper<'_>, from| match store
+    let read = |store: &mut InZooKeeper<'_>, from| match store
         .execute(StoreOp::ReadLog { from, max_bytes: 1 << 20 })
     {
         StoreResult::Done(Payload::Log(part)) => (part.entries.len(), part.end, part.durable),
