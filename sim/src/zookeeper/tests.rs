@@ -139,7 +139,7 @@ fn a_write_may_come_late() {
 #[test]
 fn damage_makes_no_server_go_its_own_way() {
     let mut ensemble = Ensemble::default();
-    let mut apply = |ensemble: &mut Ensemble, op: &StoreOp| ensemble.apply(0, op, &mut Done::default());
+    let apply = |ensemble: &mut Ensemble, op: &StoreOp| ensemble.apply(0, op, &mut Done::default());
     let manifest = |number| Manifest { number, ..Manifest::default() }.encode();
     let switch =
         |expected| StoreOp::SwitchManifest { epoch: Epoch(0), expected, manifest: manifest(expected + 1) };
