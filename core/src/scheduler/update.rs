@@ -13,7 +13,7 @@ use super::slot::{StopReason, is_successor, number_of};
 use super::status::{Verdict, judge, tells_address, tells_health};
 use crate::id::TaskName;
 use crate::limits::{LOSS_SETTLE, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNKNOWN_SETTLE, WAVE_PAUSE};
-use crate::mesos::{TaskState, TaskStatus};
+use crate::mesos::{Reason, TaskState, TaskStatus};
 use crate::spec::Unreachable;
 use crate::time::{ClusterTime, Instant, Millis};
 
@@ -290,7 +290,11 @@ impl Scheduler {
             let agent = self.agents.get(agent).id.clone();
             self.supersede(id, agent, ClusterTime(0));
         }
-        if ends_with_agent(end) && !asked {
+        if end == TaskState::Gone && status.reason == Some(Reason::Reconciliation) {
+            // A master says so only of an agent that is registered, and does not have the task any more.
+            let agent = self.agents.get(agent).id.clone();
+            self.note_return(&agent);
+        } else if ends_with_agent(end) && !asked {
             self.note_loss_for_good(agent, could_be_reached);
         }
         if asked {
