@@ -118,6 +118,8 @@ pub struct Manager {
     told_trouble: String,
     /// Abdicates at this time at the latest.
     abdicates: Option<Instant>,
+    /// Until when it led, as far as it knew in the newest step; `None` if it did not lead in it.
+    led_until: Option<Instant>,
     ended: bool,
     /// Inputs of one machine that another has caused in the step under way.
     #[serde(skip)]
@@ -166,6 +168,7 @@ impl Manager {
             seen: ConnId::default(),
             told_trouble: String::new(),
             abdicates: None,
+            led_until: None,
             ended: false,
             queue: VecDeque::new(),
             scratch: Scratch::default(),
@@ -175,6 +178,7 @@ impl Manager {
     /// Handles exactly one input, and all that it causes within.
     pub fn step(&mut self, now: Now, input: ManagerInput, out: &mut Vec<ManagerEffect>) {
         assert!(out.is_empty(), "effects of the step before were executed");
+        self.led_until = self.lease.until();
         self.expire_lease(now);
         match input {
             ManagerInput::Boot(boot) => self.boot(*boot),
@@ -196,6 +200,24 @@ impl Manager {
         self.drain(now, out);
         self.abdicate(now);
         self.drain(now, out);
+        self.led_until = self.led_until.max(self.lease.until());
+    }
+
+    /// Whether an effect of the newest step may still be carried out: to be asked right before each, since the process may
+    /// have been stopped between two of them, and another manager lead by now (S6, R90). What may not is left out; the
+    /// next step ends this manager. Writes check the epoch themselves.
+    pub fn may_carry_out(&self, now: Instant, effect: &ManagerEffect) -> bool {
+        match effect {
+            ManagerEffect::Link(_)
+            | ManagerEffect::Reply { .. }
+            | ManagerEffect::Publish(_)
+            | ManagerEffect::Route(_) => self.led_until.is_none_or(|until| now < until),
+            ManagerEffect::Store { .. }
+            | ManagerEffect::Campaign
+            | ManagerEffect::Resign
+            | ManagerEffect::Trouble(_)
+            | ManagerEffect::End(_) => true,
+        }
     }
 
     fn drain(&mut self, now: Now, out: &mut Vec<ManagerEffect>) {

@@ -129,6 +129,7 @@ scripts! {
     auto_rollback
     avoid
     brake
+    brake_ended
     brake_successor
     brake_superseded
     coalesce
@@ -147,6 +148,7 @@ scripts! {
     force_limits
     framework_id
     gate
+    given_up_rollback
     health
     idempotency
     ignored_ends

@@ -1,7 +1,7 @@
 //! Owns the model disk: executes storage operations one group at a time, slowly, wrongly, or not at all, and keeps what
 //! a crash leaves. It honours the contract of `swan_core::journal::StoreOp`.
 
-mod rot;
+pub(crate) mod rot;
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -287,7 +287,11 @@ impl Platter {
         let (mut entries, mut bytes) = (Vec::new(), 0);
         let rest = self.log.iter().skip((first - self.first) as usize).chain(&self.torn);
         let mut end = true;
-        for entry in rest {
+        let hole = self.hole();
+        for (index, entry) in (first..).zip(rest) {
+            if Some(index) == hole {
+                break;
+            }
             bytes += entry.as_slice().len() as u64;
             if bytes > max_bytes && !entries.is_empty() {
                 end = false;

@@ -99,6 +99,9 @@ sites! {
     LeaderPauses "whoever leads does not run for a while"
     LeaderLoops "whoever leads dies, again and again"
     Abdicates "an operator lets another manager lead"
+    ZooKeeperRots "what ZooKeeper keeps is damaged"
+    PausesBefore "the process does not run for a while, from before this effect on"
+    StaysHalfOpen "packets go on vanishing after the process has closed its end"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

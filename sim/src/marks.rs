@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 55] = [
+pub const FAULTS: [&str; 57] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -55,6 +55,7 @@ pub const FAULTS: [&str; 55] = [
     "process: crash at rest",
     "process: crash before an effect",
     "process: paused (C2)",
+    "process: paused before an effect (C2)",
     "store: damaged (Z5)",
     "store: failed",
     "store: stall",
@@ -67,6 +68,7 @@ pub const FAULTS: [&str; 55] = [
     "task: will exit (T2)",
     "zookeeper: connection lost at an operation (Z2)",
     "zookeeper: cut (Z2)",
+    "zookeeper: damaged (Z5)",
     "zookeeper: no majority (Z7)",
     "zookeeper: session ends late (Z2)",
     "zookeeper: session over (Z2)",

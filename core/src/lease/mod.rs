@@ -151,6 +151,14 @@ impl Lease {
         matches!(self.state, State::Leader { until } if now < until)
     }
 
+    /// Until when we lead if nothing else is heard; `None` if we do not.
+    pub const fn until(&self) -> Option<Instant> {
+        match self.state {
+            State::Leader { until } => Some(until),
+            State::Out | State::Candidate | State::Waiting { .. } => None,
+        }
+    }
+
     /// The whole state.
     pub fn freeze(&self) -> Vec<u8> {
         postcard::to_allocvec(self).expect("the state is plain data")

@@ -109,6 +109,26 @@ fn a_leader_frozen_past_its_lease_does_nothing_whatever_comes_first() {
     assert!(!rig.manager.view().leads(), "what it knows is no leader's word any more");
 }
 
+/// The process may be stopped between two effects of one step, and run again when another leads (S6, R90).
+#[test]
+fn what_a_leader_decided_is_void_once_its_lease_is_over() {
+    let mut rig = Rig::leading();
+    rig.create(1);
+    let reply =
+        rig.out.iter().find(|effect| matches!(effect, ManagerEffect::Reply { .. })).expect("an answer");
+    let may = |at: u64, effect: &ManagerEffect| rig.manager.may_carry_out(Instant(at), effect);
+    assert!(may(LEASE - 1, reply));
+    assert!(!may(LEASE, reply));
+    let store = ManagerEffect::Store { id: OpId(1), op: StoreOp::ReadEpoch };
+    assert!(may(LEASE, &store), "writes are checked where they arrive");
+    assert!(may(LEASE, &ManagerEffect::End(End::Restart)));
+    let standby = Rig::booted();
+    assert!(
+        standby.manager.may_carry_out(Instant(u64::MAX), reply),
+        "whoever does not lead may refuse at any time"
+    );
+}
+
 #[test]
 fn a_standby_knows_all_that_was_stored_when_it_last_asked() {
     let mut rig = Rig::booted();

@@ -42,6 +42,8 @@ pub(super) struct Agent {
     pub(super) claimed_by: Option<AppIdx>,
     /// Tasks of several apps failed on it at once (R89).
     pub(super) black_hole: Option<Box<BlackHole>>,
+    /// What has ended with it, as long as the brake counts that.
+    pub(super) loss: Option<Loss>,
     /// Tasks on it.
     tasks: u32,
     /// Offers of it that are held.
@@ -56,6 +58,14 @@ pub(super) struct Agent {
     queued: bool,
     /// When it offered last to this process.
     heard: Option<Instant>,
+}
+
+/// Tasks that have ended with their agent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Loss {
+    /// When the last of them did.
+    pub(super) at: ClusterTime,
+    pub(super) tasks: u32,
 }
 
 /// What rules go by.
@@ -187,12 +197,42 @@ impl Agents {
         self.regroup(idx);
     }
 
+    /// Takes in what an agent's record tells of tasks that have ended with it.
+    pub(super) fn follow_loss(&mut self, id: &AgentId, loss: Option<Loss>) {
+        let idx = self.intern(id);
+        self.at(idx).loss = loss;
+    }
+
     /// The record of an agent is gone.
     pub(super) fn follow_gone(&mut self, id: &str) {
         if let Some(&idx) = self.by_id.get(id) {
-            self.at(idx).recorded = false;
+            let agent = self.at(idx);
+            (agent.recorded, agent.loss) = (false, None);
             self.rest(idx);
         }
+    }
+
+    /// A task has ended with its agent.
+    pub(super) fn lose(&mut self, idx: AgentIdx, at: ClusterTime) {
+        let agent = self.at(idx);
+        let loss = agent.loss.get_or_insert_default();
+        *loss = Loss { at: loss.at.max(at), tasks: loss.tasks.saturating_add(1) };
+        self.touch(idx);
+    }
+
+    /// What has ended with an agent counts no more.
+    pub(super) fn forgive(&mut self, id: &AgentId) {
+        if let Some(&idx) = self.by_id.get(id)
+            && self.at(idx).loss.take().is_some()
+        {
+            self.touch(idx);
+            self.rest(idx);
+        }
+    }
+
+    /// What has ended with each agent.
+    pub(super) fn losses(&self) -> impl Iterator<Item = (&AgentId, Loss)> {
+        self.list.iter().flatten().filter_map(|agent| Some((&agent.id, agent.loss?)))
     }
 
     /// Those whose record must change, each once.
@@ -200,7 +240,7 @@ impl Agents {
         let mut changed = core::mem::take(&mut self.changed);
         changed.retain(|&idx| {
             let Some(agent) = self.list[idx.0 as usize].as_mut() else { return false };
-            let due = !agent.dirty && (agent.tasks > 0 || agent.recorded);
+            let due = !agent.dirty && (agent.is_kept() || agent.recorded);
             agent.dirty |= due;
             due
         });
@@ -211,7 +251,7 @@ impl Agents {
     pub(super) fn written(&mut self, idx: AgentIdx) -> bool {
         let agent = self.at(idx);
         agent.dirty = false;
-        agent.recorded = agent.tasks > 0;
+        agent.recorded = agent.is_kept();
         let recorded = agent.recorded;
         self.rest(idx);
         recorded
@@ -224,7 +264,7 @@ impl Agents {
         self.changed = all
             .filter(|&idx| {
                 let agent = self.list[idx.0 as usize].as_ref();
-                agent.is_some_and(|agent| agent.recorded && agent.tasks == 0)
+                agent.is_some_and(|agent| agent.recorded && !agent.is_kept())
             })
             .collect();
     }
@@ -323,7 +363,7 @@ impl Agents {
     /// Its record may have to change.
     fn touch(&mut self, idx: AgentIdx) {
         let agent = self.get(idx);
-        if self.leading && !agent.dirty && (agent.tasks > 0 || agent.recorded) {
+        if self.leading && !agent.dirty && (agent.is_kept() || agent.recorded) {
             self.changed.push(idx);
         }
     }
@@ -362,6 +402,7 @@ impl Agent {
             offered: None,
             claimed_by: None,
             black_hole: None,
+            loss: None,
             tasks: 0,
             offers: 0,
             recorded: false,
@@ -374,7 +415,12 @@ impl Agent {
 
     /// Nothing refers to it.
     const fn is_free(&self) -> bool {
-        self.tasks == 0 && self.offers == 0 && !self.recorded && !self.dirty && self.claimed_by.is_none()
+        !self.is_kept() && self.offers == 0 && !self.recorded && !self.dirty && self.claimed_by.is_none()
+    }
+
+    /// It is worth a record.
+    const fn is_kept(&self) -> bool {
+        self.tasks > 0 || self.loss.is_some()
     }
 
     /// As rules count it: whatever is free at the time is no part of that.
@@ -389,7 +435,7 @@ impl Agent {
 
     /// Whether its record is, or is about to be, durable.
     pub(super) const fn has_record(&self) -> bool {
-        self.tasks > 0 && (self.recorded || self.dirty)
+        self.is_kept() && (self.recorded || self.dirty)
     }
 }
 

@@ -3,10 +3,12 @@
 //! decides (R54, S12).
 
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
+use super::agents::{AgentIdx, Loss};
 use super::event::EventKind;
 use super::ledger::Change;
 use super::timers::TimerKey;
@@ -48,10 +50,10 @@ impl Brake {
         BRAKE_PAUSE
     }
 
-    fn add(&mut self, agent: AgentId, at: ClusterTime) {
+    fn add(&mut self, agent: AgentId, at: ClusterTime, tasks: u32) {
         let entry = self.lost.entry(agent).or_insert((at, 0));
-        *entry = (entry.0.max(at), entry.1 + 1);
-        self.lost_tasks += 1;
+        *entry = (entry.0.max(at), entry.1 + tasks);
+        self.lost_tasks += tasks;
     }
 
     fn remove(&mut self, agent: &AgentId) -> bool {
@@ -70,16 +72,28 @@ impl Brake {
 }
 
 impl Scheduler {
-    /// A task was lost with its agent.
-    pub(super) fn note_loss(&mut self, agent: AgentId) {
+    /// A task cannot be reached any more, and neither can its agent.
+    pub(super) fn note_loss(&mut self, agent: AgentIdx) {
         let clock = self.clock.read(self.now.mono);
-        self.brake.add(agent, clock);
+        self.brake.add(self.agents.get(agent).id.clone(), clock, 1);
         self.judge_losses();
+    }
+
+    /// A task has ended with its agent. Nothing else tells the next leader of it, so that the agent's record does. One that
+    /// could not be reached before was counted then.
+    pub(super) fn note_loss_for_good(&mut self, agent: AgentIdx, could_be_reached: bool) {
+        if could_be_reached {
+            self.note_loss(agent);
+        }
+        if let Some(&(at, _)) = self.brake.lost.get(&self.agents.get(agent).id) {
+            self.agents.lose(agent, at);
+        }
     }
 
     /// An agent is there (again).
     pub(super) fn note_return(&mut self, agent: &AgentId) {
         if self.brake.remove(agent) {
+            self.agents.forgive(agent);
             self.judge_losses();
         }
     }
@@ -91,13 +105,21 @@ impl Scheduler {
         let oldest = if self.brake.engaged { since } else { since.max(self.window_began()) };
         // What was replaced before the brake engaged was lost no less.
         for former in self.former.values().filter(|former| former.lost > oldest) {
-            self.brake.add(former.agent.clone(), former.lost);
+            self.brake.add(former.agent.clone(), former.lost, 1);
+        }
+        let ended: Vec<(AgentId, Loss)> = self.agents.losses().map(|(id, loss)| (id.clone(), loss)).collect();
+        for (agent, loss) in ended {
+            if loss.at > oldest {
+                self.brake.add(agent, loss.at, loss.tasks);
+            } else {
+                self.agents.forgive(&agent);
+            }
         }
         for app in self.apps.indexes().filter_map(|idx| self.apps.get(idx)) {
             for task in app.seats_from(0).filter_map(|seat| app.slot(seat)?.task.as_ref()) {
                 self.live_tasks += 1;
                 if task.state == TaskState::Unreachable && task.since > oldest {
-                    self.brake.add(self.agents.get(task.agent).id.clone(), task.since);
+                    self.brake.add(self.agents.get(task.agent).id.clone(), task.since, 1);
                 }
             }
         }
@@ -137,7 +159,7 @@ impl Scheduler {
         let clock = self.clock.read(self.now.mono);
         let past = |&(at, _): &(ClusterTime, u32)| clock.since(at) >= BRAKE_WINDOW;
         if !self.brake.engaged {
-            let old: alloc::vec::Vec<AgentId> = self
+            let old: Vec<AgentId> = self
                 .brake
                 .lost
                 .iter()
@@ -146,6 +168,7 @@ impl Scheduler {
                 .collect();
             for agent in old {
                 self.brake.remove(&agent);
+                self.agents.forgive(&agent);
             }
         }
         self.arm_brake();
@@ -155,7 +178,9 @@ impl Scheduler {
     pub(super) fn override_brake(&mut self) -> bool {
         self.brake.since = self.clock.read(self.now.mono);
         self.ledger.note(Change::Framework);
-        self.brake.lost.clear();
+        for agent in core::mem::take(&mut self.brake.lost).into_keys() {
+            self.agents.forgive(&agent);
+        }
         self.brake.lost_tasks = 0;
         self.arm_brake();
         let held = core::mem::replace(&mut self.brake.engaged, false);
@@ -189,14 +214,14 @@ mod tests {
         let mut brake = Brake::default();
         let agent = |n: usize| AgentId::new(alloc::format!("S{n}"));
         for n in 0..BRAKE_AGENTS_MIN - 1 {
-            (0..100).for_each(|_| brake.add(agent(n), ClusterTime(0)));
+            (0..100).for_each(|_| brake.add(agent(n), ClusterTime(0), 1));
         }
         assert!(!brake.is_disaster(200), "two agents are no disaster");
-        brake.add(agent(BRAKE_AGENTS_MIN), ClusterTime(0));
+        brake.add(agent(BRAKE_AGENTS_MIN), ClusterTime(0), 1);
         assert!(brake.is_disaster(200));
         assert!(!brake.is_disaster(2000), "a tenth of all tasks is none either");
         let mut few = Brake::default();
-        (0..BRAKE_AGENTS_MIN).for_each(|n| few.add(agent(n), ClusterTime(0)));
+        (0..BRAKE_AGENTS_MIN).for_each(|n| few.add(agent(n), ClusterTime(0), 1));
         assert!(!few.is_disaster(3), "three tasks of three are a small cluster's bad day");
         assert!(brake.remove(&agent(0)));
         assert!(!brake.is_disaster(200), "an agent has returned");

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::agents::{Agent, Facts};
+use super::agents::{Agent, Facts, Loss};
 use super::rollout::{Operation, Rollout, Stage};
 use super::slot::{FailureNote, Slot, Task};
 use super::stop::Former;
@@ -219,6 +219,8 @@ pub(super) struct SlotRecord {
     pub(super) recent: Vec<u64>,
     #[prost(bool, tag = "8")]
     pub(super) vacant: bool,
+    #[prost(bool, tag = "9")]
+    pub(super) held: bool,
 }
 
 /// A slot's task.
@@ -346,6 +348,12 @@ pub(super) struct AgentRecord {
     pub(super) zone: Option<String>,
     #[prost(message, repeated, tag = "5")]
     pub(super) attributes: Vec<AttributeRecord>,
+    /// Tasks that have ended with it, as far as they count for the disaster brake.
+    #[prost(uint32, tag = "6")]
+    pub(super) lost_tasks: u32,
+    /// When the last of them did, in cluster time.
+    #[prost(uint64, tag = "7")]
+    pub(super) lost_at: u64,
 }
 
 /// One attribute; which value it has says what type it is of.
@@ -372,13 +380,21 @@ impl AgentRecord {
     /// Of what is known.
     pub(super) fn of(agent: &Agent) -> Self {
         let Facts { attributes, domain, ip } = &agent.facts;
+        let loss = agent.loss.unwrap_or_default();
         Self {
             host: agent.host.to_string(),
             ip: ip.as_deref().map(Into::into),
             region: domain.as_ref().map(|domain| domain.region.clone()),
             zone: domain.as_ref().map(|domain| domain.zone.clone()),
             attributes: attributes.iter().map(AttributeRecord::of).collect(),
+            lost_tasks: loss.tasks,
+            lost_at: loss.at.0,
         }
+    }
+
+    /// What has ended with it.
+    pub(super) fn loss(&self) -> Option<Loss> {
+        (self.lost_tasks > 0).then_some(Loss { at: ClusterTime(self.lost_at), tasks: self.lost_tasks })
     }
 
     /// The reverse.
@@ -441,6 +457,7 @@ pub(super) fn encode_slot(slot: &Slot, agent: Option<&Agent>) -> Vec<u8> {
         put_packed(7, trouble.recent.iter().map(|at| at.0), &mut bytes);
     }
     put_number(8, u64::from(slot.vacant), &mut bytes);
+    put_number(9, u64::from(slot.held), &mut bytes);
     bytes
 }
 
@@ -641,6 +658,7 @@ mod tests {
             not_before: ClusterTime(9),
             trouble: Some(trouble.into()),
             vacant: true,
+            held: true,
             ..Slot::default()
         };
         let bytes = encode_slot(&slot, Some(agents.get(agent)));
@@ -670,6 +688,7 @@ mod tests {
             given_up: Some("it is over".into()),
             recent: [5, 600].into(),
             vacant: true,
+            held: true,
         };
         assert_eq!(record, expected);
         assert_eq!(FailureNote::from(FailureRecord::from(&note)), note);

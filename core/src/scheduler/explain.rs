@@ -73,7 +73,7 @@ impl Scheduler {
             let Some(slot) = app.slot(seat).filter(|slot| slot.task.is_none()) else { continue };
             let (queued, pausing) = classes.entry(app.version_for(seat)).or_default();
             *queued += u32::from(slot.queued);
-            *pausing += u32::from(!slot.queued && slot.not_before > clock);
+            *pausing += u32::from(!slot.queued && (slot.held || slot.not_before > clock));
         }
         let view = |(id, (slots, backing_off))| {
             let Version { need, matcher, spec, .. } = app.versions.get(&app.definition_of(id))?;

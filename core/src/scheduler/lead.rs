@@ -52,12 +52,12 @@ impl Scheduler {
         }
         // Before any app resumes: one that is left alone must not even wait.
         self.quarantine_crashing(&lead.crash_notes);
+        self.agents.resume();
         // Before any app resumes: it is judged by all of them, and decides what they may do.
         self.recall_losses();
         for idx in self.apps.indexes().collect::<Vec<_>>() {
             self.resume_app(idx);
         }
-        self.agents.resume();
         let tasks: Vec<TaskId> = self.former.keys().cloned().collect();
         for task in tasks {
             self.await_former(&task);

@@ -179,6 +179,16 @@ impl Scheduler {
         {
             return;
         }
+        if app.slot(slot).is_some_and(|s| s.held) {
+            if self.brake.holds() {
+                // Its task was lost in the disaster that goes on.
+                let again = self.now.mono + self.brake.pause();
+                return self.arm_slot(idx, slot, Some(again));
+            }
+            app.edit(slot, |s| s.held = false);
+            self.note_slot(idx, slot);
+        }
+        let app = self.apps.get_mut(idx).expect("found just now");
         app.edit(slot, |s| s.queued = true);
         app.pending.push_back(slot);
         let entered = !core::mem::replace(&mut app.in_ring, true);

@@ -115,7 +115,8 @@ impl Scheduler {
             && slot.not_before.0 == 0
             && slot.ran == 0
             && slot.trouble.is_none()
-            && !slot.vacant;
+            && !slot.vacant
+            && !slot.held;
         if slot.task.is_none() && blank {
             return None;
         }
@@ -174,7 +175,9 @@ impl Scheduler {
             Key::Agent(id) => {
                 let mut record = AgentRecord::decode(value).ok()?;
                 let host = core::mem::take(&mut record.host);
-                self.agents.follow(&AgentId::new(id), &host, record.facts());
+                let (id, loss) = (AgentId::new(id), record.loss());
+                self.agents.follow(&id, &host, record.facts());
+                self.agents.follow_loss(&id, loss);
             }
         }
         Some(())
@@ -257,6 +260,7 @@ impl Scheduler {
             s.ran = record.ran;
             s.trouble = troubled.then(|| Box::new(trouble));
             s.vacant = record.vacant;
+            s.held = record.held;
             s.recorded = true;
             core::mem::replace(&mut s.task, task)
         });

@@ -200,6 +200,12 @@ impl App {
         (self.is_rolling() || mutant!(PauseIgnored)) && self.operation().replaces()
     }
 
+    /// Whether the rollout under way, should it fail, brings back by itself what was there before.
+    fn goes_back_on_failure(&self) -> bool {
+        self.wanted().spec.update.on_failure == OnFailure::Rollback
+            && self.rollout.as_ref().is_some_and(|it| it.operation.replaces() && !it.automatic)
+    }
+
     /// Whether a slot's next task gets the wanted configuration, rather than the one that it ran: not while the rollout
     /// that brings it rests, nor after that has failed or was broken off. What is gone back to is always trusted (S10).
     pub(super) fn brings_wanted(&self) -> bool {
@@ -469,8 +475,8 @@ impl Scheduler {
             self.arm_rollout(idx);
             return;
         }
-        let (operation, automatic, from) = (rollout.operation, rollout.automatic, rollout.from);
-        let back = policy == OnFailure::Rollback && operation.replaces() && !automatic;
+        let from = rollout.from;
+        let back = app.goes_back_on_failure();
         self.end_rollout(idx, Stage::Failed);
         if back && self.roll_back_to(idx, from, &why) {
             return;
@@ -518,9 +524,13 @@ impl Scheduler {
             return;
         }
         let left = app.left_behind();
+        let gave_up = format!("{given_up} of {} slots were given up", app.instances);
+        if given_up > 0 && app.goes_back_on_failure() {
+            return self.fail_rollout(idx, gave_up);
+        }
         let rollout = app.rollout.as_mut().expect("checked above");
         if given_up > 0 {
-            rollout.error = format!("{given_up} of {} slots were given up", app.instances);
+            rollout.error = gave_up;
         } else if !rollout.automatic {
             rollout.error.clear();
         }

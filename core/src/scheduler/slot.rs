@@ -44,6 +44,8 @@ pub(super) struct Slot {
     pub(super) ran: VersionId,
     /// What went wrong in it; most slots have none.
     pub(super) trouble: Option<Box<Trouble>>,
+    /// Its task has ended with its agent while the brake held: no new one before the brake lets go (S12).
+    pub(super) held: bool,
     /// It is below the last wanted slot of its app without being wanted itself.
     pub(super) vacant: bool,
     /// It waits in the app's queue of demand.

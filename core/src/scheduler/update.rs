@@ -13,7 +13,7 @@ use super::slot::{StopReason, is_successor, number_of};
 use super::status::{Verdict, judge, tells_address, tells_health};
 use crate::id::TaskName;
 use crate::limits::{LOSS_SETTLE, STAGING_ASK, STAGING_DEADLINE, STEADY_AFTER, UNKNOWN_SETTLE, WAVE_PAUSE};
-use crate::mesos::{TaskState, TaskStatus};
+use crate::mesos::{Reason, TaskState, TaskStatus};
 use crate::spec::Unreachable;
 use crate::time::{ClusterTime, Instant, Millis};
 
@@ -223,7 +223,7 @@ impl Scheduler {
     fn vanish(&mut self, idx: AppIdx, slot: u32, status: &TaskStatus) {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        let agent = self.agents.get(task.agent).id.clone();
+        let agent = task.agent;
         let replaced_for_good = task.stop.is_some() && self.lost_pause(idx, slot).is_some();
         let served = task.serves();
         self.note_loss(agent);
@@ -284,13 +284,18 @@ impl Scheduler {
     fn end(&mut self, idx: AppIdx, slot: u32, end: TaskState, status: &TaskStatus) {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
-        let asked = task.stop.is_some();
-        let (id, agent) = (app.task_id(slot, task.hex), self.agents.get(task.agent).id.clone());
+        let (asked, agent) = (task.stop.is_some(), task.agent);
+        let (id, could_be_reached) = (app.task_id(slot, task.hex), task.state != TaskState::Unreachable);
         if end == TaskState::GoneByOperator {
-            self.supersede(id, agent.clone(), ClusterTime(0));
+            let agent = self.agents.get(agent).id.clone();
+            self.supersede(id, agent, ClusterTime(0));
         }
-        if matches!(end, TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator) && !asked {
-            self.note_loss(agent);
+        if end == TaskState::Gone && status.reason == Some(Reason::Reconciliation) {
+            // A master says so only of an agent that is registered, and does not have the task any more.
+            let agent = self.agents.get(agent).id.clone();
+            self.note_return(&agent);
+        } else if ends_with_agent(end) && !asked {
+            self.note_loss_for_good(agent, could_be_reached);
         }
         if asked {
             self.vacate(idx, slot, status, Millis(0), false);
@@ -306,6 +311,7 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let (served, agent, version) = (task.serves(), task.agent, task.version);
+        let held = self.brake.holds() && task.stop.is_none() && ends_with_agent(status.state);
         // First of all: the events below wait for this record.
         self.note_slot(idx, slot);
         if served {
@@ -322,6 +328,7 @@ impl Scheduler {
             s.not_before = not_before;
             s.failures = if blame { s.failures.saturating_add(1) } else { s.failures };
             s.ran = version;
+            s.held = held;
         });
         let wanted = app.wants(slot);
         self.live_tasks -= 1;
@@ -412,6 +419,11 @@ impl Scheduler {
             _ => {}
         }
     }
+}
+
+/// Whether it is the agent's end that ended the task.
+const fn ends_with_agent(end: TaskState) -> bool {
+    matches!(end, TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator)
 }
 
 /// What an update says, for people, cut to the limit.

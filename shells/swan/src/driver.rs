@@ -323,7 +323,9 @@ impl Driver<'_> {
         self.tell_standing();
         let mut effects = std::mem::take(&mut self.effects);
         for effect in effects.drain(..) {
-            self.execute(effect);
+            if self.manager.may_carry_out(self.inbox.clock.mono(), &effect) {
+                self.execute(effect);
+            }
         }
         self.effects = effects;
         if !self.copied.is_empty() {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
+use swan_core::journal::{Entry, StoreOp};
 use swan_core::link::LinkInput;
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{Event, TaskId, TaskStatus};
@@ -11,6 +12,7 @@ use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::event::EventKind;
 
 use super::fleet::{Fault, fault};
+use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 use crate::world::call_of;
 
@@ -30,6 +32,8 @@ type Place = (String, u32, String);
 pub struct BackOff {
     steps: u64,
     rows: BTreeMap<Place, Row>,
+    /// Tasks whose launch is on its way to the log, or waits for what is.
+    decided: BTreeSet<TaskId>,
     /// All tasks whose end may have been a failure of the app's own, ever.
     all: BTreeMap<(String, u32), BTreeSet<TaskId>>,
 }
@@ -41,6 +45,8 @@ struct Row {
     /// When the last was told, and of which task.
     at: u64,
     last: TaskId,
+    /// What was decided by then.
+    decided: BTreeSet<TaskId>,
 }
 
 impl Checker for BackOff {
@@ -52,7 +58,15 @@ impl Checker for BackOff {
         match seen {
             // A new leader may hear of a failure that was not durable by a reconciliation, which does not tell whose fault
             // it was.
-            Seen::Leads => self.rows.clear(),
+            Seen::Leads => {
+                self.rows.clear();
+                self.decided.clear();
+            }
+            Seen::Does(ManagerEffect::Store { op: StoreOp::Append { index, entry, .. }, .. }) => {
+                let ops = Entry::decode(*index, entry.as_slice()).map(|entry| entry.ops).unwrap_or_default();
+                let tasks = ops.iter().filter_map(StoredSeat::of).filter_map(|seat| seat.task_id());
+                self.decided.extend(tasks.filter(|task| at.fleet.get(task).is_none()));
+            }
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => {
                 if let Event::Update(status) = &**event {
                     self.told(at, status);
@@ -60,6 +74,7 @@ impl Checker for BackOff {
             }
             Seen::Does(effect) => {
                 if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
+                    self.decided.retain(|task| launches.iter().all(|launch| launch.task != *task));
                     return launches.iter().try_for_each(|launch| self.launched(at, &launch.task));
                 }
                 if let Some(task) = is_drained(effect) {
@@ -103,14 +118,19 @@ impl BackOff {
         let asked = at.fleet.asked(name.app);
         let goes_on = before.filter(|row| asked.is_none_or(|asked| asked <= row.at));
         let failures = goes_on.map_or(0, |row| row.failures) + 1;
-        self.rows.insert(place, Row { failures, at: at.now, last: task.clone() });
+        let decided = self.decided.clone();
+        self.rows.insert(place, Row { failures, at: at.now, last: task.clone(), decided });
     }
 
     fn launched(&self, at: Context<'_>, task: &TaskId) -> Result<(), String> {
         let Some(name) = TaskName::parse(task.as_str()) else { return Ok(()) };
         let Some(member) = at.fleet.get(task) else { return Ok(()) };
         let place = (name.app.to_owned(), name.slot, member.version.clone());
-        let Some(&Row { failures, at: last, .. }) = self.rows.get(&place) else { return Ok(()) };
+        let Some(Row { failures, at: last, decided, .. }) = self.rows.get(&place) else { return Ok(()) };
+        let (failures, last) = (*failures, *last);
+        if decided.contains(task) {
+            return Ok(());
+        }
         // Whoever changes an app, or ends its tasks, begins anew.
         if at.fleet.asked(name.app).is_some_and(|asked| asked > last) {
             return Ok(());

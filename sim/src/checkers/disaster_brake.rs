@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
 use swan_core::journal::{OpId, StoreOp, StoreResult};
-use swan_core::link::LinkInput;
+use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, Event, TaskId, TaskState};
 use swan_core::record::Op;
 use swan_core::scheduler::api::ApiCall;
+use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::launch::Launch;
 
 use super::never_twice::superseded;
-use super::stored::StoredSeat;
+use super::stored::{StoredSeat, brake_in};
 use super::{Checker, Context, Seen};
 
 /// So many agents with so many tasks, and so great a part of all (percent), lost within so long (ms) are a disaster;
@@ -42,6 +44,10 @@ pub struct DisasterBrake {
     successors: BTreeSet<TaskId>,
     /// When agents made an offer last, or one of their tasks was heard of again.
     back: BTreeMap<AgentId, u64>,
+    /// The brake holds, as far as stored.
+    holds: bool,
+    /// Whoever leads now has been told something that may let the brake go.
+    heard: bool,
 }
 
 impl Checker for DisasterBrake {
@@ -54,12 +60,18 @@ impl Checker for DisasterBrake {
             Seen::Leads => self.begin_anew(at),
             Seen::Told(_) | Seen::Does(_) if at.manager != self.leader => {}
             Seen::Told(input) => self.told(at, input),
+            Seen::Does(ManagerEffect::Link(LinkEffect::Send { call, .. })) => {
+                let MesosCall::Accept { launches, .. } = &**call else { return Ok(()) };
+                return launches.iter().try_for_each(|launch| self.judge_launch(at, launch));
+            }
             Seen::Does(ManagerEffect::Store { id, op: StoreOp::Append { index, .. } }) => {
                 self.under_way.insert(*index);
                 self.appends.insert(*id, *index);
             }
             Seen::Stored(entry) => {
                 let judged = entry.ops.iter().try_for_each(|op| self.judge(at, op));
+                let judged = judged
+                    .and_then(|()| entry.ops.iter().filter_map(brake_in).try_for_each(|it| self.keeps(it)));
                 entry.ops.iter().filter_map(StoredSeat::of).for_each(|seat| self.learn(&seat));
                 return judged;
             }
@@ -73,6 +85,13 @@ impl Checker for DisasterBrake {
 impl DisasterBrake {
     fn told(&mut self, at: Context<'_>, input: &ManagerInput) {
         self.settled |= self.since.is_some() && self.under_way.is_empty();
+        self.heard |= match input {
+            ManagerInput::Api { .. } => true,
+            ManagerInput::Link(LinkInput::Event { event, .. }) => {
+                matches!(**event, Event::Offers(_) | Event::Update(_))
+            }
+            _ => false,
+        };
         match input {
             ManagerInput::Api { request, .. } if request.call == ApiCall::OverrideBrake => {
                 self.overridden = Some(at.now);
@@ -102,8 +121,35 @@ impl DisasterBrake {
         let known = at.stored.seats().filter_map(lost).collect();
         let since = self.since.filter(|_| self.settled);
         let before = std::mem::take(self);
-        let Self { overridden, successors, back, .. } = before;
-        *self = Self { known, leader: at.manager, since, overridden, successors, back, ..Self::default() };
+        let Self { overridden, successors, back, holds, .. } = before;
+        let leader = at.manager;
+        *self = Self { known, leader, since, overridden, successors, back, holds, ..Self::default() };
+    }
+
+    /// Who takes over knows all that the brake was held for, so that it does not let it go by itself.
+    fn keeps(&mut self, holds: bool) -> Result<(), String> {
+        let held = std::mem::replace(&mut self.holds, holds);
+        if held && !holds && !self.heard {
+            return Err("the brake is let go by whoever takes over".into());
+        }
+        Ok(())
+    }
+
+    /// A task is launched: not in the place of one that ended with its agent in the middle of a disaster.
+    fn judge_launch(&self, at: Context<'_>, launch: &Launch) -> Result<(), String> {
+        let Some(since) = self.since.filter(|_| self.settled) else { return Ok(()) };
+        let app = &launch.template.app;
+        let earlier = at.fleet.of(app).filter(|(id, it)| **id != launch.task && it.slot == launch.slot);
+        let Some((task, last)) = earlier.max_by_key(|(_, it)| it.launched) else { return Ok(()) };
+        let lost = matches!(last.state, TaskState::Lost | TaskState::Gone | TaskState::GoneByOperator)
+            && last.ended.is_some_and(|ended| ended > since)
+            && last.killed.is_none();
+        let asked = at.fleet.asked(app).is_some_and(|asked| asked + ASKED_MS > at.now);
+        let overridden = self.overridden.is_some_and(|at| since <= at);
+        if lost && !asked && !overridden {
+            return Err(format!("{} takes the place of {task} in the middle of a disaster", launch.task));
+        }
+        Ok(())
     }
 
     fn hear(&mut self, at: Context<'_>, task: &TaskId) {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::DottedId;
 use swan_core::manager::{ManagerEffect, ManagerInput};
+use swan_core::record::Op;
 use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
 
 use super::stored::Stored;
@@ -27,6 +28,9 @@ impl Checker for DurableReplies {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Seen::Stored(entry) = seen {
+            self.known.extend(entry.ops.iter().filter_map(app_in).map(DottedId::from_text));
+        }
         if let Seen::Truth(_) = seen {
             self.known.extend(at.stored.app_names().map(DottedId::from_text));
             self.deleted.retain(|_, asked| *asked + DELETES_MS > at.now);
@@ -61,6 +65,12 @@ impl Checker for DurableReplies {
             ApiReply::Done => Ok(()),
         }
     }
+}
+
+/// The app that a change stores.
+fn app_in(op: &Op) -> Option<&str> {
+    let name = op.key.0.strip_prefix(b"a").filter(|_| op.value.is_some())?;
+    std::str::from_utf8(name).ok()
 }
 
 /// One that is deleted may be gone with the very batch that took the request.

@@ -4,8 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
-use swan_core::link::LinkInput;
-use swan_core::manager::ManagerInput;
+use swan_core::link::{ConnId, LinkEffect, LinkInput};
+use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, Event, Reason, TaskId, TaskState, TaskStatus, Uuid};
 use swan_core::scheduler::api::ApiCall;
 use swan_core::scheduler::effect::MesosCall;
@@ -93,6 +93,8 @@ pub struct Fleet {
     heard: BTreeSet<Uuid>,
     /// When a user asked for anything about an app last.
     asked: BTreeMap<String, u64>,
+    /// Connections that the leading process has closed: what still arrives on them is void (R8).
+    closed: BTreeSet<ConnId>,
 }
 
 impl Fleet {
@@ -130,6 +132,9 @@ impl Fleet {
     /// Takes note of one thing that is seen.
     pub fn note(&mut self, now: u64, seen: Seen<'_>) {
         match seen {
+            Seen::Started | Seen::Leads => self.closed.clear(),
+            Seen::Told(ManagerInput::Link(LinkInput::Event { conn, .. })) if self.closed.contains(conn) => {}
+            Seen::Does(ManagerEffect::Link(LinkEffect::Close { conn })) => self.closed.extend([*conn]),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => match &**event {
                 Event::Update(status) => self.told(now, status),
                 Event::Offers(offers) => {

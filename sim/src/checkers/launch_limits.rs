@@ -57,8 +57,10 @@ impl LaunchLimits {
         self.sample(at, app);
         let wanted = self.wanted[app].iter().map(|(_, wanted)| *wanted).max().unwrap_or(0);
         let policy = |image: &str| at.book.get(image).map_or_else(Policy::default, |it| it.policy());
-        let live: Vec<&str> =
-            at.fleet.of(app).filter(|(_, it)| it.stays()).map(|(_, it)| it.image.as_str()).collect();
+        // The end of a task is decided before its KILL can leave.
+        let is_to_end = |task| at.stored.current(task).is_some_and(|stored| stored.stop > 0);
+        let stay = at.fleet.of(app).filter(|(task, it)| it.stays() && !is_to_end(task));
+        let live: Vec<&str> = stay.map(|(_, it)| it.image.as_str()).collect();
         let target = at.stored.target_image(app).unwrap_or_default();
         let policies: Vec<Policy> = live.iter().copied().chain([target.as_str()]).map(policy).collect();
         // What was begun on top of an earlier number stays beside a new one.

@@ -27,7 +27,8 @@ impl Checker for NeverTwice {
         }
         match seen {
             Seen::Stored(entry) => {
-                self.gone.extend(entry.ops.iter().filter_map(superseded).filter(|task| !is_wanted(at, task)));
+                let may_go = |task: &TaskId| !is_wanted(at, task) || !app_waits(at, task);
+                self.gone.extend(entry.ops.iter().filter_map(superseded).filter(may_go));
                 Ok(())
             }
             Seen::Launched(task, _) => self.judge(at, task),
@@ -45,6 +46,14 @@ pub(super) fn superseded(op: &Op) -> Option<TaskId> {
 fn is_wanted(at: Context<'_>, task: &TaskId) -> bool {
     let name = TaskName::parse(task.as_str());
     name.is_some_and(|name| at.stored.app(name.app).is_some_and(|app| name.slot < app.instances))
+}
+
+/// Whether an app waits for what is lost, as its users want it now: another version of it may have waited before.
+fn app_waits(at: Context<'_>, task: &TaskId) -> bool {
+    let app = TaskName::parse(task.as_str()).map(|name| name.app);
+    let image = app.and_then(|app| at.stored.target_image(app));
+    let definition = image.and_then(|image| at.book.get(&image));
+    definition.is_none_or(|definition| definition.policy().unreachable.is_none())
 }
 
 impl NeverTwice {

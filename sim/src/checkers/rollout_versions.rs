@@ -56,7 +56,7 @@ impl Checker for RolloutVersions {
                     self.pausing.insert(app.to_string());
                 }
             }
-            Seen::Stepped(view) => self.look_at_pauses(at, view),
+            Seen::Stepped(view) => self.look_at_pauses(at, |app| is_paused(view, app)),
             Seen::Does(effect) => {
                 if let Some(MesosCall::Accept { launches, .. }) = call_of(effect) {
                     for launch in launches {
@@ -100,15 +100,17 @@ impl RolloutVersions {
         known
     }
 
-    fn look_at_pauses(&mut self, at: Context<'_>, view: View<'_>) {
+    /// Takes in which rollouts rest, and what they may launch meanwhile.
+    pub(super) fn look_at_pauses(&mut self, at: Context<'_>, is_paused: impl Fn(&str) -> bool) {
         let apps = &mut self.apps;
         self.pausing.retain(|app| {
-            let rollouts = view.rollouts(&DottedId::from_text(app)).unwrap_or_default();
-            let paused = rollouts.first().is_some_and(|rollout| rollout.state == "paused");
+            let paused = is_paused(app);
             let known = apps.entry(app.clone()).or_default();
             // What is out of reach, or ended by a user, gets a task of its own version again.
             let live =
                 at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.ended.is_none()).count();
+            // So does a slot whose task ended before: it may have waited for an offer since.
+            let live = if paused { live.max(at.stored.slots_of_target(app)) } else { live };
             known.paused = match known.paused {
                 _ if !paused => None,
                 // What was decided before the pause is still on its way.
@@ -147,4 +149,9 @@ impl RolloutVersions {
             _ => Ok(()),
         }
     }
+}
+
+fn is_paused(view: View<'_>, app: &str) -> bool {
+    let rollouts = view.rollouts(&DottedId::from_text(app)).unwrap_or_default();
+    rollouts.first().is_some_and(|rollout| rollout.state == "paused")
 }

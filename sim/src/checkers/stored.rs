@@ -72,15 +72,17 @@ pub(super) struct TaskMessage {
 struct FrameworkMessage {
     #[prost(string, tag = "1")]
     framework_id: String,
+    #[prost(bool, tag = "2")]
+    brake_holds: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct VersionMessage {
+pub(super) struct VersionMessage {
     #[prost(string, tag = "1")]
-    spec: String,
+    pub(super) spec: String,
     /// The version whose configuration its tasks run.
     #[prost(uint64, tag = "2")]
-    runs: u64,
+    pub(super) runs: u64,
 }
 
 /// The part of an app's record that checkers read.
@@ -210,6 +212,13 @@ impl Stored {
         theirs.filter_map(|(key, value)| StoredSeat::read(key, value))
     }
 
+    /// How many slots run the configuration of the version wanted, or ran it last.
+    pub fn slots_of_target(&self, dotted: &str) -> usize {
+        let runs = self.target_runs(dotted);
+        let is_theirs = |seat: &StoredSeat| seat.app == dotted && !seat.second;
+        self.seats().filter(|seat| is_theirs(seat) && Some(seat.version()) == runs).count()
+    }
+
     /// All apps' records.
     pub fn apps(&self) -> impl Iterator<Item = StoredApp> {
         let theirs = self.records.range(RecordKey(vec![b'a'])..RecordKey(vec![b'a' + 1]));
@@ -301,6 +310,12 @@ impl Stored {
         key.extend_from_slice(name.as_bytes());
         self.records.get(&RecordKey(key))
     }
+}
+
+/// Whether the brake holds from now on, if a change says so.
+pub(super) fn brake_in(op: &Op) -> Option<bool> {
+    let value = op.value.as_deref().filter(|_| op.key.0 == b"f")?;
+    Some(FrameworkMessage::decode(value).ok()?.brake_holds)
 }
 
 /// The definition that a change stores, if it is of a version.

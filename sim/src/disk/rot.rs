@@ -1,13 +1,14 @@
 //! Owns damage and loss: what is stored is not what was written (Z5), or an old copy of it (Z6).
 
-use swan_core::journal::{Blob, ChunkName, StoreOp};
+use swan_core::journal::frame::{FORMAT_LEVEL, HEADER_BYTES};
+use swan_core::journal::{Blob, ChunkName, Place, Refusal, StoreOp};
 
 use super::{Disk, Platter};
 use crate::draws::{Draws, Site};
 
 /// Something stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Manifest,
     Chunk(ChunkName),
     Entry(u64),
@@ -18,59 +19,50 @@ enum Part {
 pub(super) struct Rot {
     part: Part,
     intact: Blob,
-    damaged: Blob,
+    /// `None` if it is missing.
+    damaged: Option<Blob>,
     /// Somebody has seen it.
     read: bool,
+}
+
+impl Part {
+    /// Whether a refusal tells people of the damage to this part. Without its manifest a log does not begin where it
+    /// should, which is what is told then.
+    pub(crate) fn is_named(self, refusal: &Refusal) -> bool {
+        let (Refusal::Corruption { place, .. } | Refusal::NewerFormat { place, .. }) = refusal;
+        match (self, place) {
+            (Self::Manifest, Place::Manifest | Place::Entry(0)) => true,
+            (Self::Chunk(name), Place::Chunk(named)) => name == *named,
+            (Self::Entry(index), Place::Entry(named)) => index == *named,
+            _ => false,
+        }
+    }
 }
 
 impl Disk {
     /// Perhaps damages something that is stored; says whether.
     pub(crate) fn rot(&mut self, share: u32, draws: &mut Draws) -> bool {
         self.mend();
-        let parts = self.platter.parts();
-        if parts.is_empty() || !draws.chance(Site::DiskRots, &"", share) {
-            return false;
-        }
-        let part = parts[draws.number("part", 0, parts.len() as u64 - 1) as usize];
-        let Some(intact) = self.platter.place(part).cloned() else { return false };
-        let mut bytes = intact.as_slice().to_vec();
-        let at = draws.number("byte", 0, bytes.len() as u64 - 1) as usize;
-        match draws.number("kind", 0, 2) {
-            0 => bytes[at] ^= 1 << draws.number("bit", 0, 7),
-            1 => bytes.truncate(at),
-            _ => bytes[at..].fill(0),
-        }
-        let damaged = Blob::from(bytes);
-        if damaged == intact {
-            return false;
-        }
-        if let Some(place) = self.platter.place(part) {
-            *place = damaged.clone();
-        }
-        self.platter.rot = Some(Rot { part, intact, damaged, read: false });
-        true
+        !self.platter.parts().is_empty()
+            && draws.chance(Site::DiskRots, &"", share)
+            && self.platter.rot(false, draws)
     }
 
-    /// Whether a process has read what is damaged.
-    pub(crate) fn is_read_rotten(&self) -> bool {
-        self.platter.rot.as_ref().is_some_and(|rot| rot.read)
+    /// What is damaged, if a process has read it.
+    pub(crate) fn read_rotten(&self) -> Option<Part> {
+        self.platter.rot.as_ref().filter(|rot| rot.read).map(|rot| rot.part)
     }
 
     /// Puts what was written in the place of what is damaged, unless it was written anew.
     pub(crate) fn mend(&mut self) {
-        let Some(Rot { part, intact, damaged, .. }) = self.platter.rot.take() else { return };
-        if let Some(place) = self.platter.place(part).filter(|place| **place == damaged) {
-            *place = intact;
-        }
+        self.platter.mend();
     }
 }
 
 impl Disk {
     /// An intact copy of what is stored.
     pub(crate) fn copy(&self) -> Platter {
-        let mut copy = self.clone();
-        copy.mend();
-        copy.platter
+        self.platter.intact()
     }
 
     /// Puts a copy in the place of what is stored.
@@ -88,6 +80,63 @@ impl Platter {
         manifest.chain(self.chunks.keys().map(|name| Part::Chunk(*name))).chain(entries).collect()
     }
 
+    /// Damages something, unless something is damaged already; says whether. Of a log with `holes` an entry alone may be
+    /// missing.
+    pub(crate) fn rot(&mut self, holes: bool, draws: &mut Draws) -> bool {
+        let parts = self.parts();
+        if parts.is_empty() || self.rot.is_some() {
+            return false;
+        }
+        let part = parts[draws.number("part", 0, parts.len() as u64 - 1) as usize];
+        let Some(intact) = self.place(part).cloned() else { return false };
+        let Some(damaged) = damage(&intact, self.is_missed(part, holes), draws) else { return false };
+        match (&damaged, part) {
+            (Some(damaged), _) => {
+                if let Some(place) = self.place(part) {
+                    *place = damaged.clone();
+                }
+            }
+            (None, Part::Manifest) => self.manifest = None,
+            (None, Part::Chunk(name)) => drop(self.chunks.remove(&name)),
+            // Readers find the hole.
+            (None, Part::Entry(_)) => {}
+        }
+        self.rot = Some(Rot { part, intact, damaged, read: false });
+        true
+    }
+
+    /// Whether anybody could miss it: not a manifest that a whole log makes up for, nor the newest entry, which might
+    /// never have been written.
+    fn is_missed(&self, part: Part, holes: bool) -> bool {
+        match part {
+            Part::Manifest => self.first > 0,
+            Part::Chunk(_) => true,
+            Part::Entry(index) => holes && index + 1 < self.end(),
+        }
+    }
+
+    /// Puts what was written in the place of what is damaged, unless it was written anew.
+    pub(crate) fn mend(&mut self) {
+        let Some(Rot { part, intact, damaged, .. }) = self.rot.take() else { return };
+        match (part, damaged) {
+            (_, Some(damaged)) => {
+                if let Some(place) = self.place(part).filter(|place| **place == damaged) {
+                    *place = intact;
+                }
+            }
+            (Part::Manifest, None) => drop(self.manifest.get_or_insert(intact)),
+            (Part::Chunk(name), None) => drop(self.chunks.entry(name).or_insert(intact)),
+            (Part::Entry(_), None) => {}
+        }
+    }
+
+    /// A copy without damage.
+    pub(crate) fn intact(&self) -> Self {
+        let mut copy = self.clone();
+        copy.mend();
+        copy
+    }
+
     fn place(&mut self, part: Part) -> Option<&mut Blob> {
         match part {
             Part::Manifest => self.manifest.as_mut(),
@@ -96,20 +145,65 @@ impl Platter {
         }
     }
 
-    /// Takes note of who reads what is damaged.
-    pub(super) fn note_rot(&mut self, op: &StoreOp) {
-        let Some(part) = self.rot.as_ref().map(|rot| rot.part) else { return };
-        let read = match (op, part) {
-            (StoreOp::ReadManifest, Part::Manifest) => true,
-            (StoreOp::ReadChunk { name }, Part::Chunk(damaged)) => *name == damaged,
+    /// The entry that is not there, if it would be there but for damage.
+    pub(super) fn hole(&self) -> Option<u64> {
+        match self.rot {
+            Some(Rot { part: Part::Entry(index), damaged: None, .. }) => Some(index),
+            _ => None,
+        }
+    }
+
+    /// What is damaged, if this reads it.
+    pub(crate) fn reads_rotten(&self, op: &StoreOp) -> Option<Part> {
+        let Rot { part, damaged, .. } = self.rot.as_ref()?;
+        let reads = match (op, *part) {
+            (StoreOp::ReadManifest, Part::Manifest) => self.manifest == *damaged,
+            (StoreOp::ReadChunk { name }, Part::Chunk(rotten)) => {
+                *name == rotten && self.chunks.get(name) == damaged.as_ref()
+            }
             (StoreOp::ReadLog { from, max_bytes }, Part::Entry(index)) => {
-                let part = self.read(*from, *max_bytes);
-                (part.first..part.first + part.entries.len() as u64).contains(&index)
+                let read = self.read(*from, *max_bytes);
+                // The reader comes to the hole, or to what is damaged.
+                let upto = read.first + read.entries.len() as u64 + u64::from(damaged.is_none() && read.end);
+                let stands = || self.log.get(index.checked_sub(self.first)? as usize);
+                (read.first..upto).contains(&index)
+                    && damaged.as_ref().is_none_or(|damaged| stands() == Some(damaged))
             }
             _ => false,
         };
-        if let Some(rot) = self.rot.as_mut().filter(|_| read) {
-            rot.read = true;
-        }
+        reads.then_some(*part)
     }
+
+    /// Takes note of who reads what is damaged.
+    pub(super) fn note_rot(&mut self, op: &StoreOp) {
+        let read = self.reads_rotten(op).is_some();
+        self.rot.iter_mut().for_each(|rot| rot.read |= read);
+    }
+}
+
+/// What becomes of some bytes: `Some(None)` if they are lost altogether, `None` if they stay as they are.
+fn damage(intact: &Blob, can_be_missing: bool, draws: &mut Draws) -> Option<Option<Blob>> {
+    let mut bytes = intact.as_slice().to_vec();
+    let at = draws.number("byte", 0, bytes.len() as u64 - 1) as usize;
+    match draws.number("kind", 0, if can_be_missing { 5 } else { 4 }) {
+        0 => bytes[at] ^= 1 << draws.number("bit", 0, 7),
+        1 => bytes.truncate(at),
+        2 => bytes[at..].fill(0),
+        3 => {
+            let junk = draws.number("junk", 0, u64::MAX - 1).to_le_bytes();
+            bytes.iter_mut().zip(junk.iter().cycle()).for_each(|(byte, junk)| *byte ^= junk | 1);
+        }
+        4 => make_newer(&mut bytes),
+        _ => return Some(None),
+    }
+    let damaged = Blob::from(bytes);
+    (damaged != *intact).then_some(Some(damaged))
+}
+
+/// A frame as a newer build writes it.
+fn make_newer(frame: &mut [u8]) {
+    let Some(head) = frame.first_chunk_mut::<HEADER_BYTES>() else { return };
+    head[3] = FORMAT_LEVEL + 1;
+    let crc = crc32fast::hash(&head[..HEADER_BYTES - 4]);
+    head[HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::every;
+use super::{every, share};
 use crate::streams;
 
 /// What happens to clocks, and to the process that reads them. Intervals are means in ms; 0 is never.
@@ -13,6 +13,8 @@ pub struct ClockOptions {
     pub wall_every: u64,
     /// The process is stopped for up to five minutes (C2).
     pub pause_every: u64,
+    /// Effects before which it is stopped for up to five minutes, with those behind still to come (C2, S-1), ppm.
+    pub pause_effects: u32,
 }
 
 impl ClockOptions {
@@ -21,6 +23,7 @@ impl ClockOptions {
         Self {
             wall_every: often("clocks.wallEvery", 20_000, 240_000),
             pause_every: often("clocks.pauseEvery", 40_000, 400_000),
+            pause_effects: share(&mut streams::named(seed, "clocks.pauseEffects"), 5_000),
         }
     }
 }

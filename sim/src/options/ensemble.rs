@@ -36,6 +36,8 @@ pub struct EnsembleOptions {
     pub leader_loop_every: u64,
     /// An operator lets another manager lead.
     pub abdicate_every: u64,
+    /// Something that ZooKeeper keeps is damaged, until an operator mends it (Z5).
+    pub rots_every: u64,
 }
 
 impl Default for EnsembleOptions {
@@ -54,6 +56,7 @@ impl Default for EnsembleOptions {
             leader_pause_every: 0,
             leader_loop_every: 0,
             abdicate_every: 0,
+            rots_every: 0,
         }
     }
 }
@@ -79,6 +82,7 @@ impl EnsembleOptions {
             leader_pause_every: often("ensemble.leaderPauseEvery", 10_000, 120_000),
             leader_loop_every: often("ensemble.leaderLoopEvery", 60_000, 400_000),
             abdicate_every: often("ensemble.abdicateEvery", 5_000, 240_000),
+            rots_every: often("ensemble.rotsEvery", 20_000, 240_000),
         }
     }
 }

@@ -51,11 +51,11 @@ impl World {
         self.wall = WallClock::right(ahead_ms);
     }
 
-    /// A process does not run for a while; what arrives waits for it.
-    pub(super) fn pause_process(&mut self, at: usize, kind: &'static str) {
+    /// A process does not run for a while; what arrives waits for it. Says whether it ran.
+    pub(super) fn pause_process(&mut self, at: usize, kind: &'static str) -> bool {
         let wait = self.draws.number("forMs", 100, 300_000);
         let running = self.managers[at].as_mut().filter(|process| process.waiting.is_none());
-        let Some(process) = running else { return };
+        let Some(process) = running else { return false };
         process.waiting = Some(Vec::new());
         let process = process.number;
         let Self { zookeeper, draws, ledger, .. } = self;
@@ -64,16 +64,20 @@ impl World {
         }
         self.disturbed(kind);
         self.queue.push(self.now + wait, Happening::Resume { process });
+        true
     }
 
-    /// The process runs again: all that waited comes at once.
+    /// The process runs again: it goes on where it was stopped, and then all that waited comes at once.
     pub(super) fn resume_process(&mut self, number: u64) {
         let Some(at) = self.manager_of(number) else { return };
-        let waiting = self.managers[at].as_mut().and_then(|process| process.waiting.take());
-        let Some(waiting) = waiting else { return };
+        let Some(process) = &mut self.managers[at] else { return };
+        let Some(waiting) = process.waiting.take() else { return };
+        let undone = std::mem::take(&mut process.undone);
         if let Some(zookeeper) = &mut self.zookeeper {
             zookeeper.resume(self.now, at);
         }
+        self.speaks(at);
+        self.carry_out(at, undone);
         for input in waiting {
             // What waited for a manager that is dropped meanwhile is dropped with it.
             if self.manager_of(number) == Some(at) {

@@ -26,9 +26,11 @@ pub(super) enum Sequel {
     QuorumReturns,
     /// Whoever leads dies.
     LeaderDies,
+    /// What ZooKeeper keeps is as it was written.
+    JournalMended,
 }
 
-const REPEATED: [Site; 26] = [
+const REPEATED: [Site; 27] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -55,6 +57,7 @@ const REPEATED: [Site; 26] = [
     Site::LeaderPauses,
     Site::LeaderLoops,
     Site::Abdicates,
+    Site::ZooKeeperRots,
 ];
 
 impl World {
@@ -149,7 +152,8 @@ impl World {
             | Site::NoQuorum
             | Site::LeaderPauses
             | Site::LeaderLoops
-            | Site::Abdicates => {
+            | Site::Abdicates
+            | Site::ZooKeeperRots => {
                 self.ensemble_fault(site);
             }
             Site::AgentReboots => self.reboot_agent(),
@@ -177,6 +181,7 @@ impl World {
             Sequel::OthersEnd => self.cluster_step(ClusterInput::OthersEnd),
             Sequel::QuorumReturns => self.set_quorum(true),
             Sequel::LeaderDies => self.crash_leader(),
+            Sequel::JournalMended => self.mend_zookeeper(),
         }
     }
 }

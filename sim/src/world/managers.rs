@@ -10,6 +10,7 @@ use super::process::Process;
 use super::{Happening, World};
 use crate::checkers::Seen;
 use crate::disk::Platter;
+use crate::disk::rot::Part;
 use crate::draws::Site;
 use crate::options::EnsembleOptions;
 use crate::streams;
@@ -57,14 +58,9 @@ impl World {
         if self.zookeeper.is_some() { Tenure::Session(Millis(SESSION_MS)) } else { Tenure::Forever }
     }
 
-    /// The journal as it is stored now.
-    pub(super) fn journal(&self) -> &Platter {
-        self.zookeeper.as_ref().map_or_else(|| self.disk.platter(), ZooKeeper::journal)
-    }
-
     /// An intact copy of the journal.
     pub(super) fn copy_journal(&self) -> Platter {
-        self.zookeeper.as_ref().map_or_else(|| self.disk.copy(), |zookeeper| zookeeper.journal().clone())
+        self.zookeeper.as_ref().map_or_else(|| self.disk.copy(), |zookeeper| zookeeper.journal().intact())
     }
 
     /// Puts a copy in the place of the journal. No process is there.
@@ -125,7 +121,10 @@ impl World {
         let event = match news {
             // What an earlier life of this manager asked for is no news for this one.
             News::Stored { life, .. } if life != process.number => return,
-            News::Stored { id, result, .. } => return self.step(at, ManagerInput::Stored { id, result }),
+            News::Stored { id, result, rotten, .. } => {
+                self.reads_rotten(at, rotten);
+                return self.step(at, ManagerInput::Stored { id, result });
+            }
             News::Acquired { asked } => ElectionEvent::Acquired { asked: own(asked) },
             News::Confirmed { asked } => ElectionEvent::Confirmed { asked: own(asked) },
             News::Disconnected => ElectionEvent::Disconnected,
@@ -135,6 +134,13 @@ impl World {
             self.ledger.note("manager: elected");
         }
         self.step(at, ManagerInput::Election(event));
+    }
+
+    /// Whoever does not lead yet must not lead with what is damaged; who leads has no need of what it reads.
+    fn reads_rotten(&mut self, at: usize, rotten: Option<Part>) {
+        if let Some(process) = self.managers[at].as_mut().filter(|it| !it.leads()) {
+            process.rotten = process.rotten.or(rotten);
+        }
     }
 
     /// The manager that a client asks: any of those that are there.
@@ -172,6 +178,7 @@ impl World {
             Site::LeaderPauses => options.leader_pause_every,
             Site::LeaderLoops => options.leader_loop_every,
             Site::Abdicates => options.abdicate_every,
+            Site::ZooKeeperRots => options.rots_every,
             _ => 0,
         })
     }
@@ -185,6 +192,7 @@ impl World {
                 self.set_quorum(false);
                 self.queue.push(self.now + wait, Happening::Sequel(Sequel::QuorumReturns));
             }
+            Site::ZooKeeperRots => self.damage_zookeeper(),
             Site::LeaderPauses => {
                 if let Some(at) = self.acting() {
                     self.pause_process(at, "leader: paused (C2, Z3)");
@@ -224,6 +232,20 @@ impl World {
         }
     }
 
+    /// Something stored is damaged, until an operator notices.
+    fn damage_zookeeper(&mut self) {
+        let wait = self.draws.number("forMs", 1_000, 180_000);
+        let Self { zookeeper, draws, .. } = self;
+        if zookeeper.as_mut().is_some_and(|zookeeper| zookeeper.rot(draws)) {
+            self.disturbed("zookeeper: damaged (Z5)");
+            self.queue.push(self.now + wait, Happening::Sequel(Sequel::JournalMended));
+        }
+    }
+
+    pub(super) fn mend_zookeeper(&mut self) {
+        self.zookeeper.iter_mut().for_each(ZooKeeper::mend);
+    }
+
     pub(super) fn set_quorum(&mut self, quorum: bool) {
         let Self { zookeeper, draws, ledger, .. } = self;
         if let Some(zookeeper) = zookeeper {
@@ -243,12 +265,17 @@ impl World {
 
 #[cfg(test)]
 mod tests {
+    use swan_core::manager::ManagerEffect;
+    use swan_core::scheduler::api::ApiReply;
+
     use super::*;
+    use crate::checkers::recovery;
     use crate::definition::Definition;
-    use crate::options::Options;
+    use crate::draws::Draws;
+    use crate::options::{Options, StoreOptions};
     use crate::run::{Keep, replay, run};
     use crate::trace::Trace;
-    use crate::world::Ask;
+    use crate::world::{Ask, boot};
 
     /// An hour.
     const HOUR_MS: u64 = 3_600_000;
@@ -260,7 +287,16 @@ mod tests {
 
     /// Three managers, of which one leads, and an app of three tasks that run.
     fn deployed() -> World {
-        let mut world = World::new(7, several(Options::quiet()));
+        deployed_in(Options::quiet())
+    }
+
+    fn deployed_with_snapshots() -> World {
+        let quiet = Options::quiet();
+        deployed_in(Options { store: StoreOptions { snapshot_entries: 5, ..quiet.store }, ..quiet })
+    }
+
+    fn deployed_in(options: Options) -> World {
+        let mut world = World::new(7, several(options));
         let definition = Definition::plain("image:1", 3, false);
         world.ask(Ask::Create { app: "web.shop".into(), definition });
         settle(&mut world);
@@ -317,6 +353,62 @@ mod tests {
         settle(&mut world);
         assert_eq!(world.running().len(), 3);
         assert_eq!(world.ledger().counts["container started"], 4);
+    }
+
+    /// C2, S-1: between two effects of one step.
+    #[test]
+    fn what_a_leader_had_still_to_do_is_void_when_another_leads() {
+        let mut world = deployed();
+        let before = world.acting().expect("one leads");
+        world.pause_process(before, "leader: paused (C2, Z3)");
+        let process = world.managers[before].as_mut().expect("it is there");
+        process.undone = vec![ManagerEffect::Reply { id: RequestId(99), result: Ok(ApiReply::Done) }];
+        let number = process.number;
+        world.run_until(world.now + SESSION_MS + 4_000);
+        world.resume_process(number);
+        assert_eq!(world.ledger().counts["leader: effect left out, its time is over (S6)"], 1);
+        settle(&mut world);
+    }
+
+    /// Z5: whoever needs it says so and does not lead; whoever has read it before goes on.
+    #[test]
+    fn damage_hurts_only_who_reads_it() {
+        let mut world = deployed();
+        let zookeeper = world.zookeeper.as_mut().expect("several managers share one");
+        assert!(zookeeper.rot(&mut world.draws));
+        let leader = world.acting().expect("one leads");
+        let standby = (leader + 1) % 3;
+        for _ in 0..4 {
+            world.crash(standby, "process: crash at rest");
+            world.run_until(world.now + 4_000);
+        }
+        assert_eq!(world.acting(), Some(leader));
+        world.crash_all("process: crash at rest");
+        world.run_until(world.now + 30_000);
+        assert_eq!(world.acting(), None, "nobody leads with it");
+        assert!(world.ledger().counts["store: damage refused (Z5)"] > 8);
+        world.mend_zookeeper();
+        settle(&mut world);
+        assert_eq!(world.ledger().counts["container started"], 3);
+    }
+
+    /// S13: of every part, in every way.
+    #[test]
+    fn no_damage_is_taken_for_sound() {
+        let journal = deployed_with_snapshots().copy_journal();
+        let sound = recovery::recover(&journal, boot(0)).map(|it| recovery::records_of(it.scheduler()));
+        let (mut draws, mut refused) = (Draws::new(Rng::new(1), None, false), Vec::new());
+        for _ in 0..400 {
+            let mut damaged = journal.clone();
+            damaged.rot(true, &mut draws);
+            match recovery::recover(&damaged, boot(0)) {
+                Ok(manager) => assert_eq!(Ok(recovery::records_of(manager.scheduler())), sound),
+                Err(why) => refused.push(why),
+            }
+        }
+        for what in ["Missing", "NewerFormat", "Short", "Header", "Body", "Manifest", "Chunk", "Entry"] {
+            assert!(refused.iter().any(|why| why.contains(what)), "{what} is among what is refused");
+        }
     }
 
     #[test]

@@ -332,7 +332,7 @@ impl World {
         self.watch.calm_since = self.now;
         self.rough = self.now;
         self.executors.heal();
-        self.network.heal();
+        self.network.heal(self.now);
         self.heal_managers();
         self.disk.mend();
         self.clients.retire();

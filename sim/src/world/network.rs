@@ -60,6 +60,8 @@ struct Conn {
     dead: bool,
     /// The process has closed it, or was told that it is closed.
     closed: bool,
+    /// The master was not told that the process has closed it: what it writes from then on is answered by a reset.
+    resets_from: Option<u64>,
     /// What is wrong with its stream.
     oddity: Option<Oddity>,
     to_process_at: u64,
@@ -96,6 +98,8 @@ pub(super) struct Network {
 
 /// How many masters there are where one may redirect to another.
 const MASTERS: usize = 3;
+/// Linux gives a connection up when what it has sent was not acknowledged for so long, ms.
+const RETRANSMITS_MS: u64 = 924_000;
 
 type ToCome = Vec<(u64, Happening)>;
 
@@ -129,9 +133,12 @@ impl Network {
         self.oddities.skew_clock(agent, by);
     }
 
-    /// Agents' clocks are right.
-    pub(super) fn heal(&mut self) {
+    /// Agents' clocks are right, and packets arrive.
+    pub(super) fn heal(&mut self, now: u64) {
         self.oddities.heal();
+        for conn in self.conns.values_mut() {
+            conn.resets_from = conn.resets_from.map(|from| from.min(now));
+        }
     }
 
     /// How long a message may take.
@@ -207,9 +214,7 @@ impl Network {
             }
             LinkEffect::Close { conn } => {
                 let Some(conn) = self.find(process, conn) else { return Vec::new() };
-                self.conns.get_mut(&conn).expect("found just now").closed = true;
-                let at = self.arrives_there(now, conn);
-                vec![(at, Happening::Reach(ToMaster::Closed { conn }))]
+                self.close(now, conn, draws, ledger)
             }
             LinkEffect::Up { .. } => Vec::new(),
         }
@@ -219,8 +224,8 @@ impl Network {
         self.next_conn += 1;
         let conn = ConnId(self.next_conn);
         let (to_process_at, to_master_at) = (now, now);
-        let (dead, closed, oddity) = (false, false, None);
-        let new = Conn { process, link, dead, closed, oddity, to_process_at, to_master_at };
+        let (dead, closed, resets_from, oddity) = (false, false, None, None);
+        let new = Conn { process, link, dead, closed, resets_from, oddity, to_process_at, to_master_at };
         self.conns.insert(conn, new);
         conn
     }
@@ -364,6 +369,10 @@ impl Network {
         draws: &mut Draws,
         ledger: &mut Ledger,
     ) -> ToCome {
+        if let Some(reset) = self.reset(now, &output) {
+            ledger.note("network: reset of what was half open (M5)");
+            return vec![reset];
+        }
         match output {
             ClusterOutput::Accepted { conn, stream_id } => {
                 let response = Response { stream_id: Some(stream_id), ..Response::of_status(200) };
@@ -494,19 +503,42 @@ impl Network {
     }
 
     /// The connections of a process that is gone: the master hears of it, sooner or later.
-    pub(super) fn process_gone(&mut self, now: u64, process: u64) -> ToCome {
+    pub(super) fn process_gone(
+        &mut self,
+        now: u64,
+        process: u64,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> ToCome {
         let theirs = self.conns.iter().filter(|(_, conn)| !conn.closed && conn.process == process);
         let open: Vec<ConnId> = theirs.map(|(id, _)| *id).collect();
-        let mut to_come = Vec::new();
-        for id in open {
-            let at = self.arrives_there(now, id);
-            let conn = self.conns.get_mut(&id).expect("listed just now");
-            conn.closed = true;
-            if !conn.dead {
-                to_come.push((at, Happening::Reach(ToMaster::Closed { conn: id })));
-            }
+        open.into_iter().flat_map(|id| self.close(now, id, draws, ledger)).collect()
+    }
+
+    /// The process's side of a connection is closed. Of one that died without a word the master learns only by writing:
+    /// a reset answers it once packets arrive again, and until then it waits for an acknowledgement.
+    fn close(&mut self, now: u64, id: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> ToCome {
+        let at = self.arrives_there(now, id);
+        let conn = self.conns.get_mut(&id).expect("connections are kept");
+        conn.closed = true;
+        if !conn.dead {
+            return vec![(at, Happening::Reach(ToMaster::Closed { conn: id }))];
         }
-        to_come
+        let lasts = draws.chance(Site::StaysHalfOpen, &"", 500_000);
+        if lasts {
+            ledger.note("network: stays half open after its process (M5)");
+        }
+        conn.resets_from = Some(now + if lasts { draws.number("forMs", 1, RETRANSMITS_MS) } else { 0 });
+        Vec::new()
+    }
+
+    /// What comes of writing to a connection whose process has closed it unheard.
+    fn reset(&mut self, now: u64, output: &ClusterOutput) -> Option<(u64, Happening)> {
+        let (ClusterOutput::Event { conn, .. } | ClusterOutput::Accepted { conn, .. }) = *output else {
+            return None;
+        };
+        self.conns.get_mut(&conn)?.resets_from.take_if(|from| *from <= now)?;
+        Some((self.arrives_there(now, conn), Happening::Reach(ToMaster::Closed { conn })))
     }
 
     /// Breaks the newest connection; both sides see it, each in its time.

@@ -11,6 +11,7 @@ use swan_core::time::{Instant, Now};
 
 use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
+use crate::disk::rot::Part;
 use crate::draws::{Named, Site};
 
 /// How the account names a process that ended between two effects.
@@ -30,6 +31,10 @@ pub(super) struct Process {
     pub(super) left: Option<u64>,
     /// While it is paused: what has arrived since.
     pub(super) waiting: Option<Vec<ManagerInput>>,
+    /// What is left to do of the step in which it was paused.
+    pub(super) undone: Vec<ManagerEffect>,
+    /// What it has read of the store that was damaged.
+    pub(super) rotten: Option<Part>,
 }
 
 /// An effect by name, and by whom where there are several.
@@ -96,8 +101,15 @@ impl World {
         let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
         let number = self.processes;
         let base = clock.unwrap_or_else(|| self.rng.below(1 << 40));
-        self.managers[at] =
-            Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
+        self.managers[at] = Some(Process {
+            manager: Manager::new(journal),
+            number,
+            base,
+            left,
+            waiting: None,
+            undone: Vec::new(),
+            rotten: None,
+        });
         self.speaks(at);
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
         let (masters, tenure) = (self.network.masters(), self.tenure());
@@ -145,7 +157,7 @@ impl World {
     }
 
     /// Whatever is seen from now on is of this manager.
-    fn speaks(&mut self, at: usize) {
+    pub(super) fn speaks(&mut self, at: usize) {
         (self.watch.manager, self.watch.clock) = (at, self.process_clocks(at).mono);
     }
 
@@ -171,25 +183,57 @@ impl World {
             self.clients.book(),
             Seen::Stepped(process.manager.view()),
         );
-        if self.disk.is_read_rotten() && self.view().is_some_and(|view| view.manager().leading) {
+        if self.managers[at].as_ref().is_some_and(Process::leads) && self.has_read_rotten(at).is_some() {
             self.broken("S13", "what is stored is damaged, and taken for sound".into());
         }
         self.mark_step(&effects);
         if self.ledger.steps.is_multiple_of(COMPARE_EVERY) {
             self.compare_at_rest(at);
         }
-        for effect in effects {
+        self.carry_out(at, effects);
+    }
+
+    /// Carries out effects one by one, as the driver does; the process may end or be stopped before any of them.
+    pub(super) fn carry_out(&mut self, at: usize, effects: Vec<ManagerEffect>) {
+        let mut effects = effects.into_iter();
+        while let Some(effect) = effects.next() {
+            let now = self.process_clocks(at).mono;
+            let Some(process) = &mut self.managers[at] else { return };
+            if !process.manager.may_carry_out(now, &effect) {
+                self.ledger.note("leader: effect left out, its time is over (S6)");
+                continue;
+            }
             if self.ends_before(at, &effect) {
                 return self.crash(at, CRASH_BEFORE_EFFECT);
+            }
+            if self.pauses_before(at, &effect)
+                && let Some(process) = &mut self.managers[at]
+            {
+                process.undone = std::iter::once(effect).chain(effects).collect();
+                return;
             }
             self.ledger.effects += 1;
             self.write(at, ">", &effect);
             self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Does(&effect));
             self.execute(at, effect);
-            if self.managers[at].is_none() {
-                return;
-            }
         }
+    }
+
+    /// An effect in words that are the same in every run.
+    fn by<'a>(&self, at: usize, effect: &'a ManagerEffect) -> By<'a> {
+        let what: &dyn fmt::Debug = match effect {
+            ManagerEffect::Store { op, .. } => op,
+            ManagerEffect::Link(LinkEffect::Send { call, .. }) => call,
+            ManagerEffect::Link(effect) => effect,
+            other => other,
+        };
+        By { manager: self.zookeeper.is_some().then_some(at), what: Named(what) }
+    }
+
+    fn pauses_before(&mut self, at: usize, effect: &ManagerEffect) -> bool {
+        let what = self.by(at, effect);
+        self.draws.chance(Site::PausesBefore, &what, self.options.clocks.pause_effects)
+            && self.pause_process(at, "process: paused before an effect (C2)")
     }
 
     fn ends_before(&mut self, at: usize, effect: &ManagerEffect) -> bool {
@@ -197,13 +241,7 @@ impl World {
             self.crash_before = None;
             return true;
         }
-        let what: &dyn fmt::Debug = match effect {
-            ManagerEffect::Store { op, .. } => op,
-            ManagerEffect::Link(LinkEffect::Send { call, .. }) => call,
-            ManagerEffect::Link(effect) => effect,
-            other => other,
-        };
-        let what = By { manager: self.zookeeper.is_some().then_some(at), what: Named(what) };
+        let what = self.by(at, effect);
         let left = self.managers[at].as_mut().and_then(|process| process.left.as_mut());
         self.draws.comes_true(Site::CrashBefore, &what, |_| {
             left.is_some_and(|left| {
@@ -240,10 +278,19 @@ impl World {
         }
     }
 
+    /// What a process has read that is damaged.
+    fn has_read_rotten(&self, at: usize) -> Option<Part> {
+        self.managers[at].as_ref().and_then(|process| process.rotten).or_else(|| self.disk.read_rotten())
+    }
+
     fn end(&mut self, at: usize, why: End) {
         match why {
-            End::Refused(_) if self.disk.is_read_rotten() => self.crash(at, "store: damage refused (Z5)"),
-            End::Refused(refusal) => self.broken("S13", format!("it refuses its own journal: {refusal}")),
+            End::Refused(refusal) => match self.has_read_rotten(at) {
+                Some(part) if part.is_named(&refusal) => self.crash(at, "store: damage refused (Z5)"),
+                found => {
+                    self.broken("S13", format!("with {found:?} damaged it refuses its journal: {refusal}"));
+                }
+            },
             End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced)
                 if self.zookeeper.is_some() =>
             {
@@ -269,7 +316,7 @@ impl World {
             let done = disk.crash(draws, ledger);
             self.take_durable(&done);
         }
-        if let Err(why) = recovery::judge(self.journal(), &self.watch.stored, boot(0)) {
+        if let Err(why) = recovery::judge(&self.copy_journal(), &self.watch.stored, boot(0)) {
             self.broken("S13", why);
         }
         self.process_gone(at, number);
@@ -280,7 +327,8 @@ impl World {
 
     /// The connections of a process that is gone, or of a manager that is dropped, close.
     pub(super) fn process_gone(&mut self, at: usize, number: u64) {
-        for (at, happening) in self.network.process_gone(self.now, number) {
+        let Self { network, draws, ledger, .. } = self;
+        for (at, happening) in network.process_gone(self.now, number, draws, ledger) {
             self.queue.push(at, happening);
         }
         self.clients_lose_process(at);
@@ -290,6 +338,10 @@ impl World {
     fn compare_at_rest(&mut self, at: usize) {
         let Some(process) = self.managers[at].as_ref().filter(|_| !self.watch.closed) else { return };
         let (machine, journal) = (process.manager.scheduler(), process.manager.journal());
+        if process.manager.view().deposed().is_some() {
+            // What it had not stored is gone with it.
+            return;
+        }
         let rests = if process.leads() { machine.as_of() == journal.durable } else { journal.caught_up };
         if !rests || journal.durable != self.watch.stored.seq {
             return;
@@ -300,5 +352,40 @@ impl World {
         if let Err(why) = same {
             self.broken("S13", why);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::definition::Definition;
+    use crate::options::{Options, ProcessOptions};
+    use crate::world::{Ask, World};
+
+    /// M5: packets vanish, and the process ends. Once they arrive again, the answer to the next heartbeat is a reset.
+    #[test]
+    fn a_master_learns_by_writing_that_nobody_holds_a_connection() {
+        let quiet = Options::quiet();
+        let process = ProcessOptions { down_ms: 3_600_000, ..quiet.process };
+        let mut world = World::new(7, Options { process, ..quiet });
+        world.ask(Ask::Create { app: "web.shop".into(), definition: Definition::plain("image:1", 3, false) });
+        assert_eq!(world.settle(600_000), None);
+        let connected = |world: &World| world.cluster().frameworks().any(|(_, connected)| connected);
+        let mut lasted = Vec::new();
+        for _ in 0..20 {
+            assert!(connected(&world));
+            assert!(world.network.half_open());
+            world.crash(0, "process: crash at rest");
+            let gone = world.now;
+            while world.managers[0].is_none() && connected(&world) {
+                world.run_until(world.now + 1_000);
+            }
+            if !connected(&world) {
+                lasted.push(world.now - gone);
+            }
+            assert_eq!(world.settle(world.now + 7_200_000), None);
+        }
+        assert!(lasted.iter().any(|ms| *ms <= 16_000), "at the next heartbeat: {lasted:?}");
+        assert!(lasted.iter().any(|ms| *ms > 60_000), "or when packets arrive again: {lasted:?}");
+        assert!(lasted.iter().all(|ms| *ms < 950_000), "or have not for long: {lasted:?}");
     }
 }

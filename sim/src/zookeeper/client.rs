@@ -120,7 +120,7 @@ impl ZooKeeper {
             ToClient::Connects => self.connect(now, client, draws, ledger),
             ToClient::Unsent { life, id } => {
                 let result = StoreResult::FailedClean("there is no connection to ZooKeeper".into());
-                self.news(client, News::Stored { life, id, result });
+                self.news(client, News::Stored { life, id, result, rotten: None });
             }
             ToClient::Timer { turn } if turn == it.turn => match it.election {
                 Election::Elected { node } => self.confirm(now, client, node, draws, ledger),
@@ -141,7 +141,7 @@ impl ZooKeeper {
         for (_, request) in waits {
             if let Request::Op { life, id, .. } = request {
                 let result = StoreResult::Unknown("the connection to ZooKeeper was lost".into());
-                self.news(client, News::Stored { life, id, result });
+                self.news(client, News::Stored { life, id, result, rotten: None });
             }
         }
         if stands {
@@ -206,7 +206,9 @@ impl ZooKeeper {
         let Some(it) = self.clients.get_mut(&client) else { return };
         it.waits.pop_front();
         match answer {
-            Answer::Op { life, id, result } => self.news(client, News::Stored { life, id, result }),
+            Answer::Op { life, id, result, rotten } => {
+                self.news(client, News::Stored { life, id, result, rotten });
+            }
             Answer::Left => {}
             Answer::Stands { node } if it.election == Election::Standing => {
                 it.election = Election::Candidate { node };

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use swan_core::journal::{Payload, StoreOp, StoreResult};
 
 use crate::disk::{Done, Platter};
+use crate::draws::Draws;
 
 /// A session ends when nothing was heard of it for so long, ms, or later.
 pub(crate) const SESSION_MS: u64 = 6_000;
@@ -73,6 +74,16 @@ impl Ensemble {
         &self.journal
     }
 
+    /// Damages something; says whether.
+    pub(super) fn rot(&mut self, draws: &mut Draws) -> bool {
+        self.journal.rot(true, draws)
+    }
+
+    /// An operator mends what is damaged.
+    pub(super) fn mend(&mut self) {
+        self.journal.mend();
+    }
+
     pub(super) const fn zxid(&self) -> u64 {
         self.zxid
     }
@@ -98,7 +109,10 @@ impl Ensemble {
         self.cuts += u64::from(matches!((op, &result), (StoreOp::Cut { .. }, StoreResult::Done(_))));
         // What a majority has is durable.
         self.journal.settle();
-        self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });
+        if let StoreResult::Done(_) = result {
+            // What damage here has made fail has no effect anywhere.
+            self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });
+        }
         self.see(|commit| commit.at + LAG_MAX_MS < now);
         result
     }

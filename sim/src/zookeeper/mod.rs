@@ -19,6 +19,7 @@ use swan_core::rng::Rng;
 use self::client::Client;
 pub(crate) use self::ensemble::SESSION_MS;
 use self::ensemble::{ConnId, Ensemble, LAG_MAX_MS, Place, SessionId, claimed, is_read};
+use crate::disk::rot::Part;
 use crate::disk::{Done, Platter};
 use crate::draws::{Draws, Named, Site};
 use crate::ledger::Ledger;
@@ -48,7 +49,7 @@ enum Request {
 /// What the servers answer.
 #[derive(Clone, Debug)]
 enum Answer {
-    Op { life: u64, id: OpId, result: StoreResult },
+    Op { life: u64, id: OpId, result: StoreResult, rotten: Option<Part> },
     Stands { node: u64 },
     Left,
     Place { asked: u64, place: Place },
@@ -97,6 +98,8 @@ pub(crate) enum News {
         life: u64,
         id: OpId,
         result: StoreResult,
+        /// What it reads that is damaged.
+        rotten: Option<Part>,
     },
     /// From the election; times are the world's.
     Acquired {
@@ -243,8 +246,19 @@ impl ZooKeeper {
         }
     }
 
-    /// Nobody is kept away any more.
+    /// Damages something of the journal (Z5); says whether.
+    pub(crate) fn rot(&mut self, draws: &mut Draws) -> bool {
+        self.ensemble.rot(draws)
+    }
+
+    /// An operator mends what is damaged.
+    pub(crate) fn mend(&mut self) {
+        self.ensemble.mend();
+    }
+
+    /// Nobody is kept away any more, and nothing is damaged.
     pub(crate) fn heal(&mut self, now: u64) {
+        self.mend();
         for client in self.clients.values_mut() {
             client.away_until = now;
         }
@@ -362,14 +376,14 @@ impl ZooKeeper {
     ) -> Answer {
         match request {
             Request::Op { life, id, op } => {
-                let result = if is_read(&op) {
+                let (result, rotten) = if is_read(&op) {
                     self.read(now, conn, &op, draws, ledger)
                 } else {
                     let result = self.apply(now, &op);
                     self.has_seen(conn, self.ensemble.zxid());
-                    result
+                    (result, None)
                 };
-                Answer::Op { life, id, result }
+                Answer::Op { life, id, result, rotten }
             }
             Request::Stand => Answer::Stands { node: self.ensemble.stand(session) },
             Request::Leave { node } => {
@@ -389,7 +403,7 @@ impl ZooKeeper {
         }
     }
 
-    /// A read comes after a `sync`, which most often helps (R92).
+    /// A read comes after a `sync`, which most often helps (R92). Gives what is damaged of it, too.
     fn read(
         &mut self,
         now: u64,
@@ -397,17 +411,18 @@ impl ZooKeeper {
         op: &StoreOp,
         draws: &mut Draws,
         ledger: &mut Ledger,
-    ) -> StoreResult {
+    ) -> (StoreResult, Option<Part>) {
         if draws.chance(Site::StaleRead, &Named(op), self.options.stale) {
             ledger.note("zookeeper: stale read (Z4)");
             let lag = draws.number("lagMs", 1, LAG_MAX_MS);
             let seen = self.client_of(conn).map_or(0, |client| self.clients[&client].seen);
             let result = self.ensemble.read_stale(now, lag, seen, op);
             self.has_seen(conn, self.ensemble.lagging_at());
-            return result;
+            return (result, None);
         }
         self.has_seen(conn, self.ensemble.zxid());
-        self.ensemble.apply(now, op, &mut self.came.done)
+        let rotten = self.ensemble.journal().reads_rotten(op);
+        (self.ensemble.apply(now, op, &mut self.came.done), rotten)
     }
 
     /// A client takes no server that has seen less than it.

@@ -1,7 +1,7 @@
 //! Owns the tests of the model ZooKeeper: the contract of storage operations, and the election with its sessions.
 
 use swan_core::journal::contract::{self, Executor};
-use swan_core::journal::{OpId, StoreOp, StoreResult};
+use swan_core::journal::{Manifest, OpId, StoreOp, StoreResult};
 use swan_core::rng::Rng;
 
 use super::*;
@@ -133,6 +133,26 @@ fn a_write_may_come_late() {
     for kind in [(true, true), (false, true), (false, false)] {
         assert!(when.contains(&kind), "{when:?}");
     }
+}
+
+/// Z5: what fails because of damage fails for all servers, or those that lag would tell another story for ever.
+#[test]
+fn damage_makes_no_server_go_its_own_way() {
+    let mut ensemble = Ensemble::default();
+    let apply = |ensemble: &mut Ensemble, op: &StoreOp| ensemble.apply(0, op, &mut Done::default());
+    let manifest = |number| Manifest { number, ..Manifest::default() }.encode();
+    let switch =
+        |expected| StoreOp::SwitchManifest { epoch: Epoch(0), expected, manifest: manifest(expected + 1) };
+    apply(&mut ensemble, &switch(0));
+    let mut draws = Draws::new(Rng::new(1), None, false);
+    while apply(&mut ensemble, &switch(1)) != StoreResult::Conflict {
+        ensemble = Ensemble::default();
+        apply(&mut ensemble, &switch(0));
+        assert!(ensemble.rot(&mut draws), "a manifest is there");
+    }
+    ensemble.mend();
+    let lags = ensemble.read_stale(20_000, 1, 0, &StoreOp::ReadManifest);
+    assert_eq!(lags, apply(&mut ensemble, &StoreOp::ReadManifest));
 }
 
 #[test]

@@ -61,15 +61,10 @@ pub(super) async fn read(client: &Client, tree: &Tree, from: u64, max_bytes: u64
     loop {
         let before = extent(client, tree).await?;
         let from = from.max(before.head.first);
-        let (entries, whole) = entries(client, tree, from, before.end, max_bytes).await?;
+        let (entries, ended) = entries(client, tree, from, before.end, max_bytes).await?;
         let end = from + entries.len() as u64;
-        if whole || end == before.end {
-            return Ok(LogPart {
-                first: from,
-                entries,
-                end: whole && end >= before.end,
-                durable: before.end,
-            });
+        if !ended || end >= before.end {
+            return Ok(LogPart { first: from, entries, end: ended, durable: before.end.max(end) });
         }
         // One that should be there is not. If the log is as it was, that is damage, which the journal finds.
         if extent(client, tree).await? == before {
@@ -78,7 +73,8 @@ pub(super) async fn read(client: &Client, tree: &Tree, from: u64, max_bytes: u64
     }
 }
 
-/// Entries of `from..to`, and whether the last one asked for was found, or none was left to ask for.
+/// Entries from `from` on, and whether they end there. Those below `to` are there; more may be, also because `to` was
+/// counted without one that is lost, which is nothing to who has read it before.
 async fn entries(
     client: &Client,
     tree: &Tree,
@@ -87,25 +83,24 @@ async fn entries(
     max_bytes: u64,
 ) -> Result<(Vec<Blob>, bool), Error> {
     let (mut entries, mut bytes, mut next) = (Vec::new(), 0, from);
-    while next < to {
-        let batch: Vec<_> =
-            (next..to.min(next + READS_IN_FLIGHT)).map(|index| client.get_data(&tree.entry(index))).collect();
+    loop {
+        let upto = to.max(next + 1).min(next + READS_IN_FLIGHT);
+        let batch: Vec<_> = (next..upto).map(|index| client.get_data(&tree.entry(index))).collect();
         for answer in batch {
             match answer.await {
                 Ok((entry, _)) => {
                     bytes += entry.len() as u64;
                     if bytes > max_bytes && !entries.is_empty() {
-                        return Ok((entries, true));
+                        return Ok((entries, false));
                     }
                     entries.push(entry.into());
                 }
-                Err(Error::NoNode) => return Ok((entries, false)),
+                Err(Error::NoNode) => return Ok((entries, true)),
                 Err(error) => return Err(error),
             }
         }
-        next += READS_IN_FLIGHT;
+        next = upto;
     }
-    Ok((entries, true))
 }
 
 /// Removes the entries from `from` on, the last ones first; checks the epoch even if there is none. Raises the version of

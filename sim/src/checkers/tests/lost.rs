@@ -4,6 +4,7 @@ use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
 use swan_core::scheduler::input::RequestId;
 
 use super::*;
+use crate::checkers::stored::VersionMessage;
 use crate::definition::{Definition, Policy};
 
 /// A task of its own slot; every four stand on one agent.
@@ -31,6 +32,12 @@ fn supersedes(slot: u32) -> Entry {
 fn loses(slot: u32) -> ManagerInput {
     let status = TaskStatus::from_master(nth(slot), TaskState::Unreachable, Reason::AgentRemoved);
     hears(Event::Update(status.into()))
+}
+
+/// A version's record.
+fn version(image: &str) -> Vec<u8> {
+    let spec = format!(r#"{{"container":{{"docker":{{"image":"{image}"}}}}}}"#);
+    VersionMessage { spec, runs: 2 }.encode_to_vec()
 }
 
 /// What is seen of one app with so many tasks, by one checker and by the fleet.
@@ -107,6 +114,43 @@ fn s12_a_disaster_lasts_until_agents_are_back_or_an_operator_decides() {
     assert_eq!(scene.store(&supersedes(0)), Ok(()), "overridden");
 }
 
+/// Nothing takes the place of what has ended with its agent meanwhile.
+#[test]
+fn s12_what_ends_in_a_disaster_is_not_replaced() {
+    let judged = |state: TaskState, later: u64, before: bool| {
+        let mut scene =
+            if before { Scene::new(disaster_brake::DisasterBrake::default(), 24) } else { disaster() };
+        let ends = TaskStatus::from_master(nth(20), state, Reason::AgentRemoved);
+        scene.now += 1;
+        scene.hear(&hears(Event::Update(ends.into())));
+        scene.now += later;
+        let task = TaskName { hex: 99, slot: 20, app: "web" }.id();
+        let launch = Launch { task, slot: 20, agent: agent(20), ..launch(1, 1000, &[]) };
+        scene.see(Seen::Does(&accepts("O", vec![launch])))
+    };
+    assert!(judged(TaskState::Gone, 3_600_000, false).is_err(), "however long it lasts");
+    assert_eq!(judged(TaskState::Failed, 10_000, false), Ok(()), "an error of its own");
+    assert_eq!(judged(TaskState::Gone, 10_000, true), Ok(()), "one agent is no disaster");
+}
+
+#[test]
+fn s12_who_takes_over_holds_the_brake_until_something_is_heard() {
+    let framework = |holds: u8| {
+        let value = Some(vec![0x10, holds]);
+        entry(vec![Op { key: RecordKey(b"f".to_vec()), value }])
+    };
+    let judged = |heard: Option<ManagerInput>| {
+        let mut scene = disaster();
+        scene.store(&framework(1)).expect("it holds");
+        scene.see(Seen::Leads).expect("starting breaks nothing");
+        heard.iter().for_each(|input| scene.hear(input));
+        scene.store(&framework(0))
+    };
+    assert!(judged(None).is_err());
+    assert!(judged(Some(hears(Event::Heartbeat))).is_err());
+    assert_eq!(judged(Some(offers("O", "S1"))), Ok(()));
+}
+
 #[test]
 fn s12_a_disaster_outlives_the_process() {
     let mut scene = disaster();
@@ -127,18 +171,23 @@ fn s12_a_disaster_outlives_the_process() {
 
 #[test]
 fn s3_what_must_never_run_twice_is_not_replaced_but_by_who_wanted_it_no_more() {
-    let judged = |instances: u32| {
+    let judged = |instances: u32, newest: Option<u32>| {
         let mut scene = Scene::new(never_twice::NeverTwice::default(), 1);
-        let policy = Some(Policy { unreachable: None, ..Policy::default() });
-        scene.book.insert("web:1".into(), Definition { policy, ..Definition::plain("web:1", 1, false) });
+        for (image, unreachable) in [("web:1", None), ("web:2", newest)] {
+            let policy = Some(Policy { unreachable, ..Policy::default() });
+            scene.book.insert(image.into(), Definition { policy, ..Definition::plain(image, 1, false) });
+        }
         scene.hear(&loses(0));
-        let app = StoredApp { target: 1, instances, ..StoredApp::default() };
+        let app = StoredApp { target: 2, instances, ..StoredApp::default() };
         let app = Op { key: RecordKey(b"aweb".to_vec()), value: Some(app.encode_to_vec()) };
-        scene.store(&entry(vec![app])).expect("a change is no launch");
+        let version =
+            Op { key: RecordKey(b"vweb\0\0\0\0\0\0\0\0\x02".to_vec()), value: Some(version("web:2")) };
+        scene.store(&entry(vec![app, version])).expect("a change is no launch");
         scene.store(&supersedes(0)).expect("it may be remembered");
         let next = TaskName { hex: 99, slot: 0, app: "web" }.id();
         scene.see(Seen::Launched(&next, &agent(0)))
     };
-    assert!(judged(1).is_err());
-    assert_eq!(judged(0), Ok(()), "it was wanted no more, and then again");
+    assert!(judged(1, None).is_err());
+    assert_eq!(judged(0, None), Ok(()), "it was wanted no more, and then again");
+    assert_eq!(judged(1, Some(0)), Ok(()), "its newest version, which never ran, says otherwise");
 }

@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use swan_core::id::DottedId;
+use swan_core::journal::{OpId, StoreOp};
+use swan_core::link::{ConnId, LinkEffect};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{
     AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, TaskId, TaskState,
     TaskStatus, Uuid,
 };
-use swan_core::record::{Op, RecordKey};
-use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
+use swan_core::record::{Epoch, Op, RecordKey};
+use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::RequestId;
 use swan_core::scheduler::launch::Launch;
@@ -18,7 +21,9 @@ use swan_core::time::{Millis, Timestamp};
 
 use super::{entry, hears, sends};
 use crate::checkers::convergence::Book;
-use crate::checkers::fleet::Fleet;
+use crate::checkers::durable_replies::DurableReplies;
+use crate::checkers::fleet::{Fleet, Member};
+use crate::checkers::rollout_versions::RolloutVersions;
 use crate::checkers::stored::{SlotMessage, Stored, StoredApp, StoredRollout, TaskMessage};
 use crate::checkers::*;
 use crate::definition::{Definition, Policy};
@@ -285,12 +290,52 @@ fn s11_a_slot_waits_longer_after_each_failure() {
     }
     it.now += 1_200;
     assert!(it.launches(0, 9, "A1", "a").is_err(), "too early");
-    it.asked(ApiCall::KillTasks { app: swan_core::id::DottedId::from_text("web") });
+    it.asked(ApiCall::KillTasks { app: DottedId::from_text("web") });
     assert_eq!(it.launches(0, 10, "A1", "a"), Ok(()), "a user began anew");
     let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
     it.runs(0, 1, "A1", "a");
     it.told(0, 1, TaskState::Lost);
     assert_eq!(it.launches(0, 2, "A1", "a"), Ok(()), "the cluster's fault costs nothing");
+}
+
+/// A successor's record was on its way when the task beside it failed.
+#[test]
+fn s11_what_was_decided_before_a_failure_is_no_next_attempt() {
+    let judged = |decided: bool| {
+        let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+        it.wants(1, "a", "noop");
+        it.runs(0, 1, "A1", "a");
+        let task = TaskMessage { hex: 2, version: 1, state: 6, stop: 0, agent_id: "A2".into() };
+        let value = Some(prost::Message::encode_to_vec(&SlotMessage { task: Some(task), ran: 0 }));
+        let key = RecordKey([b"sweb\0", &(1_u32 << 31).to_be_bytes()[..]].concat());
+        let entry = entry(vec![Op { key, value }]).encode(1);
+        let op = StoreOp::Append { epoch: Epoch(1), index: 1, entry };
+        if decided {
+            it.see(Seen::Does(&ManagerEffect::Store { id: OpId(1), op })).expect("writing breaks nothing");
+        }
+        it.told(0, 1, TaskState::Failed);
+        it.launches(0, 2, "A2", "a")
+    };
+    assert_eq!(judged(true), Ok(()));
+    assert!(judged(false).is_err());
+}
+
+/// No KILL could leave since, for lack of a connection.
+#[test]
+fn s3_what_is_to_end_is_in_nobodys_way() {
+    let judged = |stop: u32| {
+        let mut it = Watched::new(launch_limits::LaunchLimits::default(), &[limited("a", 100, 0)]);
+        it.wants(3, "a", "noop");
+        for slot in 0..3 {
+            it.runs(slot, u64::from(slot) + 1, "A1", "a");
+            it.records(slot, u64::from(slot) + 1, stop).expect("it is so");
+        }
+        it.wants(1, "a", "scaling_down");
+        it.now += 1_000_000;
+        it.launches(0, 9, "A2", "a")
+    };
+    assert!(judged(0).is_err());
+    assert_eq!(judged(1), Ok(()));
 }
 
 #[test]
@@ -396,4 +441,73 @@ fn l4_a_rollout_ends_or_says_why_not() {
     assert_eq!(judged(&rollout("running", "no agent suits")), Ok(()), "it says so");
     assert_eq!(judged(&rollout("paused", "")), Ok(()), "a user let it rest");
     assert_eq!(judged(&rollout("failed", "")), Ok(()), "it has ended");
+}
+
+impl Watched<RolloutVersions> {
+    /// A step ends, and each rollout that a user has paused rests.
+    fn finds_paused(&mut self) {
+        let Self { checker, fleet, stored, book, now, .. } = self;
+        let at = Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book };
+        checker.look_at_pauses(at, |_| true);
+    }
+}
+
+/// A slot that waited for an offer when a user asked for a pause once more, after the process had begun anew.
+#[test]
+fn s10_what_ran_the_version_before_the_pause_may_get_it_again() {
+    let launched = |ran: &str| {
+        let mut watched = Watched::new(RolloutVersions::default(), &[]);
+        watched.wants_at(2, "a", "rollbacking", "paused");
+        let version = |image: &str| u64::from(image.bytes().map(u32::from).sum::<u32>());
+        watched.launches(1, 1, "A1", "a").expect("before the pause");
+        watched.records_version(1, 1, version("a"), 0).expect("it was so");
+        let record = prost::Message::encode_to_vec(&SlotMessage { task: None, ran: version(ran) });
+        watched.put(b"sweb\0\0\0\0\0", record).expect("it was so");
+        watched.asked(ApiCall::SteerRollout { app: DottedId::from_text("web"), verb: RolloutVerb::Pause });
+        for at in [0, 1_000_000] {
+            watched.now = at;
+            watched.truth().expect("nothing is launched");
+            watched.finds_paused();
+        }
+        watched.now += 1_000_000;
+        watched.launches(0, 7, "A1", "a")
+    };
+    assert_eq!(launched("a"), Ok(()));
+    assert!(launched("b").is_err(), "its slot ran another");
+}
+
+/// It is answered again by its key, and was gone before anybody looked.
+#[test]
+fn s18_what_was_stored_between_two_looks_was_stored() {
+    let judged = |stored: bool| {
+        let mut watched = Watched::new(DurableReplies::default(), &[]);
+        if stored {
+            watched.wants(1, "a", "creating");
+            let gone = entry(vec![Op { key: RecordKey(b"aweb".to_vec()), value: None }]);
+            watched.stored.apply(&gone);
+            watched.see(Seen::Stored(&gone)).expect("a deletion is no answer");
+        }
+        let (app, version) = (DottedId::from_text("web"), "1".into());
+        let result = Ok(ApiReply::Created { app, revision: 1, version });
+        watched.see(Seen::Does(&ManagerEffect::Reply { id: RequestId(1), result }))
+    };
+    assert_eq!(judged(true), Ok(()));
+    assert!(judged(false).is_err());
+}
+
+/// R8: after a pause, what waited is told on a connection that was given up.
+#[test]
+fn what_is_told_on_a_closed_connection_is_not_known() {
+    let served = |closes: bool| {
+        let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+        it.launches(0, 1, "A1", "a").expect("a sound launch");
+        if closes {
+            let close = ManagerEffect::Link(LinkEffect::Close { conn: ConnId(1) });
+            it.see(Seen::Does(&close)).expect("closing breaks nothing");
+        }
+        it.told(0, 1, TaskState::Running);
+        it.fleet.get(&task(0, 1)).is_some_and(Member::serves)
+    };
+    assert!(served(false));
+    assert!(!served(true));
 }
