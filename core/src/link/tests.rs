@@ -12,7 +12,7 @@ pub(super) fn master(host: &str) -> MasterAddress {
 }
 
 pub(super) fn subscribe() -> MesosCall {
-    MesosCall::Subscribe { framework_info: Box::default(), suppressed_roles: vec![] }
+    MesosCall::Subscribe { framework_info: Box::default(), suppressed_roles: vec![], anew: false }
 }
 
 pub(super) fn decline() -> MesosCall {

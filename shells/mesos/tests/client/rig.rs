@@ -37,6 +37,7 @@ impl<C: Connector> Rig<C> {
         rig.call(MesosCall::Subscribe {
             framework_info: Box::<FrameworkInfo>::default(),
             suppressed_roles: vec![],
+            anew: false,
         });
         rig
     }
