@@ -65,8 +65,7 @@ pub(super) fn journal_of(labels: &[(String, Option<String>)]) -> Option<&str> {
 /// knows only from its agents counts, whatever they have told so far.
 pub(super) fn predecessors(own: &FrameworkInfo, listed: &[ListedFramework]) -> Vec<Predecessor> {
     let Some(journal) = journal_of(&own.labels) else { return Vec::new() };
-    let ours =
-        |it: &&ListedFramework| it.name == own.name && journal_of(&it.labels) == Some(journal);
+    let ours = |it: &&ListedFramework| it.name == own.name && journal_of(&it.labels) == Some(journal);
     let holds = |it: &&ListedFramework| it.recovered || !it.allocated.is_empty();
     listed.iter().filter(ours).filter(holds).take(PREDECESSORS_MAX).map(Predecessor::of).collect()
 }
@@ -100,7 +99,8 @@ mod tests {
 
     #[test]
     fn s14_a_predecessor_has_our_name_and_journal_and_holds_something() {
-        let own = FrameworkInfo { name: "swan".into(), labels: labelled("file:/a"), ..FrameworkInfo::default() };
+        let own =
+            FrameworkInfo { name: "swan".into(), labels: labelled("file:/a"), ..FrameworkInfo::default() };
         let nothing = Vec::new();
         let all = [
             ListedFramework { name: "marathon".into(), ..listed("F0") },

@@ -1,5 +1,7 @@
 //! Owns the scripted tests of the link, each named after the rule it holds.
 
+pub(super) mod asking;
+
 use alloc::vec;
 
 use super::*;

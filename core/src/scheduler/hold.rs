@@ -107,7 +107,9 @@ impl Hold {
                 "{trouble}the journal is empty, but frameworks of this manager still hold resources: {found}. Restore the \
                  journal, or decide by `swan framework adopt ID` or `swan framework new`"
             ),
-            Some(word @ FrameworkWord::Adopt(_)) => format!("an operator has decided {word}; it is under way"),
+            Some(word @ FrameworkWord::Adopt(_)) => {
+                format!("an operator has decided {word}; it is under way")
+            }
             Some(word @ FrameworkWord::New) => format!(
                 "an operator has decided {word}; it is under way. What others hold runs on, and Swan knows nothing of it: \
                  {found}"

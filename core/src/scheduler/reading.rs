@@ -180,6 +180,11 @@ impl<'a> View<'a> {
             ("slots_waiting", "Slots that wait for an offer.", machine.demand.waiting),
             ("tasks_superseded", "Superseded tasks remembered.", machine.former.len() as u64),
             ("tasks_quarantined", "Unknown tasks remembered.", machine.quarantine.len() as u64),
+            (
+                "held",
+                "Whether an operator must say who Swan is, since its journal was lost.",
+                u64::from(machine.awaits_word()),
+            ),
             ("batches_in_flight", "Batches not durable yet.", machine.ledger.in_flight() as u64),
             ("leading", "1 if this manager leads.", u64::from(machine.role == Role::Leader)),
             (

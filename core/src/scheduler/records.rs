@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use prost::Message;
 
-use super::{Framework, Scheduler};
 use super::agents::AgentIdx;
 use super::api::Problem;
 use super::apps::{App, AppIdx};
@@ -23,6 +22,7 @@ use super::planner::version_of;
 use super::quarantine::Quarantined;
 use super::slot::{FailureNote, Slot, Stop, StopReason, Task, Trouble, is_successor, number_of};
 use super::stop::Former;
+use super::{Framework, Scheduler};
 use crate::id::AppPath;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, UNREADABLE_NAMED_MAX};
 use crate::mesos::{AgentId, FrameworkId, TaskId, TaskState};

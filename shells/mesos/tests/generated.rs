@@ -42,8 +42,9 @@ fn committed_code_is_what_the_protos_generate() {
 /// Writes `<package>.rs` into `out`; returns what makes each enum's names known to the JSON mapping, with its package.
 fn generate(root: &Path, out: &Path) -> Vec<(String, String)> {
     let protos = root.join("proto");
-    let files = protox::compile(["mesos/v1/master/master.proto", "mesos/v1/scheduler/scheduler.proto"], [&protos])
-        .expect("the protos are well-formed");
+    let files =
+        protox::compile(["mesos/v1/master/master.proto", "mesos/v1/scheduler/scheduler.proto"], [&protos])
+            .expect("the protos are well-formed");
     let mut config = prost_build::Config::new();
     config.out_dir(out).btree_map(["."]).disable_comments(["."]);
     config.message_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]\n#[serde(default)]");

@@ -75,8 +75,7 @@ impl<C: Connector> Client<C> {
             LinkEffect::Ask { conn, master } => {
                 let target = Target { master, credential: self.credential.clone() };
                 let (outgoing, _) = mpsc::unbounded_channel();
-                let question =
-                    question::run(conn, Arc::clone(&self.connector), target, self.inputs.clone());
+                let question = question::run(conn, Arc::clone(&self.connector), target, self.inputs.clone());
                 let tasks = vec![tokio::spawn(question).abort_handle()];
                 self.current = Some(Current { conn, outgoing, tasks });
             }
