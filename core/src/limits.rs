@@ -277,6 +277,10 @@ pub const SUBSCRIBE_BACKOFF: Millis = Millis(250);
 pub const SUBSCRIBE_BACKOFF_MAX: Millis = Millis::from_secs(15);
 /// A connection that lasted this long resets the pause.
 pub const SUBSCRIBE_STABLE: Millis = Millis::from_secs(60);
+/// Bytes of a master's list of all frameworks that are read.
+pub const FRAMEWORKS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Frameworks of the same journal that are told apart (S14).
+pub const PREDECESSORS_MAX: usize = 16;
 /// Redirects followed in a row (R4).
 pub const REDIRECTS_MAX: u32 = 3;
 

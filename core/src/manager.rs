@@ -27,7 +27,7 @@ use crate::scheduler::event::Event;
 use crate::scheduler::input::{
     Breadcrumb, Build, Config, CrashNote, DeposeReason, Input, Lead, LinkEvent, RequestId, StoreEvent,
 };
-use crate::scheduler::{Scheduler, View};
+use crate::scheduler::{Hold, Scheduler, View};
 use crate::time::{Instant, Millis, Now};
 
 /// One stimulus of the manager.
@@ -116,6 +116,8 @@ pub struct Manager {
     seen: ConnId,
     /// What the link was in trouble with when people were last told.
     told_trouble: String,
+    /// What was held when people were last told.
+    told_hold: Option<Hold>,
     /// Abdicates at this time at the latest.
     abdicates: Option<Instant>,
     /// Until when it led, as far as it knew in the newest step; `None` if it did not lead in it.
@@ -167,6 +169,7 @@ impl Manager {
             crash_notes: Vec::new(),
             seen: ConnId::default(),
             told_trouble: String::new(),
+            told_hold: None,
             abdicates: None,
             led_until: None,
             ended: false,
@@ -350,6 +353,7 @@ impl Manager {
                     self.on_scheduler(effect, out);
                 }
                 self.scratch.scheduler = effects;
+                self.tell_hold(out);
                 if self.scheduler.view().deposed() == Some(DeposeReason::Unreadable) {
                     let unreadable = self.scheduler.view().unreadable().iter();
                     out.extend(
@@ -389,6 +393,15 @@ impl Manager {
                     out.push(ManagerEffect::Trouble(format!("Mesos: {}", self.told_trouble)));
                 }
             }
+        }
+    }
+
+    /// People are told once what a leader waits for whose journal was lost.
+    fn tell_hold(&mut self, out: &mut Vec<ManagerEffect>) {
+        let hold = self.scheduler.view().hold().filter(|_| self.scheduler.view().leads());
+        if hold != self.told_hold.as_ref() {
+            out.extend(hold.map(|hold| ManagerEffect::Trouble(hold.reason())));
+            self.told_hold = hold.cloned();
         }
     }
 

@@ -74,6 +74,7 @@ mod bank {
         NoCutAtTakeover "leaves what may still be written behind the log's end"
         NoHeartbeatDeadline "waits for ever on a connection that is silent"
         NewFrameworkId "subscribes anew without its framework id"
+        SubscribesAnew "takes a lost store for a first start"
         ReusesTaskIds "gives tasks of one slot the same id"
         IgnoresRescind "keeps offers that were rescinded"
         OffersOutliveConnection "keeps offers of an earlier connection"

@@ -83,6 +83,9 @@ pub struct Options {
     /// When the copy is made that may then take the store's place, ms.
     #[serde(default)]
     pub backup_ms: u64,
+    /// Managers say where their journal is, and so ask for earlier frameworks of it (S14).
+    #[serde(default)]
+    pub journal_named: bool,
 }
 
 /// What no machine can mend.
@@ -93,10 +96,18 @@ pub enum Disaster {
     OldBackup,
     /// The master removes the framework (M6).
     FrameworkRemoved,
+    /// The store is lost altogether, and an operator has the framework adopted (Z6).
+    StoreLostAdopted,
+    /// The store is lost altogether, and an operator wants a new framework (Z6).
+    StoreLostNew,
 }
 
 impl Disaster {
     fn swarm(seed: u64) -> Option<Self> {
+        let mut lost = streams::named(seed, "disaster.storeLost");
+        if lost.chance(150_000) {
+            return Some(if lost.chance(600_000) { Self::StoreLostAdopted } else { Self::StoreLostNew });
+        }
         let mut rng = streams::named(seed, "disaster");
         match rng.below(6) {
             0..3 => None,
@@ -104,6 +115,17 @@ impl Disaster {
             _ => Some(Self::FrameworkRemoved),
         }
     }
+
+    /// The store is lost altogether.
+    pub(crate) const fn is_loss(self) -> bool {
+        matches!(self, Self::StoreLostAdopted | Self::StoreLostNew)
+    }
+}
+
+/// Three of four of the other worlds are of managers that say nothing of their journal.
+fn journal_named(seed: u64) -> bool {
+    let lost = Disaster::swarm(seed).is_some_and(Disaster::is_loss);
+    lost || streams::named(seed, "journalNamed").chance(250_000)
 }
 
 /// What API clients do.
@@ -355,6 +377,7 @@ impl Options {
             ensemble: EnsembleOptions::default(),
             disaster: None,
             backup_ms: 0,
+            journal_named: false,
         }
     }
 
@@ -437,6 +460,7 @@ impl Options {
             ensemble: EnsembleOptions::swarm(seed),
             disaster: Disaster::swarm(seed),
             backup_ms: streams::named(seed, "disaster.backup").between(safety_ms / 8, safety_ms),
+            journal_named: journal_named(seed),
         };
         small.perhaps_large(&mut Rng::new(seed ^ 0x0051_2e50))
     }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod calls;
+mod predecessor;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use crate::limits::{
     HEARTBEAT_DEFAULT, HEARTBEATS_MISSED_MAX, REDIRECTS_MAX, SUBSCRIBE_ANSWER, SUBSCRIBE_BACKOFF,
     SUBSCRIBE_BACKOFF_MAX, SUBSCRIBE_STABLE,
 };
-use crate::mesos::{Event, FrameworkId, FrameworkInfo, Subscribed};
+use crate::mesos::{Event, FrameworkId, FrameworkInfo, ListedFramework, Subscribed};
 use crate::rng::Rng;
 use crate::scheduler::effect::MesosCall;
 use crate::scheduler::input::LinkEvent;
@@ -32,6 +33,7 @@ use crate::time::{Instant, Millis, Now};
 use answer::{Fault, Verdict};
 pub use answer::{Response, excerpt};
 use calls::Calls;
+pub use predecessor::{JOURNAL_LABEL, Predecessor};
 
 /// What a master may tell of its heartbeats and be believed.
 const HEARTBEAT_MIN: Millis = Millis::from_secs(1);
@@ -71,8 +73,10 @@ pub enum LinkInput {
     /// The scheduler calls. `seen` is the connection of the last [`LinkEffect::Up`] that the scheduler had been told when
     /// it decided so; a call decided under another subscription than the current one is dropped (R2, R8).
     Call { seen: ConnId, call: Box<MesosCall> },
-    /// SUBSCRIBE was answered, whatever the status.
+    /// SUBSCRIBE was answered, whatever the status; or the question for frameworks was, and not with a list.
     Opened { conn: ConnId, response: Response },
+    /// The question for frameworks was answered.
+    Listed { conn: ConnId, frameworks: Vec<ListedFramework> },
     /// The stream carries a whole event.
     Event { conn: ConnId, event: Box<Event> },
     /// The stream carries a whole record that is no event.
@@ -108,6 +112,8 @@ pub enum LinkEffect {
         framework: Box<FrameworkInfo>,
         suppressed_roles: Vec<String>,
     },
+    /// Open a connection to this master and ask it for its frameworks, by GET_FRAMEWORKS of the operator API (S14).
+    Ask { conn: ConnId, master: MasterAddress },
     /// Send on the one other connection to the master of `conn`, in order, with its stream id (R1, R2).
     Send { conn: ConnId, id: CallId, stream_id: String, framework: FrameworkId, call: Box<MesosCall> },
     /// Close both connections of `conn`. Nothing that they still say is believed.
@@ -120,6 +126,8 @@ pub enum LinkEffect {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
 pub struct LinkStats {
+    /// Questions for frameworks sent.
+    pub questions: u64,
     /// SUBSCRIBEs sent.
     pub attempts: u64,
     pub subscriptions: u64,
@@ -152,6 +160,10 @@ pub enum LinkStatus {
     Off,
     /// Waits before the next attempt.
     Waiting,
+    /// Asks a master whether a framework of this journal still holds something.
+    Asking,
+    /// One does: waits for a word (S14).
+    Held,
     /// Asked a master and has no subscription yet.
     Subscribing,
     Subscribed,
@@ -183,6 +195,16 @@ pub struct Link {
 struct Wanted {
     framework: Box<FrameworkInfo>,
     suppressed_roles: Vec<String>,
+    /// An operator wants a new framework, whatever there was before.
+    anew: bool,
+}
+
+impl Wanted {
+    /// Whether the master must be asked for predecessors first.
+    fn asks(&self) -> bool {
+        let knows = self.anew || self.framework.id.is_some();
+        !knows && predecessor::journal_of(&self.framework.labels).is_some() && !mutant!(SubscribesAnew)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +213,12 @@ enum State {
     Waiting {
         until: Instant,
     },
+    /// No list of frameworks yet.
+    Asking {
+        until: Instant,
+    },
+    /// A predecessor holds something.
+    Held,
     /// No answer yet, or none but the headers: then `stream_id` is there.
     Subscribing {
         until: Instant,
@@ -231,6 +259,7 @@ impl Link {
             tries: 0,
             redirects: 0,
             stats: LinkStats {
+                questions: 0,
                 attempts: 0,
                 subscriptions: 0,
                 silences: 0,
@@ -259,6 +288,9 @@ impl Link {
             LinkInput::Masters(masters) => self.take_masters(now, masters, out),
             LinkInput::Call { seen, call } => self.call(now, seen, *call, out),
             LinkInput::Opened { conn, response } if self.is_current(conn) => self.opened(now, response, out),
+            LinkInput::Listed { conn, frameworks } if self.is_current(conn) => {
+                self.listed(now, &frameworks, out);
+            }
             LinkInput::Event { conn, event } if self.is_current(conn) => self.event(now, *event, out),
             LinkInput::Unreadable { conn, why } if self.is_current(conn) => {
                 self.stats.unreadable_events += 1;
@@ -278,7 +310,7 @@ impl Link {
             }
             LinkInput::Event { .. } | LinkInput::Unreadable { .. } => self.stats.stale_events += 1,
             LinkInput::Opened { .. } | LinkInput::Alive { .. } | LinkInput::Closed { .. } => {}
-            LinkInput::Answered { .. } | LinkInput::Wake => {}
+            LinkInput::Listed { .. } | LinkInput::Answered { .. } | LinkInput::Wake => {}
         }
         self.expire(now, out);
     }
@@ -286,8 +318,10 @@ impl Link {
     /// When to step `Wake`; at or before now means at once.
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Off | State::Removed | State::FailedOver => None,
-            State::Waiting { until } | State::Subscribing { until, .. } => Some(*until),
+            State::Off | State::Held | State::Removed | State::FailedOver => None,
+            State::Waiting { until } | State::Asking { until } | State::Subscribing { until, .. } => {
+                Some(*until)
+            }
             State::Subscribed(subscription) => {
                 let deaf = if mutant!(NoHeartbeatDeadline) { 1_000_000 } else { 1 };
                 let silent = subscription.heard + subscription.patience.times(deaf);
@@ -306,6 +340,8 @@ impl Link {
         match self.state {
             State::Off => LinkStatus::Off,
             State::Waiting { .. } => LinkStatus::Waiting,
+            State::Asking { .. } => LinkStatus::Asking,
+            State::Held => LinkStatus::Held,
             State::Subscribing { .. } => LinkStatus::Subscribing,
             State::Subscribed(_) => LinkStatus::Subscribed,
             State::Removed => LinkStatus::Removed,
@@ -333,7 +369,7 @@ impl Link {
     }
 
     fn has_connection(&self) -> bool {
-        matches!(self.state, State::Subscribing { .. } | State::Subscribed(_))
+        matches!(self.state, State::Asking { .. } | State::Subscribing { .. } | State::Subscribed(_))
     }
 
     fn is_current(&self, conn: ConnId) -> bool {
@@ -347,7 +383,7 @@ impl Link {
         // A subscription that stands is left alone: if its master no longer leads, it says so itself.
         let stands = matches!(self.state, State::Subscribed(_));
         self.master = place.filter(|_| stands).unwrap_or(0);
-        if let State::Subscribing { .. } = self.state
+        if let State::Asking { .. } | State::Subscribing { .. } = self.state
             && place != Some(0)
         {
             // Who is asked may never answer.
@@ -360,8 +396,8 @@ impl Link {
 
     fn call(&mut self, now: Instant, seen: ConnId, call: MesosCall, out: &mut Vec<LinkEffect>) {
         match call {
-            MesosCall::Subscribe { framework_info, suppressed_roles } => {
-                self.wanted = Some(Wanted { framework: framework_info, suppressed_roles });
+            MesosCall::Subscribe { framework_info, suppressed_roles, anew } => {
+                self.wanted = Some(Wanted { framework: framework_info, suppressed_roles, anew });
                 if !self.has_connection() && !matches!(self.state, State::Waiting { .. }) {
                     self.tries = 0;
                     self.state = State::Waiting { until: now };
@@ -439,6 +475,9 @@ impl Link {
     }
 
     fn opened(&mut self, now: Instant, response: Response, out: &mut Vec<LinkEffect>) {
+        if let State::Asking { .. } = self.state {
+            return self.unlisted(now, &response, out);
+        }
         let State::Subscribing { stream_id: stream_id @ None, .. } = &mut self.state else { return };
         match response.verdict() {
             Verdict::Stream(id) => *stream_id = Some(id),
@@ -583,8 +622,13 @@ impl Link {
             return;
         }
         match &self.state {
-            State::Off | State::Removed | State::FailedOver => {}
-            State::Waiting { .. } => self.subscribe(now, out),
+            State::Off | State::Held | State::Removed | State::FailedOver => {}
+            State::Waiting { .. } => self.attempt(now, out),
+            State::Asking { .. } => {
+                let (asked, limit) = (self.asked(), SUBSCRIBE_ANSWER.0 / 1000);
+                let why = format!("{asked} did not answer GET_FRAMEWORKS within {limit} s");
+                self.fail(now, Fault::passing(why), out);
+            }
             State::Subscribing { .. } => {
                 let why = format!(
                     "{} did not answer SUBSCRIBE within {} s",
@@ -606,22 +650,73 @@ impl Link {
         }
     }
 
-    fn subscribe(&mut self, now: Instant, out: &mut Vec<LinkEffect>) {
+    /// Subscribes, or asks first.
+    fn attempt(&mut self, now: Instant, out: &mut Vec<LinkEffect>) {
         let Some(wanted) = &self.wanted else {
             self.state = State::Off;
             return;
         };
-        let Some(master) = self.masters.get(self.master) else {
+        let asks = wanted.asks();
+        let Some(master) = self.masters.get(self.master).cloned() else {
             return self.fail(now, Fault { why: "no Mesos master is known".to_string(), lasting: true }, out);
         };
+        if !asks {
+            return self.subscribe(now, master, out);
+        }
+        self.last_conn = ConnId(self.last_conn.0 + 1);
+        self.stats.questions += 1;
+        self.state = State::Asking { until: now + SUBSCRIBE_ANSWER };
+        out.push(LinkEffect::Ask { conn: self.last_conn, master });
+    }
+
+    fn subscribe(&mut self, now: Instant, master: MasterAddress, out: &mut Vec<LinkEffect>) {
+        let Some(wanted) = &self.wanted else { return };
         self.last_conn = ConnId(self.last_conn.0 + 1);
         self.stats.attempts += 1;
         self.state = State::Subscribing { until: now + SUBSCRIBE_ANSWER, stream_id: None };
         out.push(LinkEffect::Subscribe {
             conn: self.last_conn,
-            master: master.clone(),
+            master,
             framework: wanted.framework.clone(),
             suppressed_roles: wanted.suppressed_roles.clone(),
         });
+    }
+
+    /// The master told its frameworks: it may be a new one, unless the memory of an earlier one should be here (S14).
+    fn listed(&mut self, now: Instant, frameworks: &[ListedFramework], out: &mut Vec<LinkEffect>) {
+        let (State::Asking { .. }, Some(wanted)) = (&self.state, &self.wanted) else { return };
+        let predecessors = predecessor::predecessors(&wanted.framework, frameworks);
+        if predecessors.is_empty() {
+            return self.subscribe_where_asked(now, out);
+        }
+        self.leave(State::Held, out);
+        out.push(LinkEffect::Up { conn: self.last_conn, event: LinkEvent::Held { predecessors } });
+    }
+
+    /// The question got no list.
+    fn unlisted(&mut self, now: Instant, response: &Response, out: &mut Vec<LinkEffect>) {
+        match response.verdict() {
+            Verdict::Redirect(target) => self.redirected(now, &target, out),
+            // Who is not allowed to ask, or asks a master that does not know the question, begins all the same.
+            _ if matches!(response.status, 400..=499) => {
+                let asked = self.asked();
+                self.stats.last_trouble = format!(
+                    "{asked} does not tell its frameworks ({response}), so that nobody sees whether an earlier one of \
+                     this journal still holds something"
+                );
+                self.subscribe_where_asked(now, out);
+            }
+            _ => {
+                let why = format!("{} does not answer GET_FRAMEWORKS: {response}", self.asked());
+                self.fail(now, Fault::passing(why), out);
+            }
+        }
+    }
+
+    fn subscribe_where_asked(&mut self, now: Instant, out: &mut Vec<LinkEffect>) {
+        self.leave(State::Waiting { until: now }, out);
+        if let Some(master) = self.master().cloned() {
+            self.subscribe(now, master, out);
+        }
     }
 }

@@ -4,6 +4,7 @@ use alloc::vec;
 
 use proptest::prelude::*;
 
+use super::tests::asking::{first, predecessor};
 use super::tests::{decline, master, revive, stream, subscribe, subscribed};
 use super::*;
 use crate::limits::MESOS_CALLS_IN_FLIGHT_MAX;
@@ -14,6 +15,7 @@ use crate::time::Timestamp;
 #[derive(Clone, Debug)]
 enum Act {
     Call { back: u64, kind: u8 },
+    Listed { back: u64, held: bool },
     Opened { back: u64, kind: u8 },
     Event { back: u64, kind: u8 },
     Closed { back: u64 },
@@ -25,7 +27,8 @@ enum Act {
 fn act() -> impl Strategy<Value = Act> {
     let back = prop_oneof![9 => Just(0u64), 1 => 1u64..3];
     prop_oneof![
-        3 => (back.clone(), 0u8..5).prop_map(|(back, kind)| Act::Call { back, kind }),
+        1 => (back.clone(), any::<bool>()).prop_map(|(back, held)| Act::Listed { back, held }),
+        3 => (back.clone(), 0u8..7).prop_map(|(back, kind)| Act::Call { back, kind }),
         3 => (back.clone(), 0u8..6).prop_map(|(back, kind)| Act::Opened { back, kind }),
         4 => (back.clone(), 0u8..7).prop_map(|(back, kind)| Act::Event { back, kind }),
         1 => back.clone().prop_map(|back| Act::Closed { back }),
@@ -43,14 +46,21 @@ fn input(act: &Act, last: ConnId) -> LinkInput {
                 0 | 1 => subscribe(),
                 2 => decline(),
                 3 => revive(),
+                4 => first(false),
+                5 => first(true),
                 _ => MesosCall::Disconnect,
             };
             LinkInput::Call { seen: conn(back), call: Box::new(call) }
         }
+        Act::Listed { back, held } => {
+            let frameworks = if held { vec![predecessor("F1")] } else { Vec::new() };
+            LinkInput::Listed { conn: conn(back), frameworks }
+        }
         Act::Opened { back, kind } => {
             let response = match kind {
                 0..=2 => stream("s"),
-                3 => Response::of_status(503),
+                3 if back == 0 => Response::of_status(503),
+                3 => Response::of_status(403),
                 4 => Response { location: Some("//m2:5050/x".into()), ..Response::of_status(307) },
                 _ => Response { location: Some("//evil:5050/x".into()), ..Response::of_status(307) },
             };
@@ -94,7 +104,7 @@ struct Shadow {
 impl Shadow {
     fn apply(&mut self, effect: &LinkEffect, masters: &[MasterAddress]) {
         match effect {
-            LinkEffect::Subscribe { conn, master, .. } => {
+            LinkEffect::Subscribe { conn, master, .. } | LinkEffect::Ask { conn, master } => {
                 assert!(self.open.is_none(), "one connection at a time");
                 assert!(masters.contains(master), "S20");
                 self.open = Some(*conn);
@@ -117,9 +127,10 @@ impl Shadow {
                     self.connected = true;
                 }
                 LinkEvent::Event(_) => assert!(self.connected, "R8"),
-                LinkEvent::Disconnected { .. } | LinkEvent::Removed { .. } | LinkEvent::FailedOver => {
-                    self.connected = false
-                }
+                LinkEvent::Disconnected { .. }
+                | LinkEvent::Held { .. }
+                | LinkEvent::Removed { .. }
+                | LinkEvent::FailedOver => self.connected = false,
             },
         }
     }
@@ -174,6 +185,7 @@ proptest! {
         for _ in 0..40 {
             let Some(conn) = out.drain(..).rev().find_map(|effect| match effect {
                 LinkEffect::Subscribe { conn, master, .. } => Some((conn, master.host)),
+                LinkEffect::Ask { conn, .. } => Some((conn, "m1".into())),
                 _ => None,
             }) else {
                 now.mono = now.mono.max(link.next_deadline().expect("it never gives up"));

@@ -1,5 +1,7 @@
 //! Owns the scripted tests of the link, each named after the rule it holds.
 
+pub(super) mod asking;
+
 use alloc::vec;
 
 use super::*;
@@ -12,7 +14,7 @@ pub(super) fn master(host: &str) -> MasterAddress {
 }
 
 pub(super) fn subscribe() -> MesosCall {
-    MesosCall::Subscribe { framework_info: Box::default(), suppressed_roles: vec![] }
+    MesosCall::Subscribe { framework_info: Box::default(), suppressed_roles: vec![], anew: false }
 }
 
 pub(super) fn decline() -> MesosCall {

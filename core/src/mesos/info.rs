@@ -41,6 +41,23 @@ pub struct FrameworkInfo {
     pub labels: Labels,
 }
 
+/// A framework that is not completed, as a master lists it to operators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedFramework {
+    /// Its id.
+    pub id: FrameworkId,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: Labels,
+    /// A scheduler is connected.
+    pub connected: bool,
+    /// The master knows it only from its agents: it has not subscribed since the master leads.
+    pub recovered: bool,
+    /// What its tasks and executors have; not what it is offered.
+    pub allocated: Vec<Resource>,
+}
+
 /// A framework capability, as `mesos.v1.FrameworkInfo.Capability.Type`, by its wire number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Capability(pub i32);

@@ -17,7 +17,7 @@ pub use ids::{AgentId, ExecutorId, FrameworkId, OfferId, Uuid};
 pub use info::{
     Address, Attribute, AttributeValue, Capability, Check, CommandInfo, ContainerInfo, ContainerType,
     DiscoveryInfo, DockerInfo, DockerNetwork, DomainInfo, FrameworkInfo, HealthCheck, HealthProbe, Labels,
-    MasterInfo, NetworkInfo, PortMapping, TaskInfo, Unavailability, UriInfo, Volume,
+    ListedFramework, MasterInfo, NetworkInfo, PortMapping, TaskInfo, Unavailability, UriInfo, Volume,
 };
 pub use resource::{Reservation, Resource, ResourceValue};
 pub use status::{Reason, Source, TaskState, TaskStatus};

@@ -7,7 +7,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::DottedId;
-use crate::mesos::TaskId;
+use crate::mesos::{FrameworkId, TaskId};
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,9 +60,22 @@ pub enum ApiCall {
     AddVersion { app: DottedId, document: Vec<u8> },
     /// Deletes every app.
     Purge,
+    /// The operator says who Swan is for Mesos, after its journal was lost (S14).
+    ChooseFramework { word: FrameworkWord },
+    /// The operator ends a task that no record knows.
+    KillQuarantined { task: TaskId },
     /// The operator overrides the disaster brake (R54): what is lost is replaced in spite of it, until it would let go
     /// by itself.
     OverrideBrake,
+}
+
+/// Which framework a manager is to be whose journal was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum FrameworkWord {
+    /// The one that its tasks belong to: they are quarantined, and none is ended.
+    Adopt(FrameworkId),
+    /// A new one: the tasks of those before run on, and Swan knows nothing of them.
+    New,
 }
 
 /// What is to become of an app.
@@ -178,7 +191,18 @@ impl fmt::Debug for ApiCall {
             Self::ResetApp { app } => write!(f, "reset {app}"),
             Self::AddVersion { app, document } => write!(f, "add a version of {app} ({} B)", document.len()),
             Self::Purge => f.write_str("purge"),
+            Self::ChooseFramework { word } => word.fmt(f),
+            Self::KillQuarantined { task } => write!(f, "kill {task}, which no record knows"),
             Self::OverrideBrake => f.write_str("override the brake"),
+        }
+    }
+}
+
+impl fmt::Display for FrameworkWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Adopt(id) => write!(f, "to adopt framework {id}"),
+            Self::New => f.write_str("to be a new framework"),
         }
     }
 }

@@ -7,6 +7,7 @@ use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::agents::{Agent, Facts, Loss};
+use super::hold::HoldRecord;
 use super::rollout::{Operation, Rollout, Stage};
 use super::slot::{FailureNote, Slot, Task};
 use super::stop::Former;
@@ -114,6 +115,9 @@ pub(super) struct FrameworkRecord {
     /// Losses until then count no more, in cluster time.
     #[prost(uint64, tag = "3")]
     pub(super) losses_since: u64,
+    /// The journal was lost, and an operator decides who Swan is.
+    #[prost(message, optional, tag = "4")]
+    pub(super) hold: Option<HoldRecord>,
 }
 
 /// An app without its versions and slots.
@@ -314,6 +318,9 @@ pub(super) struct QuarantineRecord {
     pub(super) state: i32,
     #[prost(uint64, tag = "3")]
     pub(super) first_seen: u64,
+    /// An operator ends it.
+    #[prost(bool, tag = "4")]
+    pub(super) ending: bool,
 }
 
 /// The answer that an idempotency key got.

@@ -35,9 +35,12 @@ pub enum Effect {
 #[allow(missing_docs)]
 pub enum MesosCall {
     /// Connect, and stay connected, as this framework. Its id is in `framework_info` once known.
+    /// Without one, the master is asked for predecessors first, unless it is to be a new framework `anew`, by an operator's
+    /// word (S14).
     Subscribe {
         framework_info: Box<FrameworkInfo>,
         suppressed_roles: Vec<String>,
+        anew: bool,
     },
     /// All launches are on the one agent of `offers`.
     Accept {

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -112,6 +113,14 @@ pub enum EventKind {
         framework: String,
         master: String,
     },
+    /// The journal was lost: these frameworks still hold something, and an operator must decide (S14).
+    FrameworkHeld {
+        frameworks: Vec<String>,
+    },
+    /// The operator has decided: this framework is adopted, or else a new one is made.
+    FrameworkDecided {
+        adopted: Option<String>,
+    },
     AppQuarantined {
         reason: String,
     },
@@ -164,6 +173,8 @@ impl EventKind {
             Self::TaskUnhealthy { .. } => "task_unhealthy",
             Self::TaskQuarantined { .. } => "task_quarantined",
             Self::FrameworkSubscribed { .. } => "framework_subscribed",
+            Self::FrameworkHeld { .. } => "framework_held",
+            Self::FrameworkDecided { .. } => "framework_decided",
             Self::AppQuarantined { .. } => "app_quarantined",
             Self::AppReleased => "app_released",
             Self::AppRolledBack { .. } => "app_rolled_back",

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ApiRequest;
 use crate::id::DottedId;
+use crate::link::Predecessor;
 use crate::mesos::{Event as MesosEvent, Subscribed};
 use crate::record::{Epoch, Op, Seq};
 use crate::time::{ClusterTime, Instant};
@@ -75,6 +76,9 @@ pub struct Config {
     pub webui_url: Option<String>,
     /// `FrameworkInfo.user`.
     pub user: String,
+    /// Where the journal is kept, in words that another process which keeps it there would use, too; without secrets. Empty
+    /// if nobody is to look for an earlier framework of the same journal (S14).
+    pub journal: String,
 }
 
 /// Which software drives the machine.
@@ -122,6 +126,11 @@ pub enum LinkEvent {
     Removed {
         /// The master's own words.
         message: String,
+    },
+    /// Frameworks of this journal hold something, and the journal knows of none: the link waits for a word (S14).
+    Held {
+        /// At least one.
+        predecessors: Vec<Predecessor>,
     },
     /// Another scheduler subscribed with our id. The link has stopped and must not fight back (R13).
     FailedOver,

@@ -176,7 +176,7 @@ impl MesosCall {
     /// The call as Mesos gets it; `None` for what only the link understands.
     pub fn into_call(self) -> Option<Call> {
         Some(match self {
-            Self::Subscribe { framework_info, suppressed_roles } => {
+            Self::Subscribe { framework_info, suppressed_roles, anew: _ } => {
                 Call::Subscribe { framework_info, suppressed_roles }
             }
             Self::Accept { offers, launches, refuse } => {

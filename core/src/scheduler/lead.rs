@@ -2,10 +2,12 @@
 //! takeover and a crash.
 
 use alloc::format;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::api::FrameworkWord;
 use super::apps::AppIdx;
 use super::effect::MesosCall;
 use super::event::EventKind;
@@ -14,6 +16,7 @@ use super::ledger::Change;
 use super::slot::{SUCCESSOR, Task};
 use super::{Role, Scheduler};
 use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK};
+use crate::link::JOURNAL_LABEL;
 use crate::mesos::{Capability, FrameworkInfo, TaskId, TaskState};
 use crate::rng::Rng;
 use crate::time::{ClusterTime, Instant, Millis};
@@ -63,7 +66,9 @@ impl Scheduler {
             self.await_former(&task);
         }
         self.arm_keys();
-        self.subscribe();
+        if !self.awaits_word() {
+            self.subscribe();
+        }
     }
 
     /// Sets an app going that was only followed so far.
@@ -143,7 +148,7 @@ impl Scheduler {
     }
 
     /// Tells the link to connect as this framework.
-    fn subscribe(&mut self) {
+    pub(super) fn subscribe(&mut self) {
         let config = &self.config;
         let framework_info = FrameworkInfo {
             id: self.framework.id.clone(),
@@ -164,10 +169,16 @@ impl Scheduler {
                 Capability::REGION_AWARE,
             ]
             .into(),
-            labels: Vec::new(),
+            labels: if config.journal.is_empty() {
+                Vec::new()
+            } else {
+                vec![(JOURNAL_LABEL.into(), Some(config.journal.clone()))]
+            },
         };
-        let call =
-            MesosCall::Subscribe { framework_info: framework_info.into(), suppressed_roles: Vec::new() };
+        let framework_info = framework_info.into();
+        let hold = self.framework.hold.as_ref();
+        let anew = hold.is_some_and(|hold| hold.word == Some(FrameworkWord::New));
+        let call = MesosCall::Subscribe { framework_info, suppressed_roles: Vec::new(), anew };
         self.call(call);
     }
 

@@ -47,6 +47,9 @@ pub(super) enum Gated {
         hex: u64,
     },
     KillFormer(TaskId),
+    KillQuarantined(TaskId),
+    /// The connection to Mesos, which waits for who Swan is to be.
+    Subscribe,
     Acknowledge {
         task: TaskId,
         agent: AgentId,

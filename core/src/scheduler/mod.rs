@@ -24,6 +24,7 @@ mod failover;
 mod forecast;
 mod groups;
 mod history;
+mod hold;
 pub mod input;
 mod keys;
 pub mod launch;
@@ -70,6 +71,7 @@ use self::brake::Brake;
 pub use self::codec::record_kind;
 use self::effect::{Effect, Effects, MesosCall};
 use self::event::EventKind;
+pub use self::hold::Hold;
 use self::input::{Breadcrumb, Build, Config, DeposeReason, Input, LinkEvent, StoreEvent};
 use self::keys::Keys;
 use self::lead::ClusterClock;
@@ -112,6 +114,15 @@ struct Framework {
     id: Option<FrameworkId>,
     /// Mesos refuses the id for ever; nothing is launched until an operator decides (R12).
     removed: bool,
+    /// The journal was lost, and an operator decides, or has decided, who Swan is now (S14).
+    hold: Option<Hold>,
+}
+
+impl Framework {
+    /// Whether there is anything to remember of it.
+    const fn is_recorded(&self) -> bool {
+        self.id.is_some() || self.hold.is_some()
+    }
 }
 
 /// The connection to Mesos, as last heard of.
@@ -296,10 +307,8 @@ impl Scheduler {
             LinkEvent::Connected(subscribed) => self.on_connected(&subscribed),
             LinkEvent::Disconnected { .. } => self.on_disconnected(),
             LinkEvent::Event(event) => self.on_mesos(*event),
-            LinkEvent::Removed { .. } => {
-                self.framework.removed = true;
-                self.on_disconnected();
-            }
+            LinkEvent::Removed { message } => self.on_removed(&message),
+            LinkEvent::Held { predecessors } => self.on_held(predecessors),
             LinkEvent::FailedOver => self.depose(DeposeReason::FailedOver),
         }
     }
@@ -319,6 +328,7 @@ impl Scheduler {
             self.framework.id = Some(subscribed.framework_id.clone());
             self.ledger.note(Change::Framework);
         }
+        self.end_hold();
         self.link.connected = true;
         self.forgive_rollouts();
         self.link.master = master_of(subscribed);

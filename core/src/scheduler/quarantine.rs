@@ -1,13 +1,17 @@
 //! Owns tasks of ours that no record knows: left alone, shown, never killed by themselves (R45).
 
+use alloc::format;
 use alloc::string::{String, ToString};
 
 use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
+use super::api::{ApiError, ApiReply, ErrorKind};
 use super::codec::Key;
+use super::effect::MesosCall;
 use super::event::EventKind;
-use super::ledger::Change;
+use super::ledger::{Change, Gated};
+use super::requests::Outcome;
 use crate::limits::QUARANTINE_MAX;
 use crate::mesos::{AgentId, TaskId, TaskState, TaskStatus};
 use crate::time::Timestamp;
@@ -19,6 +23,8 @@ pub(super) struct Quarantined {
     pub(super) state: TaskState,
     pub(super) first_seen: Timestamp,
     pub(super) heard: u32,
+    /// An operator ends it.
+    pub(super) ending: bool,
 }
 
 impl Scheduler {
@@ -34,11 +40,17 @@ impl Scheduler {
         }
         if mutant!(KillsUnknown) {
             let (task, agent) = (id.clone(), status.agent_id.clone());
-            self.call(super::effect::MesosCall::Kill { task, agent, grace: None });
+            self.call(MesosCall::Kill { task, agent, grace: None });
         }
         let generation = self.reconcile.generation;
         if let Some(known) = self.quarantine.get_mut(id) {
             known.heard = generation;
+            let again = known.ending && status.state != TaskState::Killing;
+            if again {
+                // Whatever is heard of it says that it is not over: the KILL may have got lost.
+                self.gate(Gated::KillQuarantined(id.clone()));
+            }
+            let Some(known) = self.quarantine.get_mut(id) else { return };
             if known.state == status.state {
                 return;
             }
@@ -53,6 +65,7 @@ impl Scheduler {
                 state: status.state,
                 first_seen: self.now.wall,
                 heard: generation,
+                ending: false,
             };
             self.quarantine.insert(id.clone(), entry);
             let state = status.state.name().unwrap_or("TASK_UNKNOWN").to_string();
@@ -61,6 +74,30 @@ impl Scheduler {
             return;
         }
         self.ledger.note(Change::Quarantine(id.clone()));
+    }
+
+    /// An operator ends an unknown task. It is told again whenever it is heard of, until it is over.
+    pub(super) fn end_quarantined(&mut self, task: &TaskId) -> Outcome {
+        let Some(entry) = self.quarantine.get_mut(task) else {
+            let detail = format!("no task '{task}' is in quarantine");
+            return Err(ApiError::new(ErrorKind::NotFound, detail));
+        };
+        if !entry.ending {
+            entry.ending = true;
+            self.ledger.note(Change::Quarantine(task.clone()));
+        }
+        self.gate(Gated::KillQuarantined(task.clone()));
+        Ok(ApiReply::Done)
+    }
+
+    /// Releases the KILL of an unknown task.
+    pub(super) fn release_kill_quarantined(&mut self, task: TaskId) {
+        let Some(entry) = self.quarantine.get(&task).filter(|entry| entry.ending) else { return };
+        if self.link.connected {
+            self.stats.kills += 1;
+            let agent = entry.agent.clone();
+            self.call(MesosCall::Kill { task, agent, grace: None });
+        }
     }
 
     fn forget_quarantined(&mut self, id: &TaskId) {

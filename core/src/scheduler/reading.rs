@@ -8,6 +8,7 @@ use core::fmt;
 
 use super::apps::App;
 use super::codec::Key;
+use super::hold::Hold;
 use super::input::DeposeReason;
 use super::rollout::Operation;
 use super::slot::{FailureNote, SUCCESSOR, Slot, Task, number_of};
@@ -117,12 +118,18 @@ impl<'a> View<'a> {
             stalled: self.stalled(),
             framework_id: machine.framework.id.as_ref().map_or_else(String::new, ToString::to_string),
             master: machine.link.master.clone(),
+            hold: machine.framework.hold.clone(),
         }
     }
 
     /// Whether the store is stalled: what is shown may not be durable yet.
     pub const fn stalled(&self) -> bool {
         self.machine.ledger.stalled
+    }
+
+    /// Why it does not subscribe, or has not yet, if its journal was lost.
+    pub const fn hold(&self) -> Option<&'a Hold> {
+        self.machine.framework.hold.as_ref()
     }
 
     /// Whether this machine leads, as far as it knows.
@@ -151,6 +158,7 @@ impl<'a> View<'a> {
             agent: entry.agent.as_ref().map_or_else(String::new, ToString::to_string),
             state: entry.state.name().unwrap_or("TASK_UNKNOWN"),
             first_seen: entry.first_seen,
+            ending: entry.ending,
         };
         let items: Vec<QuarantinedView> = rest.by_ref().take(limit).map(view).collect();
         let next = if rest.next().is_some() { items.last().map(|last| last.task.to_string()) } else { None };
@@ -172,6 +180,11 @@ impl<'a> View<'a> {
             ("slots_waiting", "Slots that wait for an offer.", machine.demand.waiting),
             ("tasks_superseded", "Superseded tasks remembered.", machine.former.len() as u64),
             ("tasks_quarantined", "Unknown tasks remembered.", machine.quarantine.len() as u64),
+            (
+                "held",
+                "Whether an operator must say who Swan is, since its journal was lost.",
+                u64::from(machine.awaits_word()),
+            ),
             ("batches_in_flight", "Batches not durable yet.", machine.ledger.in_flight() as u64),
             ("leading", "1 if this manager leads.", u64::from(machine.role == Role::Leader)),
             (

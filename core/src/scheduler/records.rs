@@ -8,7 +8,6 @@ use alloc::vec::Vec;
 
 use prost::Message;
 
-use super::Scheduler;
 use super::agents::AgentIdx;
 use super::api::Problem;
 use super::apps::{App, AppIdx};
@@ -17,11 +16,13 @@ use super::codec::{
     RolloutRecord, SlotRecord, TaskRecord, VersionRecord,
 };
 use super::effect::Effect;
+use super::hold::HoldRecord;
 use super::ledger::Change;
 use super::planner::version_of;
 use super::quarantine::Quarantined;
 use super::slot::{FailureNote, Slot, Stop, StopReason, Task, Trouble, is_successor, number_of};
 use super::stop::Former;
+use super::{Framework, Scheduler};
 use crate::id::AppPath;
 use crate::limits::{BATCH_BYTES_MAX, BATCH_OPS_MAX, UNREADABLE_NAMED_MAX};
 use crate::mesos::{AgentId, FrameworkId, TaskId, TaskState};
@@ -106,7 +107,8 @@ impl Scheduler {
     fn encode_framework(&self) -> Vec<u8> {
         let framework_id = self.framework.id.as_ref().map_or_else(String::new, ToString::to_string);
         let (brake_holds, losses_since) = (self.brake.holds(), self.brake.since().0);
-        FrameworkRecord { framework_id, brake_holds, losses_since }.encode_to_vec()
+        let hold = self.framework.hold.as_ref().map(HoldRecord::of);
+        FrameworkRecord { framework_id, brake_holds, losses_since, hold }.encode_to_vec()
     }
 
     /// A slot's record; `None` for one without task or history.
@@ -147,6 +149,10 @@ impl Scheduler {
                 self.brake.follow(record.brake_holds, ClusterTime(record.losses_since));
                 self.framework.id =
                     (!record.framework_id.is_empty()).then(|| FrameworkId::new(record.framework_id));
+                self.framework.hold = match record.hold {
+                    Some(hold) => Some(hold.read(self.framework.id.as_ref())?),
+                    None => None,
+                };
             }
             Key::App(dotted) => self.follow_app(&dotted, AppRecord::decode(value).ok()?)?,
             Key::Version(dotted, id) => match self.apps.find(&dotted) {
@@ -169,7 +175,9 @@ impl Scheduler {
                 let agent = (!record.agent_id.is_empty()).then(|| AgentId::new(record.agent_id));
                 let (state, first_seen) =
                     (TaskState::from_number(record.state), Timestamp(record.first_seen));
-                self.quarantine.insert(TaskId::new(task), Quarantined { agent, state, first_seen, heard: 0 });
+                let ending = record.ending;
+                let entry = Quarantined { agent, state, first_seen, heard: 0, ending };
+                self.quarantine.insert(TaskId::new(task), entry);
             }
             Key::Idempotency(key) => self.keys.restore(key.into(), IdempotencyRecord::decode(value).ok()?),
             Key::Agent(id) => {
@@ -309,7 +317,7 @@ impl Scheduler {
     fn follow_delete(&mut self, key: &Key, raw: &RecordKey) -> Option<()> {
         match key {
             Key::Framework => {
-                self.framework.id = None;
+                self.framework = Framework::default();
                 self.brake.follow(false, ClusterTime(0));
             }
             Key::App(dotted) => {
@@ -394,7 +402,8 @@ fn encode_version(app: &App, id: u64) -> Option<Vec<u8>> {
 
 fn encode_quarantined(entry: &Quarantined) -> Vec<u8> {
     let agent_id = entry.agent.as_ref().map_or_else(String::new, ToString::to_string);
-    QuarantineRecord { agent_id, state: entry.state.number(), first_seen: entry.first_seen.0 }.encode_to_vec()
+    let (state, first_seen, ending) = (entry.state.number(), entry.first_seen.0, entry.ending);
+    QuarantineRecord { agent_id, state, first_seen, ending }.encode_to_vec()
 }
 
 /// The records of each kind, encoded one at a time, for snapshots and digests.
@@ -402,7 +411,7 @@ impl Scheduler {
     /// The encoded record behind a key, if there is one.
     pub(super) fn record(&self, key: &Key) -> Option<Vec<u8>> {
         match key {
-            Key::Framework => self.framework.id.is_some().then(|| self.encode_framework()),
+            Key::Framework => self.framework.is_recorded().then(|| self.encode_framework()),
             Key::App(dotted) => Some(encode_app(self.apps.get(self.apps.find(dotted)?)?)),
             Key::Version(dotted, id) => encode_version(self.apps.get(self.apps.find(dotted)?)?, *id),
             Key::Slot(dotted, slot) => self.encode_slot(self.apps.get(self.apps.find(dotted)?)?.slot(*slot)?),

@@ -43,6 +43,8 @@ impl Scheduler {
             Gated::Accept(offer) => self.release_accept(offer),
             Gated::Kill { app, slot, hex } => self.release_kill(app, slot, hex),
             Gated::KillFormer(task) => self.release_kill_former(task),
+            Gated::KillQuarantined(task) => self.release_kill_quarantined(task),
+            Gated::Subscribe => self.subscribe(),
             Gated::Acknowledge { task, agent, uuid } => {
                 if self.link.connected {
                     self.stats.acknowledgements += 1;

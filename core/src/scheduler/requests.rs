@@ -57,6 +57,9 @@ impl Scheduler {
                 None => {}
             }
         }
+        if !matches!(request.call, ApiCall::ChooseFramework { .. }) {
+            self.refuse_while_held()?;
+        }
         let reply = self.change(&request.who, &request.call)?;
         self.remember(request, &reply);
         Ok(reply)
@@ -76,6 +79,8 @@ impl Scheduler {
                 self.purge = Some(String::new());
                 Ok(ApiReply::Done)
             }
+            ApiCall::ChooseFramework { word } => self.take_word(who, word),
+            ApiCall::KillQuarantined { task } => self.end_quarantined(task),
             ApiCall::OverrideBrake => {
                 self.override_brake();
                 Ok(ApiReply::Done)

@@ -6,6 +6,7 @@ use core::fmt;
 
 use crate::id::{AppPath, DottedId};
 use crate::mesos::TaskId;
+use crate::scheduler::Hold;
 use crate::scheduler::api::Problem;
 use crate::time::{Millis, Timestamp};
 
@@ -111,6 +112,8 @@ pub struct QuarantinedView {
     pub agent: String,
     pub state: &'static str,
     pub first_seen: Timestamp,
+    /// An operator ends it.
+    pub ending: bool,
 }
 
 /// The manager's standing.
@@ -126,6 +129,8 @@ pub struct ManagerView {
     pub framework_id: String,
     /// The master, `host:port`.
     pub master: String,
+    /// Its journal was lost: which frameworks hold something, and what was decided.
+    pub hold: Option<Hold>,
 }
 
 /// A change of an app that is under way or has ended.

@@ -1,6 +1,7 @@
 //! Owns the JSON documents of `/v1`: original Swan's field names, with what is new beside them.
 
 mod event;
+mod framework;
 mod past;
 mod placement;
 
@@ -12,6 +13,7 @@ use swan_core::scheduler::view::{AppView, QuarantinedView, TaskView, VersionView
 use utoipa::ToSchema;
 
 pub use self::event::{EventDto, GapDto, WhoDto};
+pub use self::framework::{FrameworkDto, FrameworkWordDto, HoldDto, PredecessorDto};
 pub use self::past::{DryRunDto, FailureDto, RolloutDto};
 pub use self::placement::{
     AgentDto, ExplainDto, FailingDto, GivenUpDto, NearestDto, OfferedDto, OutageDto, PlacedDto, WaitingDto,
@@ -210,19 +212,9 @@ pub struct QuarantinedDto {
     pub status: String,
     /// RFC 3339, UTC.
     pub first_seen: String,
-}
-
-/// Who Swan is for Mesos.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
-#[schema(as = Framework)]
-pub struct FrameworkDto {
-    /// Empty until Mesos has given one.
-    #[serde(rename = "ID")]
-    pub id: String,
-    /// The Mesos master, `host:port`; empty until known.
-    pub master: String,
-    /// Whether a subscription stands.
-    pub connected: bool,
+    /// An operator ends it.
+    #[serde(default)]
+    pub ending: bool,
 }
 
 /// The leading manager.
@@ -345,6 +337,7 @@ impl From<QuarantinedView> for QuarantinedDto {
             agent_id: task.agent,
             status: task.state.to_owned(),
             first_seen: rfc3339(task.first_seen),
+            ending: task.ending,
         }
     }
 }

@@ -32,9 +32,9 @@ mod timestamp;
 pub use auth::{TokenError, Tokens};
 pub use dto::{
     AcceptedDto, AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto,
-    FailureDto, FrameworkDto, GapDto, GivenUpDto, HealthDto, LeaderDto, ManagerDto, NearestDto, OfferedDto,
-    OutageDto, PlacedDto, QuarantinedDto, ResetDto, RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto,
-    WaitingDto, WhoDto,
+    FailureDto, FrameworkDto, FrameworkWordDto, GapDto, GivenUpDto, HealthDto, HoldDto, LeaderDto,
+    ManagerDto, NearestDto, OfferedDto, OutageDto, PlacedDto, PredecessorDto, QuarantinedDto, ResetDto,
+    RollbackDto, RolloutDto, ScaleDto, TaskDto, VersionDto, WaitingDto, WhoDto,
 };
 pub use feed::{Batch, CopiedEvent, EventFeed, Subscription, Told};
 pub use forward::{FOLLOWS, FORWARDED};

@@ -4,11 +4,12 @@
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use swan_core::id::TaskId;
 use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::scheduler::api::ApiCall;
 
 use crate::calls::{Change, Parameters};
-use crate::dto::{BuildDto, FrameworkDto, LeaderDto, ManagerDto, QuarantinedDto};
+use crate::dto::{BuildDto, FrameworkDto, FrameworkWordDto, LeaderDto, ManagerDto, QuarantinedDto};
 use crate::look::Look;
 use crate::peers::Member;
 use crate::problem::Problem;
@@ -111,16 +112,37 @@ pub(crate) async fn abdicate(change: Change) -> Result<Response, Problem> {
 pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Problem> {
     api.show_standing(
         |reading: &dyn Reading| reading.manager(),
-        |manager| {
-            let dto = FrameworkDto {
-                id: manager.framework_id,
-                master: manager.master,
-                connected: manager.connected,
-            };
-            Ok(reply::json(StatusCode::OK, &dto))
-        },
+        |manager| Ok(reply::json(StatusCode::OK, &FrameworkDto::from(manager))),
     )
     .await
+}
+
+/// Says who Swan is to be, after its journal was lost while its tasks ran: until then it holds. Adopting what it is
+/// already changes nothing.
+#[utoipa::path(post, path = "/v1/framework", tag = "operations",
+    request_body(content = FrameworkWordDto),
+    responses(
+        (status = 204, description = "Durable and under way"),
+        (status = 404, description = "No such framework is held"),
+        (status = 409, description = "Nothing is held, or something else was decided")))]
+pub(crate) async fn decide_framework(change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
+    let form = "the body must be {\"adopt\": \"ID\"} or {\"new\": true}";
+    let said: FrameworkWordDto = serde_json::from_slice(change.json()?)
+        .map_err(|error| Problem::bad_request(format!("{form}: {error}")))?;
+    let word = said.word().ok_or_else(|| Problem::bad_request(form))?;
+    change.ask(ApiCall::ChooseFramework { word }, no_content).await
+}
+
+/// Ends a task that no record knows; nothing takes its place.
+#[utoipa::path(delete, path = "/v1/quarantine/{task}", tag = "operations",
+    responses(
+        (status = 204, description = "Durable and under way"),
+        (status = 404, description = "No such task is in quarantine")))]
+pub(crate) async fn end_quarantined(change: Change) -> Result<Response, Problem> {
+    let change = change.takes(&[])?;
+    let task = TaskId::new(change.target.part.clone());
+    change.ask(ApiCall::KillQuarantined { task }, no_content).await
 }
 
 /// Tasks of ours that no record knows. They are left alone.

@@ -64,7 +64,9 @@ routes! {
     get    "/v1/leader"                           operations::leader         token;
     delete "/v1/leader"                           operations::abdicate       token;
     get    "/v1/framework"                        operations::framework      token leader;
+    post   "/v1/framework"                       operations::decide_framework token;
     get    "/v1/quarantine"                       operations::quarantine     token;
+    delete "/v1/quarantine/{task}"                operations::end_quarantined token;
     get    "/v1/events"                           events::follow             token leader;
     get    "/v1/agents"                           placement::agents          token leader;
     get    "/v1/agents/{agent}"                   placement::agent           token leader;

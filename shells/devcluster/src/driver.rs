@@ -9,6 +9,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use swan_core::mesos::{AgentId, Call, Event, FrameworkId, TaskId};
 use swan_core::time::{self, Now, Timestamp};
+use swan_mesos::wire::frameworks_to_wire;
+use swan_mesos::wire::v1::master::Response;
 use swan_sim::mesos::{ClusterInput, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport};
 use tokio::sync::{mpsc as events, oneshot};
 
@@ -45,6 +47,8 @@ pub(crate) enum Message {
         call: OperatorCall,
         answer: oneshot::Sender<(u16, String)>,
     },
+    /// What the master tells operators of its frameworks; an error says what has no form on the wire.
+    Frameworks(oneshot::Sender<Result<Response, String>>),
     /// What the master shows of its state.
     Show(oneshot::Sender<Value>),
     Closed(ConnId),
@@ -269,6 +273,10 @@ impl Driver {
                 let request = RequestNo(self.number());
                 self.operations.insert(request, answer);
                 self.step(ClusterInput::Operator { request, call });
+            }
+            Message::Frameworks(answer) => {
+                let list = frameworks_to_wire(self.saved.cluster.listed_frameworks());
+                let _asker_gone = answer.send(list.map_err(|why| why.to_string()));
             }
             Message::Show(answer) => {
                 let _asker_gone = answer.send(self.show());

@@ -18,7 +18,7 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use swan_core::mesos::{AgentId, Call, Event, FrameworkId};
 use swan_core::time::Millis;
-use swan_mesos::wire::v1::scheduler;
+use swan_mesos::wire::v1::{master, scheduler};
 use swan_mesos::wire::{call_from_wire, encode_record, event_to_wire};
 use swan_sim::mesos::{ConnId, OperatorCall};
 use tokio::net::TcpListener;
@@ -340,9 +340,33 @@ fn missing(field: &str) -> String {
     format!("Failed to validate scheduler::Call: Expecting '{field}' to be present")
 }
 
-/// The few calls of the operator API that the model knows; JSON only.
+/// All frameworks, in the form that the client accepts.
+async fn frameworks(headers: &HeaderMap, inbox: &Inbox) -> Result<Response<Answer>, Refusal> {
+    let format = accepted_format(headers)?;
+    let (answer, answered) = oneshot::channel();
+    let list = ask(inbox, Message::Frameworks(answer), answered).await?;
+    let list = list.map_err(|why| (500, why))?;
+    let body = match format {
+        Format::Json => serde_json::to_vec(&list).map_err(|why| (500, why.to_string()))?,
+        Format::Protobuf => list.encode_to_vec(),
+    };
+    Ok(respond(200, format.media_type(), Bytes::from(body)))
+}
+
+/// The few calls of the operator API that the model knows; all but GET_FRAMEWORKS in JSON only.
 async fn operate(request: Request<Incoming>, inbox: &Inbox) -> Result<Response<Answer>, Refusal> {
-    let body = collect(request.into_body()).await?;
+    let (head, body) = request.into_parts();
+    let body = collect(body).await?;
+    if content_format(&head.headers) == Ok(Format::Protobuf) {
+        let call = master::Call::decode(body)
+            .map_err(|_| (400, "Failed to parse body into Call protobuf".to_owned()))?;
+        return match call.r#type() {
+            master::call::Type::GetFrameworks => frameworks(&head.headers, inbox).await,
+            master::call::Type::Unknown => {
+                Err((400, "Failed to validate master::Call: Expecting 'type' to be present".into()))
+            }
+        };
+    }
     let call: Value = serde_json::from_slice(&body)
         .map_err(|_| (400, "Failed to parse body into JSON: syntax error at line 1 near: ".to_owned()))?;
     let kind = call["type"].as_str().unwrap_or_default();
@@ -352,6 +376,7 @@ async fn operate(request: Request<Incoming>, inbox: &Inbox) -> Result<Response<A
     let nanoseconds = nanoseconds.as_u64().or_else(|| nanoseconds.as_str()?.parse().ok());
     let meant = match kind {
         "GET_HEALTH" => return Ok(json_answer(&json!({ "type": kind, "get_health": { "healthy": true } }))),
+        "GET_FRAMEWORKS" => return frameworks(&head.headers, inbox).await,
         "GET_VERSION" => {
             return Ok(json_answer(&json!({ "type": kind, "get_version": { "version_info": version() } })));
         }

@@ -17,10 +17,14 @@ fn committed_code_is_what_the_protos_generate() {
     let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("mesos-generated");
     fs::create_dir_all(&out).expect("a scratch directory");
     let enum_names = generate(root, &out);
-    for (package, file) in [("mesos.v1", "v1.rs"), ("mesos.v1.scheduler", "v1/scheduler.rs")] {
+    for (package, file) in [
+        ("mesos.v1", "v1.rs"),
+        ("mesos.v1.master", "v1/master.rs"),
+        ("mesos.v1.scheduler", "v1/scheduler.rs"),
+    ] {
         let code =
             fs::read_to_string(out.join(format!("{package}.rs"))).expect("prost writes one file per package");
-        let child = if package == "mesos.v1" { "pub mod scheduler;\n\n" } else { "" };
+        let child = if package == "mesos.v1" { "pub mod master;\npub mod scheduler;\n\n" } else { "" };
         let names: String =
             enum_names.iter().filter(|(of, _)| of == package).map(|(_, code)| code.as_str()).collect();
         let wanted = format!("{NOTE}{child}{code}\n{names}");
@@ -38,8 +42,9 @@ fn committed_code_is_what_the_protos_generate() {
 /// Writes `<package>.rs` into `out`; returns what makes each enum's names known to the JSON mapping, with its package.
 fn generate(root: &Path, out: &Path) -> Vec<(String, String)> {
     let protos = root.join("proto");
-    let files = protox::compile(["mesos/v1/scheduler/scheduler.proto"], [&protos])
-        .expect("the protos are well-formed");
+    let files =
+        protox::compile(["mesos/v1/master/master.proto", "mesos/v1/scheduler/scheduler.proto"], [&protos])
+            .expect("the protos are well-formed");
     let mut config = prost_build::Config::new();
     config.out_dir(out).btree_map(["."]).disable_comments(["."]);
     config.message_attribute(".", "#[derive(serde::Serialize, serde::Deserialize)]\n#[serde(default)]");

@@ -9,7 +9,8 @@ use swan_api::Tokens;
 use swan_core::mesos::Attribute;
 
 use crate::cli::{
-    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, LeaderArgs, RolloutArgs, TaskArgs, VersionArgs,
+    AgentArgs, AppArgs, BrakeArgs, EventsArgs, ExplainArgs, FrameworkArgs, LeaderArgs, RolloutArgs, TaskArgs,
+    VersionArgs,
 };
 use crate::failure::Failure;
 use crate::journal::JournalArgs;
@@ -52,6 +53,8 @@ pub(crate) enum Command {
     Agent(AgentArgs),
     /// Look at the managers, and make the leader go.
     Leader(LeaderArgs),
+    /// Look at who Swan is for Mesos, and decide it after the journal was lost.
+    Framework(FrameworkArgs),
     /// Override the brake that holds when many agents are lost at once.
     Brake(BrakeArgs),
     /// Follow what happens.

@@ -71,6 +71,7 @@ fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Explain(arguments) => cli::explain(arguments)?,
         Command::Agent(arguments) => cli::agent(arguments)?,
         Command::Leader(arguments) => cli::leader(arguments)?,
+        Command::Framework(arguments) => cli::framework(arguments)?,
         Command::Brake(arguments) => cli::brake(arguments)?,
         Command::Events(arguments) => cli::events(arguments)?,
         Command::Version(arguments) => cli::version(arguments)?,

@@ -27,6 +27,20 @@ pub(crate) enum MemoryPlan {
     ZooKeeper(Box<swan_store::Options>),
 }
 
+impl MemoryPlan {
+    /// The place in words that hold wherever a manager runs that takes this one's place: neither its own host nor those of
+    /// ZooKeeper are among them, since both may be what was lost.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            Self::Files(directory) => {
+                let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+                format!("file:{}", whole.display())
+            }
+            Self::ZooKeeper(options) => format!("zk:{}", options.address.root()),
+        }
+    }
+}
+
 /// A manager's memory; cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Memory {

@@ -70,6 +70,7 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
     let advertise = advertise(&plan)?;
     let (handle, inbox) = Handle::new(clock);
     let inside = runtime.enter();
+    let journal = plan.memory.place();
     let memory = Memory::open(plan.memory, &advertise, clock)?;
     let masters = Masters::watch(plan.masters)?;
     let cluster = memory.cluster(&advertise, plan.authorization, &handle.standings)?;
@@ -84,7 +85,10 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
         boot: Boot {
             seed: 0,
             build: build(),
-            scheduler: scheduler_config(plan.framework_name, plan.roles, plan.credential, &advertise),
+            scheduler: Config {
+                journal,
+                ..scheduler_config(plan.framework_name, plan.roles, plan.credential, &advertise)
+            },
             masters: Vec::new(),
             tenure: memory.tenure(),
             crash_notes: Vec::new(),
@@ -251,6 +255,7 @@ fn scheduler_config(
         hostname,
         webui_url: Some(format!("http://{advertise}")),
         user: "root".to_owned(),
+        ..Config::default()
     }
 }
 

@@ -25,7 +25,9 @@ impl Checker for DeadConnections {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
             Seen::Started => self.current = None,
-            Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { conn, .. })) => {
+            Seen::Does(ManagerEffect::Link(
+                LinkEffect::Subscribe { conn, .. } | LinkEffect::Ask { conn, .. },
+            )) => {
                 self.current = Some((*conn, at.now));
             }
             Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. }) | ManagerEffect::End(_)) => {

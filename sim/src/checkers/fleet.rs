@@ -242,7 +242,11 @@ impl Fleet {
             | ApiCall::ReleaseApp { app }
             | ApiCall::ResetApp { app }
             | ApiCall::AddVersion { app, .. } => app,
-            ApiCall::CreateApp { .. } | ApiCall::Purge | ApiCall::OverrideBrake => return,
+            ApiCall::CreateApp { .. }
+            | ApiCall::Purge
+            | ApiCall::OverrideBrake
+            | ApiCall::ChooseFramework { .. }
+            | ApiCall::KillQuarantined { .. } => return,
         };
         self.asked.insert(app.to_string(), now);
     }

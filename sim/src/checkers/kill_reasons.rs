@@ -7,7 +7,7 @@ use super::stored::Stored;
 use super::{Checker, Context, Seen};
 use crate::world::call_of;
 
-/// Every KILL is of a task whose durable record says why it ends, or that it was replaced.
+/// Every KILL is of a task whose durable record says why it ends, that it was replaced, or that an operator ends it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct KillReasons;
 
@@ -31,7 +31,7 @@ fn judge(stored: &Stored, task: &TaskId) -> Result<(), String> {
             Err(format!("{task} is killed, but no record says that it ends"))
         }
         Some(_) => Ok(()),
-        None if stored.is_former(task) => Ok(()),
+        None if stored.is_former(task) || stored.is_ended_by_operator(task) => Ok(()),
         None => Err(format!("{task} is killed, but no record knows it")),
     }
 }

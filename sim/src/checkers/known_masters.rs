@@ -5,7 +5,7 @@ use swan_core::manager::{ManagerEffect, ManagerInput};
 
 use super::{Checker, Context, Seen};
 
-/// Every SUBSCRIBE goes to a configured master.
+/// Every SUBSCRIBE and every question goes to a configured master.
 #[derive(Clone, Debug, Default)]
 pub struct KnownMasters {
     /// None until a process has been told.
@@ -20,9 +20,9 @@ impl Checker for KnownMasters {
     fn see(&mut self, _: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
             Seen::Told(ManagerInput::Boot(boot)) => self.configured.clone_from(&boot.masters),
-            Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { master, .. }))
-                if !self.configured.is_empty() && !self.configured.contains(master) =>
-            {
+            Seen::Does(ManagerEffect::Link(
+                LinkEffect::Subscribe { master, .. } | LinkEffect::Ask { master, .. },
+            )) if !self.configured.is_empty() && !self.configured.contains(master) => {
                 return Err(format!("{master} is asked, which nobody configured"));
             }
             _ => {}

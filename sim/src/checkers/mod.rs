@@ -19,6 +19,7 @@ pub mod kill_reasons;
 pub mod known_masters;
 pub mod launch_limits;
 pub mod lost_memory;
+pub mod lost_store;
 pub mod never_twice;
 pub mod one_framework;
 pub mod one_leader;
@@ -118,6 +119,19 @@ pub trait Checker: std::fmt::Debug {
 pub fn after_disaster(stored: &Stored, cluster: &Cluster) -> Vec<Box<dyn Checker>> {
     vec![
         Box::new(lost_memory::LostMemory::new(stored, cluster)),
+        Box::new(one_framework::OneFramework),
+        Box::new(one_leader::OneLeader::default()),
+        Box::new(known_masters::KnownMasters::default()),
+        Box::new(Each::<bounded::Bounded>::default()),
+        Box::new(sound_definitions::SoundDefinitions),
+    ]
+}
+
+/// Those that watch what follows the loss of the whole store.
+pub fn after_loss(cluster: &Cluster) -> Vec<Box<dyn Checker>> {
+    vec![
+        Box::new(lost_store::LostStore::new(cluster)),
+        Box::new(kill_reasons::KillReasons),
         Box::new(one_framework::OneFramework),
         Box::new(one_leader::OneLeader::default()),
         Box::new(known_masters::KnownMasters::default()),

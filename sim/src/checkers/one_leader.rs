@@ -67,6 +67,7 @@ impl OneLeader {
         let Some((_, until)) = self.grants.get_mut(&at.manager) else { return Ok(()) };
         let what = match effect {
             ManagerEffect::Link(LinkEffect::Subscribe { .. }) => "subscribes",
+            ManagerEffect::Link(LinkEffect::Ask { .. }) => "asks a master",
             ManagerEffect::Link(LinkEffect::Send { .. }) => "calls Mesos",
             ManagerEffect::Reply { result: Ok(_), .. } => "answers a request",
             ManagerEffect::Publish(_) => "tells an event",

@@ -74,6 +74,20 @@ struct FrameworkMessage {
     framework_id: String,
     #[prost(bool, tag = "2")]
     brake_holds: bool,
+    #[prost(message, optional, tag = "4")]
+    hold: Option<HoldMessage>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HoldMessage {
+    #[prost(uint32, tag = "3")]
+    word: u32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct QuarantineMessage {
+    #[prost(bool, tag = "4")]
+    ending: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -201,9 +215,18 @@ impl Stored {
 
     /// The framework's id.
     pub fn framework(&self) -> Option<FrameworkId> {
-        let record = self.records.get(&RecordKey(vec![b'f']))?;
-        let id = FrameworkMessage::decode(record.as_slice()).ok()?.framework_id;
+        let id = self.framework_message()?.framework_id;
         (!id.is_empty()).then(|| FrameworkId::new(id))
+    }
+
+    /// An operator has said that there is to be a new framework.
+    pub fn wants_new_framework(&self) -> bool {
+        self.framework_message().and_then(|record| record.hold).is_some_and(|hold| hold.word == 2)
+    }
+
+    fn framework_message(&self) -> Option<FrameworkMessage> {
+        let record = self.records.get(&RecordKey(vec![b'f']))?;
+        FrameworkMessage::decode(record.as_slice()).ok()
     }
 
     /// All seats of all slots.
@@ -298,6 +321,12 @@ impl Stored {
     /// Whether the task is remembered as superseded.
     pub fn is_former(&self, task: &TaskId) -> bool {
         self.named(b'o', task.as_str()).is_some()
+    }
+
+    /// Whether an operator ends the task, which is remembered as unknown.
+    pub fn is_ended_by_operator(&self, task: &TaskId) -> bool {
+        let record = self.named(b'q', task.as_str());
+        record.and_then(|it| QuarantineMessage::decode(it.as_slice()).ok()).is_some_and(|it| it.ending)
     }
 
     /// Whether the task is remembered as unknown.

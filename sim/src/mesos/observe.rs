@@ -1,8 +1,12 @@
 //! Owns the view from outside: what checkers may know of the true state of the cluster.
 
-use swan_core::mesos::{AgentId, FrameworkId, OfferId, TaskId, TaskState, TaskStatus, Unavailability};
+use swan_core::mesos::{
+    AgentId, FrameworkId, FrameworkInfo, ListedFramework, OfferId, TaskId, TaskState, TaskStatus,
+    Unavailability,
+};
 
 use super::Cluster;
+use super::pool::Pool;
 use super::state::Phase;
 
 /// A task as the master knows it.
@@ -74,6 +78,27 @@ impl Cluster {
     /// Frameworks that are known and not torn down, and whether each is connected.
     pub fn frameworks(&self) -> impl Iterator<Item = (&FrameworkId, bool)> {
         self.frameworks.iter().map(|(id, framework)| (id, framework.stream.is_some()))
+    }
+
+    /// What the master lists of its frameworks, each with what it says of itself.
+    pub fn listed_frameworks(&self) -> impl Iterator<Item = (&FrameworkInfo, ListedFramework)> {
+        self.frameworks.iter().map(|(id, framework)| {
+            let mut allocated = Pool::default();
+            for known in framework.tasks.values() {
+                if !known.state.is_terminal() && known.state != TaskState::Unreachable {
+                    allocated.add(known.resources.resources());
+                }
+            }
+            let listed = ListedFramework {
+                id: id.clone(),
+                name: framework.info.name.clone(),
+                labels: framework.info.labels.clone(),
+                connected: framework.stream.is_some(),
+                recovered: framework.recovered,
+                allocated: allocated.into_resources(),
+            };
+            (&framework.info, listed)
+        })
     }
 
     /// How often a task was started on an agent; more than once is a framework's error (S2).

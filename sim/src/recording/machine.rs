@@ -141,7 +141,7 @@ impl Machine {
         let master = MasterAddress { host: "recorded.master".into(), port: 5050 };
         self.tell_link(now, LinkInput::Boot { seed: 0, masters: vec![master] });
         if let Some(framework_info) = self.identity.clone() {
-            let call = MesosCall::Subscribe { framework_info, suppressed_roles: Vec::new() };
+            let call = MesosCall::Subscribe { framework_info, suppressed_roles: Vec::new(), anew: false };
             self.tell_link(now, LinkInput::Call { seen: ConnId(0), call: Box::new(call) });
         }
         self.tell_link(now, LinkInput::Opened { conn: CONN, response });
@@ -288,7 +288,7 @@ impl Machine {
                         let answer = CallAnswer::Response(Response::of_status(202));
                         inputs.push_back(LinkInput::Answered { conn, id, answer });
                     }
-                    LinkEffect::Subscribe { .. } | LinkEffect::Close { .. } => {}
+                    LinkEffect::Subscribe { .. } | LinkEffect::Ask { .. } | LinkEffect::Close { .. } => {}
                 }
             }
         }

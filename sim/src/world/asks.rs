@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use swan_core::id::DottedId;
 use swan_core::mesos::TaskId;
 use swan_core::scheduler::View;
-use swan_core::scheduler::api::{ApiCall, AppChange, Guard, RolloutVerb};
+use swan_core::scheduler::api::{ApiCall, AppChange, FrameworkWord, Guard, RolloutVerb};
 
 use crate::checkers::convergence::{Book, Wanted};
 use crate::definition::{Definition, OnExhausted, OnFailure, Trouble};
@@ -30,6 +30,10 @@ pub enum Ask {
     Steer { app: String, verb: RolloutVerb },
     /// An operator takes what is lost for lost.
     OverrideBrake,
+    /// An operator says which framework a manager is that has lost its store; none is a new one.
+    ChooseFramework { adopt: Option<String> },
+    /// An operator ends a task that no record knows.
+    EndUnknown { task: String },
 }
 
 /// What an app is to become.
@@ -61,7 +65,7 @@ impl Ask {
     /// The app that it is about; empty if about none.
     pub(crate) fn app(&self) -> &str {
         match self {
-            Self::OverrideBrake => "",
+            Self::OverrideBrake | Self::ChooseFramework { .. } | Self::EndUnknown { .. } => "",
             Self::Create { app, .. }
             | Self::Change { app, .. }
             | Self::Kill { app, .. }
@@ -107,6 +111,11 @@ impl Ask {
             Self::KillAll { .. } => ApiCall::KillTasks { app },
             Self::Steer { verb, .. } => ApiCall::SteerRollout { app, verb: *verb },
             Self::OverrideBrake => ApiCall::OverrideBrake,
+            Self::ChooseFramework { adopt } => {
+                let adopted = adopt.as_deref().map(|id| FrameworkWord::Adopt(id.into()));
+                ApiCall::ChooseFramework { word: adopted.unwrap_or(FrameworkWord::New) }
+            }
+            Self::EndUnknown { task } => ApiCall::KillQuarantined { task: task.as_str().into() },
         }
     }
 

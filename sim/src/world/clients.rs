@@ -228,7 +228,7 @@ impl Clients {
 }
 
 fn take(wishes: &mut Wishes, sent: &Sent, book: &Book) {
-    if sent.ask == Ask::OverrideBrake {
+    if sent.ask.app().is_empty() {
         return;
     }
     let before = wishes.entry(sent.ask.app().to_owned()).or_insert_with(|| BTreeSet::from([None]));

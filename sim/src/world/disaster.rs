@@ -1,7 +1,9 @@
 //! Owns how a run may end: with what no machine can mend by itself, and must not make worse.
 
-use super::World;
+use swan_core::mesos::FrameworkId;
+
 use super::watch::Watch;
+use super::{Ask, World};
 use crate::checkers::stored::Stored;
 use crate::disk::Platter;
 use crate::mesos::{ClusterInput, OperatorCall, RequestNo};
@@ -9,6 +11,10 @@ use crate::options::Disaster;
 
 /// How long it is watched: two implicit reconciliations, and room.
 const WATCHED_MS: u64 = 40 * 60_000;
+/// How long it is held each time before the next thing happens.
+const HELD_MS: u64 = 5 * 60_000;
+/// How the account names the loss of the whole store.
+pub(super) const STORE_LOST: &str = "store: lost (Z6)";
 
 /// What was stored at some time.
 #[derive(Clone, Debug)]
@@ -32,6 +38,9 @@ impl World {
         match self.options.disaster {
             Some(Disaster::OldBackup) => self.restore_backup(),
             Some(Disaster::FrameworkRemoved) => self.remove_framework(),
+            Some(disaster @ (Disaster::StoreLostAdopted | Disaster::StoreLostNew)) => {
+                self.lose_store(disaster == Disaster::StoreLostAdopted);
+            }
             None => {}
         }
     }
@@ -49,6 +58,67 @@ impl World {
         if self.watch.violation.is_none() && !self.is_back() {
             self.broken("L1", "with an old backup the manager does not lead, or is not connected".into());
         }
+    }
+
+    /// The store is lost altogether: who begins holds until an operator speaks, whatever else happens (S14).
+    fn lose_store(&mut self, adopts: bool) {
+        let Some(framework) = self.cluster.frameworks().next().map(|(id, _)| id.clone()) else { return };
+        let holds = self.cluster.listed_frameworks().any(|(_, listed)| !listed.allocated.is_empty());
+        self.crash_all(STORE_LOST);
+        if self.watch.violation.is_some() {
+            return;
+        }
+        self.restore_journal(Platter::default());
+        self.watch = Watch::of_loss(&self.cluster);
+        self.run_until(self.now + HELD_MS);
+        if !holds {
+            return self.must_be_back("with nothing that runs");
+        }
+        // Another process finds what the first has found, also where a new master knows nothing yet.
+        self.network.has_leader = false;
+        self.elect_master(HELD_MS / 2);
+        self.crash_all("process: crash at rest");
+        self.run_until(self.now + HELD_MS);
+        if self.watch.violation.is_none() && !self.is_held() {
+            return self.broken("S14", "the store is lost, tasks run, and it is not held".into());
+        }
+        let adopt = adopts.then(|| framework.to_string());
+        self.ask(Ask::ChooseFramework { adopt });
+        if self.rng.chance(500_000) {
+            self.run_until(self.now + self.options.store.latency_ms.1);
+            self.crash_all("process: crash at rest");
+        }
+        self.run_until(self.now + WATCHED_MS);
+        self.must_be_back("after an operator's word");
+        if adopts {
+            self.end_unknown(&framework);
+        }
+    }
+
+    /// The operator ends one of the tasks that nobody remembers, and just that one ends.
+    fn end_unknown(&mut self, framework: &FrameworkId) {
+        let Some(task) = self.cluster.alive_of(framework).map(|(_, task)| task.clone()).next() else {
+            return;
+        };
+        self.ask(Ask::EndUnknown { task: task.to_string() });
+        self.run_until(self.now + WATCHED_MS);
+        if self.watch.violation.is_none() && self.cluster.alive_of(framework).any(|(_, alive)| *alive == task)
+        {
+            self.broken("S14", format!("an operator has ended {task}, and it runs"));
+        }
+    }
+
+    fn must_be_back(&mut self, when: &str) {
+        if self.watch.violation.is_none() && !self.is_back() {
+            self.broken(
+                "L1",
+                format!("the store was lost; {when} the manager does not lead, or is not connected"),
+            );
+        }
+    }
+
+    fn is_held(&self) -> bool {
+        self.view().is_some_and(|view| view.leads() && view.hold().is_some_and(|hold| hold.word.is_none()))
     }
 
     fn is_back(&self) -> bool {

@@ -658,6 +658,15 @@ impl World {
     }
 
     fn reach(&mut self, message: ToMaster) {
+        if let ToMaster::Ask { conn } = message
+            && self.network.has_leader
+        {
+            let frameworks = self.cluster.listed_frameworks().map(|(_, listed)| listed).collect();
+            for (at, happening) in self.network.tell_frameworks(self.now, conn, frameworks) {
+                self.queue.push(at, happening);
+            }
+            return;
+        }
         if let Some(input) = self.network.reach(self.now, message, &mut self.queue) {
             self.cluster_step(input);
         }

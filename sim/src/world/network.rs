@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use swan_core::link::{
     CallAnswer, CallId, ConnId as LinkConn, LinkEffect, LinkInput, MasterAddress, Response,
 };
-use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, Reason, TaskState};
+use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, ListedFramework, Reason, TaskState};
 use swan_core::rng::Rng;
 use swan_core::scheduler::effect::MesosCall;
 
@@ -24,6 +24,9 @@ pub(super) enum ToMaster {
         conn: ConnId,
         framework: Box<FrameworkInfo>,
         suppressed: Vec<String>,
+    },
+    Ask {
+        conn: ConnId,
     },
     Call {
         conn: ConnId,
@@ -202,6 +205,18 @@ impl Network {
                 let suppressed = suppressed_roles;
                 vec![(at, Happening::Reach(ToMaster::Subscribe { conn: opened, framework, suppressed }))]
             }
+            LinkEffect::Ask { conn, master } => {
+                let opened = self.open(now, process, conn);
+                if let Some(location) = self.redirect(&master, draws, ledger) {
+                    let response = Response { location: Some(location), ..Response::of_status(307) };
+                    return self.carry(now, opened, |conn| LinkInput::Opened { conn, response });
+                }
+                if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
+                    return self.refuse(now, opened, draws, ledger);
+                }
+                let at = self.arrives_there(now, opened);
+                vec![(at, Happening::Reach(ToMaster::Ask { conn: opened }))]
+            }
             LinkEffect::Send { conn, id, stream_id, framework, call } => {
                 let Some(conn) = self.find(process, conn) else { return Vec::new() };
                 if self.conns[&conn].dead {
@@ -321,11 +336,13 @@ impl Network {
         queue: &mut Queue<Happening>,
     ) -> Option<ClusterInput> {
         match message {
-            ToMaster::Subscribe { conn, .. } if !self.has_leader => {
+            ToMaster::Ask { conn } | ToMaster::Subscribe { conn, .. } if !self.has_leader => {
                 let refused = self.carry(now, conn, |conn| LinkInput::Opened { conn, response: no_leader() });
                 refused.into_iter().for_each(|(at, happening)| queue.push(at, happening));
                 None
             }
+            // The world answers it by itself.
+            ToMaster::Ask { .. } => None,
             ToMaster::Subscribe { conn, framework, suppressed } => {
                 let call = swan_core::mesos::Call::Subscribe {
                     framework_info: framework.clone(),
@@ -401,6 +418,16 @@ impl Network {
                 Vec::new()
             }
         }
+    }
+
+    /// Carries the master's list of its frameworks.
+    pub(super) fn tell_frameworks(
+        &mut self,
+        now: u64,
+        conn: ConnId,
+        frameworks: Vec<ListedFramework>,
+    ) -> ToCome {
+        self.carry(now, conn, |conn| LinkInput::Listed { conn, frameworks })
     }
 
     fn carry(&mut self, now: u64, conn: ConnId, input: impl FnOnce(LinkConn) -> LinkInput) -> ToCome {

@@ -113,7 +113,10 @@ impl World {
         self.speaks(at);
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
         let (masters, tenure) = (self.network.masters(), self.tenure());
-        let boot = Boot { masters, tenure, ..boot(self.rng.next()) };
+        let mut boot = Boot { masters, tenure, ..boot(self.rng.next()) };
+        if self.options.journal_named {
+            boot.scheduler.journal = "simulated:/journal".into();
+        }
         match &mut self.zookeeper {
             Some(zookeeper) if clock.is_none() => zookeeper.process_starts(self.now, at),
             Some(_) => {}

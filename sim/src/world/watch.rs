@@ -56,6 +56,11 @@ impl Watch {
         Self { checkers: checkers::after_disaster(&stored, cluster), stored, ..Self::new() }
     }
 
+    /// Watches what follows the loss of the whole store.
+    pub(super) fn of_loss(cluster: &Cluster) -> Self {
+        Self { checkers: checkers::after_loss(cluster), ..Self::new() }
+    }
+
     pub(super) fn see(&mut self, now: u64, effects: u64, book: &Book, seen: Seen<'_>) {
         if self.closed || self.violation.is_some() {
             return;

@@ -14,6 +14,7 @@ mod failover;
 mod history;
 mod http;
 mod journals;
+mod lost_journal;
 mod manager;
 mod managers;
 mod original;

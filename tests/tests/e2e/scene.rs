@@ -80,9 +80,15 @@ impl Stage {
     /// Starts a manager on this stage's journal, again after it was killed; returns once it has recovered and is
     /// connected, since it listens before that.
     pub(crate) fn manager(&self, mesos: SocketAddr) -> Manager {
+        let manager = self.manager_alone(mesos);
+        manager.api.framework();
+        manager
+    }
+
+    /// As [`Self::manager`], but it need not connect.
+    pub(crate) fn manager_alone(&self, mesos: SocketAddr) -> Manager {
         let mut process = Process::start("swan manager", &strs(&self.manager_arguments(mesos)));
         let api = api_of(&mut process, "swan manager");
-        api.framework();
         Manager { process, api }
     }
 

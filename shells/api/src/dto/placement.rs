@@ -189,6 +189,6 @@ impl From<AgentView> for AgentDto {
     }
 }
 
-fn in_wholes(thousandths: u64) -> f64 {
+pub(super) fn in_wholes(thousandths: u64) -> f64 {
     thousandths as f64 / 1000.0
 }

@@ -86,7 +86,7 @@ impl Framework {
     /// Subscribes, with an id to take over.
     pub(crate) async fn subscribe(address: SocketAddr, id: Option<&str>) -> Self {
         let mut call = json!({ "type": "SUBSCRIBE", "subscribe": { "framework_info": {
-            "user": "root", "name": "test", "roles": ["apps"], "checkpoint": true, "failover_timeout": 3600.0,
+            "user": "root", "name": "test", "labels": { "labels": [{ "key": "k", "value": "v" }] }, "roles": ["apps"], "checkpoint": true, "failover_timeout": 3600.0,
             "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}, {"type": "TASK_KILLING_STATE"}],
         } } });
         if let Some(id) = id {

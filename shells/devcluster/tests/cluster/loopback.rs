@@ -5,8 +5,8 @@ use http_body_util::BodyExt;
 use prost::Message as _;
 use serde_json::{Value, json};
 use swan_core::mesos::{Call, Event, FrameworkInfo};
-use swan_mesos::wire::v1::scheduler;
-use swan_mesos::wire::{RecordDecoder, call_to_wire, event_from_wire};
+use swan_mesos::wire::v1::{master, scheduler};
+use swan_mesos::wire::{RecordDecoder, call_to_wire, event_from_wire, frameworks_call, frameworks_from_wire};
 
 const JSON: &str = "application/json";
 
@@ -319,4 +319,35 @@ async fn an_operator_drains_an_agent() {
     *wanted.uri_mut() = "/api/v1".parse().unwrap();
     assert_eq!(exchange(cluster.address(), wanted).await.0, 200);
     assert_eq!(framework.until("TASK_KILLED").await["reason"], "REASON_AGENT_DRAINING");
+}
+
+#[tokio::test]
+async fn frameworks_are_listed_with_what_they_hold_in_both_encodings() {
+    const PROTOBUF: &str = "application/x-protobuf";
+    let cluster = start(options(12, 1)).await;
+    let mut framework = Framework::subscribe(cluster.address(), None).await;
+    framework.launch(task("t")).await;
+    framework.until("TASK_RUNNING").await;
+    let asked = |content_type: &str, accept: &str, body: Vec<u8>| {
+        let mut wanted = post(content_type, accept, None, body);
+        *wanted.uri_mut() = "/api/v1".parse().unwrap();
+        wanted
+    };
+    let question = json!({ "type": "GET_FRAMEWORKS" }).to_string().into_bytes();
+    let (status, body) = exchange(cluster.address(), asked(JSON, JSON, question)).await;
+    let list: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!((status, &list["type"]), (200, &json!("GET_FRAMEWORKS")));
+    let shown = &list["get_frameworks"]["frameworks"][0];
+    assert_eq!(shown["framework_info"]["labels"], json!({ "labels": [{ "key": "k", "value": "v" }] }));
+    assert_eq!((&shown["connected"], &shown["recovered"]), (&json!(true), &json!(false)));
+    assert_eq!(shown["allocated_resources"][0]["allocation_info"]["role"], "apps");
+    let question = asked(PROTOBUF, PROTOBUF, frameworks_call().encode_to_vec());
+    let response = request(cluster.address(), question).await;
+    assert_eq!(response.headers()["content-type"], PROTOBUF);
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let listed = frameworks_from_wire(master::Response::decode(body).unwrap()).unwrap();
+    assert_eq!((listed[0].id.as_str(), listed[0].labels.len()), (framework.id.as_str(), 1));
+    assert!(!listed[0].allocated.is_empty());
+    let other = asked(PROTOBUF, PROTOBUF, master::Call::default().encode_to_vec());
+    assert_eq!(exchange(cluster.address(), other).await.0, 400);
 }

@@ -4,6 +4,7 @@
 
 mod calls;
 mod connect;
+mod question;
 mod request;
 mod stream;
 
@@ -28,13 +29,13 @@ pub struct Client<C> {
     current: Option<Current>,
 }
 
-/// The two connections of one subscription; they end with it.
+/// The two connections of one subscription, or that of a question; they end with it.
 #[derive(Debug)]
 struct Current {
     conn: ConnId,
     /// Bounded by the link: it never has more calls in flight than its limit (R18).
     outgoing: mpsc::UnboundedSender<Outgoing>,
-    tasks: [AbortHandle; 2],
+    tasks: Vec<AbortHandle>,
 }
 
 impl Drop for Current {
@@ -68,7 +69,14 @@ impl<C: Connector> Client<C> {
                 let stream =
                     stream::run(conn, connector, target, framework, suppressed_roles, self.inputs.clone());
                 let tasks =
-                    [tokio::spawn(stream).abort_handle(), tokio::spawn(worker.run(queue)).abort_handle()];
+                    vec![tokio::spawn(stream).abort_handle(), tokio::spawn(worker.run(queue)).abort_handle()];
+                self.current = Some(Current { conn, outgoing, tasks });
+            }
+            LinkEffect::Ask { conn, master } => {
+                let target = Target { master, credential: self.credential.clone() };
+                let (outgoing, _) = mpsc::unbounded_channel();
+                let question = question::run(conn, Arc::clone(&self.connector), target, self.inputs.clone());
+                let tasks = vec![tokio::spawn(question).abort_handle()];
                 self.current = Some(Current { conn, outgoing, tasks });
             }
             LinkEffect::Send { conn, id, stream_id, framework, call } => {

@@ -87,7 +87,17 @@ impl Target {
         stream_id: Option<&str>,
     ) -> Result<Request<Vec<u8>>, String> {
         let bytes = call_to_wire(framework, call).map_err(|why| why.to_string())?.encode_to_vec();
-        let mut request = Request::post("/api/v1/scheduler")
+        self.post("/api/v1/scheduler", bytes, stream_id)
+    }
+
+    /// The request that posts a message.
+    pub(super) fn post(
+        &self,
+        path: &str,
+        message: Vec<u8>,
+        stream_id: Option<&str>,
+    ) -> Result<Request<Vec<u8>>, String> {
+        let mut request = Request::post(path)
             .header(HOST, self.master.to_string())
             .header(USER_AGENT, concat!("swan/", env!("CARGO_PKG_VERSION")))
             .header(CONTENT_TYPE, PROTOBUF)
@@ -98,7 +108,7 @@ impl Target {
         if let Some(credential) = &self.credential {
             request = request.header(AUTHORIZATION, credential.header());
         }
-        request.body(bytes).map_err(|why| why.to_string())
+        request.body(message).map_err(|why| why.to_string())
     }
 }
 

@@ -13,10 +13,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use prost::Message;
-use swan_core::mesos::{Call, Event, FrameworkId, Subscribed};
+use swan_core::mesos::{Call, Event, FrameworkId, FrameworkInfo, ListedFramework, Subscribed};
 use swan_core::time::Millis;
-use swan_mesos::wire::v1::scheduler;
-use swan_mesos::wire::{call_from_wire, encode_record, event_to_wire};
+use swan_mesos::wire::v1::{master, scheduler};
+use swan_mesos::wire::{call_from_wire, encode_record, event_to_wire, frameworks_call, frameworks_to_wire};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 
@@ -42,6 +42,9 @@ pub(crate) struct Notes {
     /// With their stream ids.
     pub calls: Vec<(String, Call)>,
     pub authorization: Option<String>,
+    /// What it lists when it is asked for its frameworks, and how often it was.
+    pub frameworks: Vec<(FrameworkInfo, ListedFramework)>,
+    pub questions: usize,
     stream: Option<mpsc::UnboundedSender<Bytes>>,
 }
 
@@ -81,13 +84,19 @@ impl Master {
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let (parts, body) = request.into_parts();
-        assert_eq!((parts.method.as_str(), parts.uri.path()), ("POST", "/api/v1/scheduler"));
+        assert_eq!(parts.method.as_str(), "POST");
         let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
         assert_eq!(header("content-type").as_deref(), Some("application/x-protobuf"));
         let Ok(body) = body.collect().await else { return bare(400) };
+        self.notes().authorization = header("authorization");
+        if parts.uri.path() == "/api/v1" {
+            assert_eq!(header("accept").as_deref(), Some("application/x-protobuf"));
+            assert_eq!(master::Call::decode(body.to_bytes()), Ok(frameworks_call()));
+            return self.list();
+        }
+        assert_eq!(parts.uri.path(), "/api/v1/scheduler");
         let call = scheduler::Call::decode(body.to_bytes()).unwrap();
         let (framework, call) = call_from_wire(call).unwrap();
-        self.notes().authorization = header("authorization");
         match (header("mesos-stream-id"), call) {
             (None, Call::Subscribe { framework_info, .. }) => {
                 assert_eq!(framework, framework_info.id, "R9");
@@ -106,17 +115,32 @@ impl Master {
         }
     }
 
-    fn subscribe(&self, framework: Option<FrameworkId>) -> Response<Body> {
+    /// What it answers instead, if it does not lead.
+    fn instead(&self) -> Option<Response<Body>> {
         match self.notes().mood.clone() {
-            Mood::Refuses(status) => return bare(status),
+            Mood::Refuses(status) => Some(bare(status)),
             Mood::RedirectsTo(location) => {
-                return Response::builder()
-                    .status(307)
-                    .header("location", location)
-                    .body(Full::default().boxed_unsync())
-                    .unwrap();
+                let answer = Response::builder().status(307).header("location", location);
+                Some(answer.body(Full::default().boxed_unsync()).unwrap())
             }
-            Mood::Leads => {}
+            Mood::Leads => None,
+        }
+    }
+
+    fn list(&self) -> Response<Body> {
+        self.notes().questions += 1;
+        if let Some(instead) = self.instead() {
+            return instead;
+        }
+        let notes = self.notes();
+        let list = notes.frameworks.iter().map(|(info, listed)| (info, listed.clone()));
+        let list = frameworks_to_wire(list).unwrap().encode_to_vec();
+        Response::new(Full::from(list).boxed_unsync())
+    }
+
+    fn subscribe(&self, framework: Option<FrameworkId>) -> Response<Body> {
+        if let Some(instead) = self.instead() {
+            return instead;
         }
         let (sender, receiver) = mpsc::unbounded_channel();
         let number = self.notes().subscribes.len();

@@ -4,13 +4,15 @@ use std::io;
 use std::time::Duration;
 
 use swan_core::limits::{HEARTBEATS_MISSED_MAX, MESOS_CALL_ANSWER};
-use swan_core::link::{LinkStatus, MasterAddress};
-use swan_core::mesos::Call;
+use swan_core::link::{JOURNAL_LABEL, LinkStatus, MasterAddress};
+use swan_core::mesos::{Call, FrameworkInfo, ListedFramework, Resource};
+use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::input::LinkEvent;
 use swan_core::time::{Instant, Millis};
 use swan_mesos::client::Connector;
 use turmoil::net::{TcpListener, TcpStream};
 
-use super::master::{HEARTBEAT, Master};
+use super::master::{HEARTBEAT, Master, Mood};
 use super::rig::Rig;
 
 struct Simulated;
@@ -137,5 +139,58 @@ fn calls_arrive_in_order_whatever_the_delays() {
             .collect();
         assert_eq!(offers, (0..40).map(|offer| format!("O{offer}")).collect::<Vec<_>>());
         assert_eq!(rig.link.stats().calls_lost, 0);
+    });
+}
+
+/// What a framework says of itself that writes this journal.
+fn of_journal() -> FrameworkInfo {
+    let labels = vec![(JOURNAL_LABEL.into(), Some("file:/a".into()))];
+    FrameworkInfo { name: "swan".into(), labels, ..FrameworkInfo::default() }
+}
+
+fn asking() -> Rig<Simulated> {
+    let address = |host: &str| MasterAddress { host: host.into(), port: 5050 };
+    Rig::of(of_journal(), Simulated, vec![address("m1"), address("m2")])
+}
+
+#[test]
+fn s14_the_leading_master_is_asked_for_frameworks_first_and_one_that_holds_something_stops_it() {
+    run([1, 20], async |[m1, m2]| {
+        m1.notes().mood = Mood::RedirectsTo("//m2:5050/master/api/v1".into());
+        let info = of_journal();
+        let (name, labels) = (info.name.clone(), info.labels.clone());
+        let (connected, recovered, allocated) = (false, false, vec![Resource::scalar("cpus", 300)]);
+        let listed = ListedFramework { id: "F1".into(), name, labels, connected, recovered, allocated };
+        m2.notes().frameworks = vec![(info.clone(), listed)];
+        let mut rig = asking();
+        match rig.next().await {
+            LinkEvent::Held { predecessors } => assert_eq!(predecessors[0].id.as_str(), "F1"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!((m1.notes().questions, m2.notes().questions), (1, 1));
+        assert_eq!(m2.notes().authorization.as_deref(), Some("Basic c3dhbjpodW50ZXIy"));
+        let framework_info = Box::new(FrameworkInfo { id: Some("F1".into()), ..info });
+        rig.call(MesosCall::Subscribe { framework_info, suppressed_roles: vec![], anew: false });
+        rig.connected().await;
+        assert_eq!(m2.notes().subscribes, [Some("F1".into())]);
+    });
+}
+
+#[test]
+fn s14_a_master_without_such_a_framework_or_without_an_answer_is_subscribed_to() {
+    run([1, 20], async |[m1, _]| {
+        let mut rig = asking();
+        rig.connected().await;
+        assert_eq!((m1.notes().questions, m1.notes().subscribes.as_slice()), (1, &[None][..]));
+    });
+    run([1, 20], async |[m1, m2]| {
+        m1.notes().mood = Mood::Refuses(503);
+        m2.notes().mood = Mood::Refuses(403);
+        let mut rig = asking();
+        let why = rig.disconnected().await;
+        assert_eq!(why, "m1:5050 does not answer GET_FRAMEWORKS: status 503, because of a reason");
+        let why = rig.disconnected().await;
+        assert!(why.contains("m2:5050 does not let this principal register"), "{why}");
+        assert_eq!((m1.notes().questions, m2.notes().questions), (1, 1));
     });
 }

@@ -23,6 +23,11 @@ pub(crate) struct Rig<C> {
 
 impl<C: Connector> Rig<C> {
     pub(crate) fn new(connector: C, masters: Vec<MasterAddress>) -> Self {
+        Self::of(FrameworkInfo::default(), connector, masters)
+    }
+
+    /// One of a framework that says this of itself.
+    pub(crate) fn of(framework: FrameworkInfo, connector: C, masters: Vec<MasterAddress>) -> Self {
         let (sender, inputs) = mpsc::channel(16);
         let credential = Credential { principal: "swan".into(), secret: Secret::new("hunter2") };
         let mut rig = Self {
@@ -35,8 +40,9 @@ impl<C: Connector> Rig<C> {
         };
         rig.step(LinkInput::Boot { seed: 1, masters });
         rig.call(MesosCall::Subscribe {
-            framework_info: Box::<FrameworkInfo>::default(),
+            framework_info: Box::new(framework),
             suppressed_roles: vec![],
+            anew: false,
         });
         rig
     }

@@ -4,6 +4,7 @@ mod apps;
 mod changes;
 mod client;
 mod follow;
+mod framework;
 mod leader;
 mod output;
 mod placement;
@@ -207,9 +208,15 @@ pub(crate) enum TaskCommand {
         tasks: Vec<String>,
 
         /// End all tasks of this app.
-        #[arg(long, value_name = "APP", conflicts_with = "tasks")]
+        #[arg(long, value_name = "APP", conflicts_with_all = ["tasks", "quarantined"])]
         all_of: Option<String>,
+
+        /// The tasks are in quarantine: nothing takes their places.
+        #[arg(long)]
+        quarantined: bool,
     },
+    /// List the tasks of this framework that Swan knows nothing of; they are left alone.
+    Quarantined,
 }
 
 #[derive(Debug, Args)]
@@ -277,6 +284,28 @@ pub(crate) struct AgentArgs {
 pub(crate) enum AgentCommand {
     /// List the agents that Swan knows.
     List,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true)]
+pub(crate) struct FrameworkArgs {
+    #[command(flatten)]
+    pub(crate) client: ClientArgs,
+    #[command(subcommand)]
+    pub(crate) command: FrameworkCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum FrameworkCommand {
+    /// Show who Swan is for Mesos, and what is held if its journal was lost.
+    Show,
+    /// After the journal was lost: be this framework again. Its tasks are quarantined, and none is ended.
+    Adopt {
+        /// The framework's id, as 'show' lists it.
+        id: String,
+    },
+    /// After the journal was lost: be a new framework. Tasks of those before run on, and Swan knows nothing of them.
+    New,
 }
 
 #[derive(Debug, Args)]
@@ -370,6 +399,11 @@ pub(crate) fn leader(arguments: LeaderArgs) -> Result<(), Failure> {
         LeaderCommand::Show => leader::show(client).await,
         LeaderCommand::Abdicate => leader::abdicate(client).await,
     })
+}
+
+/// `swan framework`.
+pub(crate) fn framework(arguments: FrameworkArgs) -> Result<(), Failure> {
+    with_client(&arguments.client, async |client| framework::run(client, arguments.command).await)
 }
 
 /// `swan brake`.

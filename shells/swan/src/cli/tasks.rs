@@ -2,10 +2,10 @@
 
 use reqwest::Method;
 use serde_json::json;
-use swan_api::{FailureDto, TaskDto};
+use swan_api::{FailureDto, QuarantinedDto, TaskDto};
 
 use super::TaskCommand;
-use super::client::{Client, segment, with_query};
+use super::client::{Client, escape, segment, with_query};
 use super::output;
 use crate::failure::{Exit, Failure};
 
@@ -25,7 +25,15 @@ pub(crate) async fn run(client: &Client, command: TaskCommand) -> Result<(), Fai
             client.send(Method::DELETE, &format!("/v1/apps/{}/tasks", segment(&app)), None).await?;
             ended(client, &format!("all tasks of {app}"))
         }
-        TaskCommand::Kill { tasks, all_of: None } => {
+        TaskCommand::Quarantined => quarantined(client).await,
+        TaskCommand::Kill { tasks, quarantined: true, .. } => {
+            for task in &tasks {
+                client.send(Method::DELETE, &format!("/v1/quarantine/{}", escape(task)), None).await?;
+                ended(client, task)?;
+            }
+            Ok(())
+        }
+        TaskCommand::Kill { tasks, .. } => {
             for task in &tasks {
                 let Some(app) = app_of(task) else {
                     let message = format!(
@@ -49,6 +57,19 @@ fn ended(client: &Client, what: &str) -> Result<(), Failure> {
     } else {
         output::text(&format!("killing {what}\n"))
     }
+}
+
+async fn quarantined(client: &Client) -> Result<(), Failure> {
+    let listing = client.listing("/v1/quarantine").await?;
+    if client.json {
+        return output::json(&listing);
+    }
+    let row = |task: &QuarantinedDto| {
+        let ending = if task.ending { "yes" } else { "no" }.to_owned();
+        vec![task.id.clone(), task.status.clone(), task.agent_id.clone(), task.first_seen.clone(), ending]
+    };
+    let rows: Vec<Vec<String>> = client.typed::<Vec<QuarantinedDto>>(&listing)?.iter().map(row).collect();
+    output::text(&output::table(&["TASK", "STATUS", "AGENT", "FIRST SEEN", "ENDING"], &rows))
 }
 
 async fn history(client: &Client, app: &str, slot: Option<u32>) -> Result<(), Failure> {

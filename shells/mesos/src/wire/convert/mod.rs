@@ -3,6 +3,7 @@
 mod call;
 mod event;
 mod info;
+mod master;
 mod number;
 mod probe;
 mod resource;
@@ -11,3 +12,4 @@ mod task;
 
 pub use call::{call_from_wire, call_to_wire};
 pub use event::{event_from_wire, event_to_wire};
+pub use master::{frameworks_call, frameworks_from_wire, frameworks_to_wire};
