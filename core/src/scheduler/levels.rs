@@ -148,7 +148,8 @@ impl Scheduler {
         let (now, mut next): (Instant, Option<Instant>) = (self.now.mono, None);
         for at in 0..self.levels.roles.len() {
             let level = &self.levels.roles[at];
-            let wanted = self.demands(at) && !self.ledger.stalled;
+            // Agents that are back are seen by their offers, also where nothing else of ours is left on them.
+            let wanted = (self.demands(at) || self.brake.holds()) && !self.ledger.stalled;
             let since = now.since(level.told_at);
             let due = match (level.told, wanted) {
                 (None, _) | (Some(true), false) => Millis(0),
