@@ -1,6 +1,7 @@
 //! Owns how a run may end: with what no machine can mend by itself, and must not make worse.
 
 use swan_core::mesos::FrameworkId;
+use swan_core::scheduler::View;
 
 use super::watch::Watch;
 use super::{Ask, World};
@@ -62,8 +63,6 @@ impl World {
 
     /// The store is lost altogether: who begins holds until an operator speaks, whatever else happens (S14).
     fn lose_store(&mut self, adopts: bool) {
-        let Some(framework) = self.cluster.frameworks().next().map(|(id, _)| id.clone()) else { return };
-        let holds = self.cluster.listed_frameworks().any(|(_, listed)| !listed.allocated.is_empty());
         self.crash_all(STORE_LOST);
         if self.watch.violation.is_some() {
             return;
@@ -71,17 +70,18 @@ impl World {
         self.restore_journal(Platter::default());
         self.watch = Watch::of_loss(&self.cluster);
         self.run_until(self.now + HELD_MS);
-        if !holds {
+        let Some(framework) = self.held() else {
+            // Nothing ran; else the checker has seen that it subscribed.
             return self.must_be_back("with nothing that runs");
-        }
+        };
         // Another process finds what the first has found, also where a new master knows nothing yet.
-        self.network.has_leader = false;
-        self.elect_master(HELD_MS / 2);
+        self.cluster_step(ClusterInput::MasterFailover);
         self.crash_all("process: crash at rest");
         self.run_until(self.now + HELD_MS);
-        if self.watch.violation.is_none() && !self.is_held() {
+        if self.watch.violation.is_none() && self.held().is_none() {
             return self.broken("S14", "the store is lost, tasks run, and it is not held".into());
         }
+        self.agents.up().into_iter().for_each(|at| self.register_agent(at));
         let adopt = adopts.then(|| framework.to_string());
         self.ask(Ask::ChooseFramework { adopt });
         if self.rng.chance(500_000) {
@@ -117,8 +117,11 @@ impl World {
         }
     }
 
-    fn is_held(&self) -> bool {
-        self.view().is_some_and(|view| view.leads() && view.hold().is_some_and(|hold| hold.word.is_none()))
+    /// The first framework that is held, if the manager waits for a word.
+    fn held(&self) -> Option<FrameworkId> {
+        let view = self.view().filter(View::leads)?;
+        let hold = view.hold().filter(|hold| hold.word.is_none())?;
+        hold.predecessors.first().map(|it| it.id.clone())
     }
 
     fn is_back(&self) -> bool {
