@@ -30,6 +30,8 @@ pub(super) struct Memory {
     pub(super) durable: u64,
     pub(super) chunks: BTreeMap<ChunkName, Blob>,
     pub(super) manifest: Option<Blob>,
+    /// How often managers have joined the register.
+    pub(super) joined: u64,
     /// Written by someone who gave up waiting; may still happen (Z1).
     pub(super) late: Vec<StoreOp>,
 }
@@ -43,6 +45,11 @@ impl Memory {
         let header =
             |blob: &Blob| frame::header(Kind::Manifest, blob.as_slice()).map_or(u64::MAX, |h| h.number);
         self.manifest.as_ref().map_or(0, header)
+    }
+
+    /// The format level of the manifest.
+    pub(super) fn level(&self) -> u8 {
+        self.manifest.as_ref().map_or(frame::FORMAT_FIRST, |manifest| manifest.as_slice()[3])
     }
 
     pub(super) fn execute_with_faults(&mut self, op: StoreOp, faults: Faults, rng: &mut Rng) -> StoreResult {
@@ -124,7 +131,9 @@ impl Executor for Memory {
             }
             StoreOp::ClaimEpoch { expected, .. } if expected != current => return StoreResult::Conflict,
             StoreOp::Append { index, .. } if index != self.next() => return StoreResult::Conflict,
-            StoreOp::SwitchManifest { expected, .. } if expected != self.number() => {
+            StoreOp::SwitchManifest { expected, joined, .. }
+                if expected != self.number() || joined.is_some_and(|joined| joined != self.joined) =>
+            {
                 return StoreResult::Conflict;
             }
             StoreOp::ReadEpoch => Payload::Epoch(current),
