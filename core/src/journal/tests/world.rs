@@ -350,7 +350,7 @@ impl World {
             found => found.expect("a crash is no corruption"),
         };
         assert!(newest >= level, "a build for {newest} takes level {level} for its own");
-        for late in std::mem::take(&mut store.late) {
+        for late in store.take_late() {
             assert!(
                 !matches!(store.execute(late), StoreResult::Done(Payload::Nothing)),
                 "a late write got in"
