@@ -192,7 +192,7 @@ impl Manager for Fake {
 
     fn standing(&self) -> Standing {
         let state = self.state();
-        Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed }
+        Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed, format: 1 }
     }
 
     fn abdicate(&self) {

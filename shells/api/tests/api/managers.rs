@@ -45,6 +45,7 @@ impl Peers for Known {
             version: "1.2.3".to_owned(),
             format: 1,
             followed: Seq(followed),
+            in_force: 1,
         };
         let leader = self.leader.lock().expect("no panic in here").clone().unwrap_or_default();
         async move { Ok(vec![member(leader, 7), member("standby:1".to_owned(), 5)]) }.boxed()
