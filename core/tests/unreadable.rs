@@ -80,7 +80,7 @@ fn records_of_unknown_kinds_and_damaged_ones_are_named() {
 /// A field in a record, or in one inside it, as a newer build would write it: number 1000, one byte.
 const NEW_FIELD: &[u8] = b"\xc0\x3e\x07";
 
-/// U1: what an older build would lose by writing a record back, it does not lead over.
+/// U1, S25: what an older build would lose by writing a record back, it does not lead over.
 #[test]
 fn a_record_with_fields_of_a_newer_build_is_named_and_nobody_leads_over_it() {
     let version = b"vweb.shop\0\0\0\0\0\0\0\0\x07";

@@ -99,6 +99,8 @@ sites! {
     LeaderPauses "whoever leads does not run for a while"
     LeaderLoops "whoever leads dies, again and again"
     Abdicates "an operator lets another manager lead"
+    Rolls "an operator starts a manager as another build"
+    StaleRegister "the register of managers is read from a server that lags"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

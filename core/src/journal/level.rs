@@ -1,4 +1,4 @@
-//! Owns the format levels: up to which this build reads, which one is in force, and when the next takes force.
+//! Owns the format levels (S25): up to which this build reads, which one is in force, and when the next takes force.
 //!
 //! Every frame is written at the level in force, which the newest manifest holds. It rises by one, with a manifest that
 //! is the first frame of the next level, and never falls. Why no registered manager is left behind: a manager joins the

@@ -28,7 +28,7 @@ pub(super) enum Sequel {
     LeaderDies,
 }
 
-const REPEATED: [Site; 26] = [
+const REPEATED: [Site; 27] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -55,6 +55,7 @@ const REPEATED: [Site; 26] = [
     Site::LeaderPauses,
     Site::LeaderLoops,
     Site::Abdicates,
+    Site::Rolls,
 ];
 
 impl World {
@@ -89,6 +90,7 @@ impl World {
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
             Site::RacksCut => agents.racks_cut_every,
+            Site::Rolls => self.options.builds.roll_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -154,6 +156,7 @@ impl World {
             }
             Site::AgentReboots => self.reboot_agent(),
             Site::RacksCut => self.cut_racks(),
+            Site::Rolls => self.roll(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);

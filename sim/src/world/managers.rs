@@ -11,7 +11,7 @@ use super::{Happening, World};
 use crate::checkers::Seen;
 use crate::disk::Platter;
 use crate::draws::Site;
-use crate::options::EnsembleOptions;
+use crate::options::Options;
 use crate::streams;
 use crate::world::faults::Sequel;
 use crate::zookeeper::{News, SESSION_MS, ZooKeeper};
@@ -20,9 +20,10 @@ use crate::zookeeper::{News, SESSION_MS, ZooKeeper};
 const ANEW_MS: u64 = 1_000;
 
 /// What several managers share.
-pub(super) fn zookeeper(seed: u64, options: &EnsembleOptions) -> Option<ZooKeeper> {
+pub(super) fn zookeeper(seed: u64, options: &Options) -> Option<ZooKeeper> {
     let rng = streams::named(seed, "zookeeper");
-    (options.managers > 1).then(|| ZooKeeper::new(options.clone(), rng))
+    let ensemble = options.ensemble.clone();
+    (ensemble.managers > 1).then(|| ZooKeeper::new(ensemble, options.builds.stale, rng))
 }
 
 impl World {
@@ -126,6 +127,7 @@ impl World {
             // What an earlier life of this manager asked for is no news for this one.
             News::Stored { life, .. } if life != process.number => return,
             News::Stored { id, result, .. } => return self.step(at, ManagerInput::Stored { id, result }),
+            News::Readers(readers) => return self.step(at, ManagerInput::Readers(readers)),
             News::Acquired { asked } => ElectionEvent::Acquired { asked: own(asked) },
             News::Confirmed { asked } => ElectionEvent::Confirmed { asked: own(asked) },
             News::Disconnected => ElectionEvent::Disconnected,
@@ -245,7 +247,7 @@ impl World {
 mod tests {
     use super::*;
     use crate::definition::Definition;
-    use crate::options::Options;
+    use crate::options::EnsembleOptions;
     use crate::run::{Keep, replay, run};
     use crate::trace::Trace;
     use crate::world::Ask;

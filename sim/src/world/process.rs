@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use swan_core::journal::{JournalConfig, OpId, StoreResult};
+use swan_core::journal::{JournalConfig, OpId, Refusal, StoreResult};
 use swan_core::lease::{ElectionEvent, Tenure};
 use swan_core::link::{LinkEffect, LinkInput, MasterAddress};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
-use swan_core::time::{Instant, Now};
+use swan_core::time::{Instant, Millis, Now};
 
 use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
@@ -24,6 +24,8 @@ pub(super) struct Process {
     pub(super) manager: Manager,
     /// Which life, of all managers.
     pub(super) number: u64,
+    /// Up to which format level its build reads.
+    pub(super) format: u8,
     /// What its monotonic clock shows when the world is 0 ms old.
     pub(super) base: u64,
     /// Effects left before it ends, if it will.
@@ -88,7 +90,10 @@ impl World {
             return;
         }
         self.processes += 1;
+        let format = self.builds[at];
         let journal = JournalConfig {
+            format,
+            format_raise_after: Millis(self.options.builds.raise_after_ms),
             snapshot_log_entries: self.options.store.snapshot_entries,
             ..JournalConfig::default()
         };
@@ -97,13 +102,16 @@ impl World {
         let number = self.processes;
         let base = clock.unwrap_or_else(|| self.rng.below(1 << 40));
         self.managers[at] =
-            Some(Process { manager: Manager::new(journal), number, base, left, waiting: None });
+            Some(Process { manager: Manager::new(journal), number, format, base, left, waiting: None });
         self.speaks(at);
-        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
+        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started { reads: format });
         let (masters, tenure) = (self.network.masters(), self.tenure());
         let boot = Boot { masters, tenure, ..boot(self.rng.next()) };
         match &mut self.zookeeper {
-            Some(zookeeper) if clock.is_none() => zookeeper.process_starts(self.now, at),
+            Some(zookeeper) if clock.is_none() => {
+                let joins = self.options.builds.several().then_some(format);
+                zookeeper.process_starts(self.now, at, joins);
+            }
             Some(_) => {}
             None => {
                 if self.disk.rot(self.options.store.rots, &mut self.draws) {
@@ -243,6 +251,7 @@ impl World {
     fn end(&mut self, at: usize, why: End) {
         match why {
             End::Refused(_) if self.disk.is_read_rotten() => self.crash(at, "store: damage refused (Z5)"),
+            End::Refused(Refusal::NewerFormat { .. }) => self.too_old(at),
             End::Refused(refusal) => self.broken("S13", format!("it refuses its own journal: {refusal}")),
             End::Restart | End::Deposed(DeposeReason::LeaseLost | DeposeReason::Fenced)
                 if self.zookeeper.is_some() =>
@@ -269,7 +278,8 @@ impl World {
             let done = disk.crash(draws, ledger);
             self.take_durable(&done);
         }
-        if let Err(why) = recovery::judge(self.journal(), &self.watch.stored, boot(0)) {
+        let builds = 1..=self.newest_format();
+        if let Err(why) = recovery::judge(self.journal(), &self.watch.stored, &boot(0), builds) {
             self.broken("S13", why);
         }
         self.process_gone(at, number);

@@ -46,7 +46,7 @@ fn failures_and_unknown_outcomes_lose_nothing() {
     }
 }
 
-/// U1, S13: builds that read up to different levels lead by turns, others come and go, and no failure leaves anybody
+/// U1, S13, S25: builds that read up to different levels lead by turns, others come and go, and no failure leaves anybody
 /// behind who is registered.
 #[test]
 fn a_level_rises_only_when_all_who_are_registered_can_read_it() {

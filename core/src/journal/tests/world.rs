@@ -248,7 +248,7 @@ impl World {
         self.step(JournalInput::Readers(heard));
     }
 
-    /// U1: whoever is registered can read whatever is stored, also just after the level rose.
+    /// S25: whoever is registered can read whatever is stored, also just after the level rose.
     fn check_levels(&mut self, before: u8) {
         let level = self.store.level();
         let mut frames = self.store.log.values().chain(self.store.chunks.values());
