@@ -312,3 +312,6 @@ pub const RECORDS_ASK_BYTES: u64 = 64 * 1024;
 pub const SNAPSHOT_LOG_BYTES: u64 = 8 * 1024 * 1024;
 /// A snapshot begins when the log to replay has this many entries.
 pub const SNAPSHOT_LOG_ENTRIES: u64 = 16 * 1024;
+/// The journal's format level rises once all managers have been able to read the next for so long: none of an older
+/// release was just being started again, and one can go back until then.
+pub const FORMAT_RAISE_AFTER: Millis = Millis::from_secs(600);

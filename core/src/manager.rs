@@ -16,7 +16,8 @@ use core::mem;
 use serde::{Deserialize, Serialize};
 
 use crate::journal::{
-    Journal, JournalConfig, JournalEffect, JournalInput, OpId, Records, Refusal, StoreOp, StoreResult,
+    Journal, JournalConfig, JournalEffect, JournalInput, OpId, Readers, Records, Refusal, StoreOp,
+    StoreResult,
 };
 use crate::lease::{ElectionEvent, Lease, LeaseEffect, LeaseEvent, LeaseInput, Tenure};
 use crate::link::{ConnId, Link, LinkEffect, LinkInput, LinkStats, MasterAddress};
@@ -45,6 +46,8 @@ pub enum ManagerInput {
     Api { id: RequestId, request: Box<ApiRequest> },
     /// Steps that ended processes, as they are known now; replaces what was known.
     CrashNotes(Vec<CrashNote>),
+    /// What all registered managers can read, as it is known now; told again and again where there is a register.
+    Readers(Readers),
     /// The operator wants another manager to lead: no new changes are taken, and it is over once all that were are
     /// durable, or soon. Without effect on one that does not lead.
     Abdicate,
@@ -193,6 +196,7 @@ impl Manager {
             ManagerInput::Api { id, .. } if self.abdicates.is_some() => out.push(going(id)),
             ManagerInput::Api { id, request } => self.push(Inner::Scheduler(Input::Api { id, request })),
             ManagerInput::CrashNotes(notes) => self.crash_notes = notes,
+            ManagerInput::Readers(readers) => self.push(Inner::Journal(JournalInput::Readers(readers))),
             // Who does not lead has nothing to give, and goes on standing for election.
             ManagerInput::Abdicate if self.lease.leads(now.mono) => {
                 self.abdicates = self.abdicates.or(Some(now.mono + ABDICATION));
@@ -319,6 +323,10 @@ impl Manager {
         let seed = self.rng.next();
         self.push(Inner::Link(LinkInput::Boot { seed, masters: boot.masters }));
         self.push(Inner::Journal(JournalInput::Boot));
+        if boot.tenure == Tenure::Forever {
+            // Its store is its alone.
+            self.push(Inner::Journal(JournalInput::Readers(self.journal.only_reader())));
+        }
         self.push(Inner::Lease(LeaseInput::Boot(boot.tenure)));
     }
 

@@ -1,6 +1,6 @@
 //! Owns the bodies for what a journal finds stored: single frames, and whole recoveries.
 
-use swan_core::journal::frame::{Kind, seal};
+use swan_core::journal::frame::{FORMAT_LEVEL, Kind, seal};
 use swan_core::journal::{
     Blob, ChunkName, ChunkRef, Entry, Journal, JournalConfig, JournalEffect, JournalInput, LogPart, Manifest,
     Payload, Records, StoreOp, StoreResult,
@@ -14,15 +14,15 @@ const OPERATIONS_MAX: usize = 256;
 /// Entries and manifests: any bytes, and any body in a sound frame.
 pub fn journal_frames(data: &[u8]) {
     let index = data.first().map_or(0, |&byte| u64::from(byte));
-    let sealed = |kind| seal(kind, index, data.get(1..).unwrap_or_default());
+    let sealed = |kind| seal(kind, FORMAT_LEVEL, index, data.get(1..).unwrap_or_default());
     for bytes in [data.to_vec(), sealed(Kind::Entry)] {
-        if let Ok(entry) = Entry::decode(index, &bytes) {
-            assert_eq!(Entry::decode(index, entry.clone().encode(index).as_slice()), Ok(entry));
+        if let Ok(entry) = Entry::decode(FORMAT_LEVEL, index, &bytes) {
+            assert_eq!(Entry::decode(FORMAT_LEVEL, index, entry.clone().encode(index).as_slice()), Ok(entry));
         }
     }
     for bytes in [data.to_vec(), sealed(Kind::Manifest)] {
-        if let Ok(manifest) = Manifest::decode(&bytes) {
-            assert_eq!(Manifest::decode(manifest.encode().as_slice()), Ok(manifest));
+        if let Ok(manifest) = Manifest::decode(FORMAT_LEVEL, &bytes) {
+            assert_eq!(Manifest::decode(FORMAT_LEVEL, manifest.encode().as_slice()), Ok(manifest));
         }
     }
     if let Ok(text) = core::str::from_utf8(data)
@@ -86,7 +86,11 @@ struct Item<'a> {
 
 impl Item<'_> {
     fn framed(&self, kind: Kind, number: u64) -> Blob {
-        if self.tag & 1 == 0 { self.body.to_vec().into() } else { seal(kind, number, self.body).into() }
+        if self.tag & 1 == 0 {
+            self.body.to_vec().into()
+        } else {
+            seal(kind, FORMAT_LEVEL, number, self.body).into()
+        }
     }
 }
 

@@ -5,7 +5,7 @@ pub(crate) mod rot;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use swan_core::journal::frame::{self, Kind};
+use swan_core::journal::frame::{self, FORMAT_FIRST, Kind};
 use swan_core::journal::{Blob, ChunkName, LogPart, OpId, Payload, StoreOp, StoreResult};
 use swan_core::record::Epoch;
 use swan_core::rng::Rng;
@@ -27,6 +27,8 @@ pub struct Platter {
     durable: u64,
     chunks: BTreeMap<ChunkName, Blob>,
     manifest: Option<Blob>,
+    /// How often managers have joined the register; a disk has none.
+    joined: u64,
     rot: Option<Rot>,
 }
 
@@ -39,6 +41,8 @@ pub struct Done {
     pub applied: Vec<(u64, Blob)>,
     /// Whole entries that were cut off: index of the first.
     pub cut: Option<u64>,
+    /// The format level of a manifest that was switched to.
+    pub switched: Option<u8>,
 }
 
 /// The disk: a platter and a queue before it.
@@ -201,6 +205,21 @@ impl Platter {
         self.first + self.log.len() as u64
     }
 
+    /// The format level in force.
+    pub(crate) fn level(&self) -> u8 {
+        self.manifest.as_ref().map_or(FORMAT_FIRST, level_of)
+    }
+
+    /// How often managers have joined the register.
+    pub(crate) const fn joined(&self) -> u64 {
+        self.joined
+    }
+
+    /// A manager joins the register.
+    pub(crate) const fn join(&mut self) {
+        self.joined += 1;
+    }
+
     /// All that is stored is durable.
     pub(crate) fn settle(&mut self) {
         self.durable = self.end();
@@ -247,11 +266,12 @@ impl Platter {
             StoreOp::DeleteChunk { name, .. } => drop(self.chunks.remove(name)),
             StoreOp::ListChunks => return Ok(Payload::Chunks(self.chunks.keys().copied().collect())),
             StoreOp::ReadManifest => return Ok(Payload::Manifest(self.manifest.clone())),
-            StoreOp::SwitchManifest { expected, manifest, .. } => {
+            StoreOp::SwitchManifest { expected, joined, manifest, .. } => {
                 let present = self.manifest.as_ref().map_or(0, number_of);
-                if present != *expected {
+                if present != *expected || joined.is_some_and(|joined| joined != self.joined) {
                     return Err(StoreResult::Conflict);
                 }
+                done.switched = Some(level_of(manifest));
                 // What a manifest builds upon was durable, also if its writer learnt so only by reading.
                 self.durable = self.end();
                 self.manifest = Some(manifest.clone());
@@ -306,6 +326,10 @@ impl Platter {
     }
 }
 
+fn level_of(manifest: &Blob) -> u8 {
+    frame::header(Kind::Manifest, manifest.as_slice()).map_or(FORMAT_FIRST, |header| header.level)
+}
+
 fn number_of(manifest: &Blob) -> u64 {
     frame::header(Kind::Manifest, manifest.as_slice()).map_or(0, |header| header.number)
 }
@@ -339,7 +363,7 @@ mod tests {
 
     fn append(index: u64) -> StoreOp {
         let (seq, cluster_time) = (Seq(index + 1), ClusterTime(0));
-        let entry = Entry { epoch: Epoch(0), first: seq, last: seq, cluster_time, ops: Vec::new() };
+        let entry = Entry { level: 1, epoch: Epoch(0), first: seq, last: seq, cluster_time, ops: Vec::new() };
         StoreOp::Append { epoch: Epoch(0), index, entry: entry.encode(index) }
     }
 
@@ -366,7 +390,7 @@ mod tests {
         assert_eq!((disk.platter.end(), disk.platter.durable), (1, 0), "one of them has taken effect");
         disk.options.unknown = 0;
         let manifest = Manifest { number: 1, replay_from: 1, ..Manifest::default() }.encode();
-        let switch = StoreOp::SwitchManifest { epoch: Epoch(0), expected: 0, manifest };
+        let switch = StoreOp::SwitchManifest { epoch: Epoch(0), expected: 0, joined: None, manifest };
         assert_eq!(disk.execute(switch), StoreResult::Done(Payload::Nothing));
         assert_eq!(disk.platter.read(1, u64::MAX).durable, 1, "its writer knows that by reading");
     }

@@ -102,6 +102,8 @@ sites! {
     ZooKeeperRots "what ZooKeeper keeps is damaged"
     PausesBefore "the process does not run for a while, from before this effect on"
     StaysHalfOpen "packets go on vanishing after the process has closed its end"
+    Rolls "an operator starts a manager as another build"
+    StaleRegister "the register of managers is read from a server that lags"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

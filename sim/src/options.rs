@@ -1,5 +1,6 @@
 //! Owns what a seed decides about a run before it begins: sizes, times, and which faults happen how often.
 
+mod builds;
 mod clocks;
 mod ensemble;
 mod masters;
@@ -7,6 +8,7 @@ mod masters;
 use serde::{Deserialize, Serialize};
 use swan_core::rng::Rng;
 
+pub use self::builds::BuildOptions;
 pub use self::clocks::ClockOptions;
 pub use self::ensemble::EnsembleOptions;
 pub use self::masters::MasterOptions;
@@ -77,6 +79,9 @@ pub struct Options {
     /// See there.
     #[serde(default)]
     pub ensemble: EnsembleOptions,
+    /// See there.
+    #[serde(default)]
+    pub builds: BuildOptions,
     /// How it ends, when all is as wanted.
     #[serde(default)]
     pub disaster: Option<Disaster>,
@@ -375,6 +380,7 @@ impl Options {
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
             ensemble: EnsembleOptions::default(),
+            builds: BuildOptions::default(),
             disaster: None,
             backup_ms: 0,
             journal_named: false,
@@ -398,6 +404,8 @@ impl Options {
             ("agents", u64::from(self.agents), 1, SIZE_MAX),
             ("clients.count", u64::from(clients.count), 0, SIZE_MAX),
             ("ensemble.managers", u64::from(self.ensemble.managers), 1, 9),
+            ("builds.newest", u64::from(self.builds.newest), 1, 100),
+            ("builds.raiseAfterMs", self.builds.raise_after_ms, 0, TIME_MAX),
             ("ensemble.latencyMs", self.ensemble.latency_ms.1, 0, TIME_MAX),
             ("ensemble.noQuorumMs", self.ensemble.no_quorum_ms, 1_000, TIME_MAX),
             ("store.snapshotEntries", store.snapshot_entries, 1, TIME_MAX),
@@ -422,6 +430,7 @@ impl Options {
         let rng = &mut rng;
         let drawn = rng.between(2, 8);
         let safety_ms = minutes.unwrap_or(drawn) * 60_000;
+        let ensemble = EnsembleOptions::swarm(seed);
         let small = Self {
             safety_ms,
             settle_ms: 60 * 60_000,
@@ -457,7 +466,8 @@ impl Options {
             },
             masters: MasterOptions::swarm(seed),
             clocks: ClockOptions::swarm(seed),
-            ensemble: EnsembleOptions::swarm(seed),
+            builds: BuildOptions::swarm(seed, ensemble.managers),
+            ensemble,
             disaster: Disaster::swarm(seed),
             backup_ms: streams::named(seed, "disaster.backup").between(safety_ms / 8, safety_ms),
             journal_named: journal_named(seed),
@@ -481,6 +491,7 @@ impl Options {
             process: quiet.process,
             masters: quiet.masters,
             clocks: quiet.clocks,
+            builds: quiet.builds,
             disaster: None,
             ..swarm
         }

@@ -138,11 +138,12 @@ impl Appender {
         self.waiting.push_back(Batch { seq, ops, bytes });
     }
 
-    /// Sends what may be sent; returns the bytes of the new entries.
+    /// Sends what may be sent, in entries of this format level; returns the bytes of the new entries.
     pub(super) fn pump(
         &mut self,
         now: Instant,
         cluster_time: ClusterTime,
+        level: u8,
         ids: &mut Issuer,
         out: &mut Vec<JournalEffect>,
     ) -> u64 {
@@ -151,6 +152,7 @@ impl Appender {
             let Some(group) = self.next_group() else { break };
             let (index, last) = (self.next_index, group.last().map_or(self.grouped, |batch| batch.seq));
             let entry = Entry {
+                level,
                 epoch: self.epoch,
                 first: self.grouped.next(),
                 last,

@@ -32,8 +32,14 @@ const DONE: StoreResult = StoreResult::Done(Payload::Nothing);
 fn entry(index: u64) -> Blob {
     let op = Op { key: RecordKey(vec![b'k']), value: Some(vec![index as u8; 100]) };
     let seq = Seq(index + 1);
-    let content =
-        Entry { epoch: Epoch(1), first: seq, last: seq, cluster_time: ClusterTime(index), ops: vec![op] };
+    let content = Entry {
+        level: 1,
+        epoch: Epoch(1),
+        first: seq,
+        last: seq,
+        cluster_time: ClusterTime(index),
+        ops: vec![op],
+    };
     content.encode(index)
 }
 
@@ -79,7 +85,7 @@ fn epochs_fence(store: &mut impl Executor) {
         StoreOp::Trim { epoch, below: 1 },
         StoreOp::WriteChunk { epoch, name, bytes: bytes.clone() },
         StoreOp::DeleteChunk { epoch, name },
-        StoreOp::SwitchManifest { epoch, expected: 0, manifest: bytes },
+        StoreOp::SwitchManifest { epoch, expected: 0, joined: None, manifest: bytes },
     ];
     for op in late {
         assert_eq!(store.execute(op.clone()), StoreResult::Fenced, "{op:?}");
@@ -151,7 +157,7 @@ fn chunks_come_and_go(mut store: impl Executor) {
     let epoch = Epoch(1);
     let name = |number| ChunkName { epoch, number };
     let chunk =
-        |number, value: u8| encode_chunk(name(number), vec![(RecordKey(vec![b'k']), vec![value; 50])]);
+        |number, value: u8| encode_chunk(1, name(number), vec![(RecordKey(vec![b'k']), vec![value; 50])]);
     let read = |store: &mut _, number| Executor::execute(store, StoreOp::ReadChunk { name: name(number) });
     assert_eq!(read(&mut store, 0), StoreResult::Done(Payload::Chunk(None)));
     for (number, value) in [(0, 1), (1, 1), (1, 2)] {
@@ -169,18 +175,18 @@ fn chunks_come_and_go(mut store: impl Executor) {
 fn manifests_switch_on_condition(mut store: impl Executor) {
     lead(&mut store, 0, 1, 0);
     let manifest = |number| Manifest { number, ..Manifest::default() }.encode();
-    let switch = |store: &mut _, expected, number| {
-        Executor::execute(
-            store,
-            StoreOp::SwitchManifest { epoch: Epoch(1), expected, manifest: manifest(number) },
-        )
+    let switch_if = |store: &mut _, joined, expected, number| {
+        let (epoch, manifest) = (Epoch(1), manifest(number));
+        Executor::execute(store, StoreOp::SwitchManifest { epoch, expected, joined, manifest })
     };
+    let switch = |store: &mut _, expected, number| switch_if(store, None, expected, number);
     assert_eq!(store.execute(StoreOp::ReadManifest), StoreResult::Done(Payload::Manifest(None)));
     assert_eq!(switch(&mut store, 1, 2), StoreResult::Conflict);
+    assert_eq!(switch_if(&mut store, Some(1), 0, 1), StoreResult::Conflict, "nobody has joined");
     assert_eq!(switch(&mut store, 0, 1), DONE);
     assert_eq!(switch(&mut store, 0, 1), StoreResult::Conflict);
     assert_eq!(switch(&mut store, 1, 2), DONE);
     let mut store = store.reopen();
     assert_eq!(store.execute(StoreOp::ReadManifest), StoreResult::Done(Payload::Manifest(Some(manifest(2)))));
-    assert_eq!(switch(&mut store, 2, 3), DONE);
+    assert_eq!(switch_if(&mut store, Some(0), 2, 3), DONE);
 }

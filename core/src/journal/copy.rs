@@ -8,13 +8,16 @@ use super::Journal;
 use super::entry::{ChunkRef, Manifest, encode_chunk, item_bytes};
 use super::frame::HEADER_BYTES;
 use super::op::{ChunkName, StoreOp};
+use super::recover::Tail;
 use crate::limits::CHUNK_BYTES_FILL;
 use crate::record::{Epoch, RecordKey, Seq};
 use crate::time::ClusterTime;
 
 /// How far a journal has got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extent {
+    /// The format level in force.
+    pub level: u8,
     /// The leadership that wrote last.
     pub epoch: Epoch,
     /// The newest batch.
@@ -26,29 +29,38 @@ pub struct Extent {
 impl Journal {
     /// How far what was followed reaches; of no meaning for a machine that leads.
     pub const fn extent(&self) -> Extent {
-        Extent { epoch: self.tail.epoch, seq: self.tail.seq, cluster_time: self.tail.cluster_time }
+        let Tail { epoch, seq, cluster_time, .. } = self.tail;
+        Extent { level: self.snapshot.levels.in_force(), epoch, seq, cluster_time }
     }
 }
 
 /// What puts `records` into a store that holds no journal, in order; each must be answered `Done`. The epoch is a new
 /// one, so that no earlier leader can write there.
 pub fn written_anew(extent: Extent, records: BTreeMap<RecordKey, Vec<u8>>) -> Vec<StoreOp> {
-    let epoch = Epoch(extent.epoch.0 + 1);
+    let Extent { level, epoch: before, seq, cluster_time } = extent;
+    let epoch = Epoch(before.0 + 1);
     let mut ops = vec![StoreOp::ClaimEpoch { expected: Epoch(0), epoch }];
     let mut chunks = Vec::new();
     for items in filled(records) {
         let name = ChunkName { epoch, number: chunks.len() as u64 };
         // The first chunk's range begins at the lowest key there could be.
         let from = if chunks.is_empty() { RecordKey(Vec::new()) } else { items[0].0.clone() };
-        let bytes = encode_chunk(name, items);
+        let bytes = encode_chunk(level, name, items);
         let crc = crc32fast::hash(bytes.as_slice());
         chunks.push(ChunkRef { from, name, bytes: bytes.as_slice().len() as u64, crc });
         ops.push(StoreOp::WriteChunk { epoch, name, bytes });
     }
-    let Extent { seq, cluster_time, epoch: before } = extent;
-    let manifest =
-        Manifest { number: 1, replay_from: 0, epoch: before, seq, cluster_time, chunks, previous_crc: 0 };
-    ops.push(StoreOp::SwitchManifest { epoch, expected: 0, manifest: manifest.encode() });
+    let manifest = Manifest {
+        level,
+        number: 1,
+        replay_from: 0,
+        epoch: before,
+        seq,
+        cluster_time,
+        chunks,
+        previous_crc: 0,
+    };
+    ops.push(StoreOp::SwitchManifest { epoch, expected: 0, joined: None, manifest: manifest.encode() });
     ops
 }
 
@@ -118,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_written_anew_is_what_was_there() {
-        let extent = Extent { epoch: Epoch(7), seq: Seq(1234), cluster_time: ClusterTime(56_789) };
+        let extent = Extent { level: 1, epoch: Epoch(7), seq: Seq(1234), cluster_time: ClusterTime(56_789) };
         for count in [0_u32, 1, 40] {
             // Some forty of these fill more than one chunk.
             let record = |n: u32| (RecordKey(n.to_be_bytes().to_vec()), vec![n as u8; 20_000]);

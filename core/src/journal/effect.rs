@@ -6,7 +6,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::frame::{Damage, FORMAT_LEVEL, FrameError};
+use super::frame::{Damage, FrameError};
 use super::op::{ChunkName, OpId, StoreOp};
 use crate::record::{Epoch, Op, RecordKey, Seq};
 use crate::scheduler::input::StoreEvent;
@@ -51,6 +51,8 @@ pub enum Refusal {
         place: Place,
         /// Its format level.
         level: u8,
+        /// Up to which level this build reads.
+        newest: u8,
     },
 }
 
@@ -69,7 +71,7 @@ impl Refusal {
     pub(super) const fn new(place: Place, error: FrameError) -> Self {
         match error {
             FrameError::Damaged(what) => Self::Corruption { what, place },
-            FrameError::Newer(level) => Self::NewerFormat { place, level },
+            FrameError::Newer { level, newest } => Self::NewerFormat { place, level, newest },
         }
     }
 }
@@ -93,10 +95,10 @@ impl fmt::Display for Refusal {
                  or repeat changes; running tasks are not touched. Keep a copy of the journal, check the disk, then \
                  restore the journal from the newest backup"
             ),
-            Self::NewerFormat { place, level } => write!(
+            Self::NewerFormat { place, level, newest } => write!(
                 f,
                 "the journal was written by a newer Swan: {place} has format level {level}, this build reads up to \
-                 {FORMAT_LEVEL}. Start a Swan of that release or later"
+                 {newest}. Start a Swan of that release or later"
             ),
         }
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use prost::Message;
 
-use super::frame::{self, Damage, FrameError, Kind};
+use super::frame::{self, Damage, FORMAT_FIRST, FrameError, Kind};
 use super::op::{Blob, ChunkName};
 use crate::record::{Epoch, Op, RecordKey, Seq};
 use crate::time::ClusterTime;
@@ -77,6 +77,8 @@ struct ChunkRefMessage {
 /// A group of batches, made durable as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// The format level of its frame.
+    pub level: u8,
     /// Which leadership wrote it.
     pub epoch: Epoch,
     /// Its first batch.
@@ -99,18 +101,19 @@ impl Entry {
             cluster_time: self.cluster_time.0,
             ops: self.ops.into_iter().map(|op| OpMessage { key: op.key.0, value: op.value }).collect(),
         };
-        frame::seal(Kind::Entry, index, &message.encode_to_vec()).into()
+        frame::seal(Kind::Entry, self.level, index, &message.encode_to_vec()).into()
     }
 
-    /// Reads the frame of the entry that should stand at `index`.
-    pub fn decode(index: u64, bytes: &[u8]) -> Result<Self, FrameError> {
-        let (header, body) = frame::open(Kind::Entry, bytes)?;
+    /// Reads the frame, of a level up to `newest`, of the entry that should stand at `index`.
+    pub fn decode(newest: u8, index: u64, bytes: &[u8]) -> Result<Self, FrameError> {
+        let (header, body) = frame::open(Kind::Entry, newest, bytes)?;
         let message = EntryMessage::decode(body).map_err(|_| FrameError::Damaged(Damage::Content))?;
         if header.number != index || message.last_seq < message.first_seq {
             return Err(FrameError::Damaged(Damage::Order));
         }
         check_numbers(&[message.epoch, message.last_seq, message.cluster_time])?;
         Ok(Self {
+            level: header.level,
             epoch: Epoch(message.epoch),
             first: Seq(message.first_seq),
             last: Seq(message.last_seq),
@@ -136,19 +139,20 @@ pub(super) const fn item_bytes(key: &RecordKey, value: &[u8]) -> usize {
     OP_OVERHEAD + key.0.len() + value.len()
 }
 
-/// The frame of a chunk.
-pub(super) fn encode_chunk(name: ChunkName, items: Vec<(RecordKey, Vec<u8>)>) -> Blob {
+/// The frame of a chunk, of this format level.
+pub(super) fn encode_chunk(level: u8, name: ChunkName, items: Vec<(RecordKey, Vec<u8>)>) -> Blob {
     let items = items.into_iter().map(|(key, value)| OpMessage { key: key.0, value: Some(value) }).collect();
-    frame::seal(Kind::Chunk, name.number, &ChunkMessage { items }.encode_to_vec()).into()
+    frame::seal(Kind::Chunk, level, name.number, &ChunkMessage { items }.encode_to_vec()).into()
 }
 
-/// Reads a chunk's records, as puts; they must be in order, and within `from..to`.
+/// Reads the records of a chunk of a level up to `newest`, as puts; they must be in order, and within `from..to`.
 pub(super) fn decode_chunk(
+    newest: u8,
     at: &ChunkRef,
     to: Option<&RecordKey>,
     bytes: &[u8],
 ) -> Result<Vec<Op>, FrameError> {
-    let (header, body) = frame::open(Kind::Chunk, bytes)?;
+    let (header, body) = frame::open(Kind::Chunk, newest, bytes)?;
     if header.number != at.name.number || crc32fast::hash(bytes) != at.crc {
         return Err(FrameError::Damaged(Damage::Order));
     }
@@ -176,8 +180,10 @@ pub struct ChunkRef {
 }
 
 /// The root of a snapshot.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Manifest {
+    /// The format level of its frame: the one that is in force from then on.
+    pub level: u8,
     /// Counts the switches; 0 before the first.
     pub number: u64,
     /// The first log entry to replay.
@@ -192,6 +198,22 @@ pub struct Manifest {
     pub chunks: Vec<ChunkRef>,
     /// CRC of the manifest that this one replaces; 0 if none.
     pub previous_crc: u32,
+}
+
+impl Default for Manifest {
+    /// What there is before the first.
+    fn default() -> Self {
+        Self {
+            level: FORMAT_FIRST,
+            number: 0,
+            replay_from: 0,
+            epoch: Epoch(0),
+            seq: Seq(0),
+            cluster_time: ClusterTime(0),
+            chunks: Vec::new(),
+            previous_crc: 0,
+        }
+    }
 }
 
 impl Manifest {
@@ -212,12 +234,12 @@ impl Manifest {
             chunks: self.chunks.iter().map(chunk).collect(),
             previous_crc: self.previous_crc,
         };
-        frame::seal(Kind::Manifest, self.number, &message.encode_to_vec()).into()
+        frame::seal(Kind::Manifest, self.level, self.number, &message.encode_to_vec()).into()
     }
 
-    /// Reads a manifest's frame.
-    pub fn decode(bytes: &[u8]) -> Result<Self, FrameError> {
-        let (header, body) = frame::open(Kind::Manifest, bytes)?;
+    /// Reads a manifest's frame, of a level up to `newest`.
+    pub fn decode(newest: u8, bytes: &[u8]) -> Result<Self, FrameError> {
+        let (header, body) = frame::open(Kind::Manifest, newest, bytes)?;
         let message = ManifestMessage::decode(body).map_err(|_| FrameError::Damaged(Damage::Content))?;
         let chunk = |at: ChunkRefMessage| ChunkRef {
             from: RecordKey(at.from),
@@ -240,6 +262,7 @@ impl Manifest {
             return Err(FrameError::Damaged(Damage::Content));
         }
         Ok(Self {
+            level: header.level,
             number: header.number,
             replay_from: message.replay_from,
             epoch: Epoch(message.epoch),
@@ -258,16 +281,20 @@ mod tests {
     #[test]
     fn numbers_that_nobody_counted_to_are_damage() {
         let entry = |last| Entry {
+            level: 1,
             epoch: Epoch(1),
             first: Seq(1),
             last: Seq(last),
             cluster_time: ClusterTime(0),
             ops: Vec::new(),
         };
-        assert!(Entry::decode(1, entry(NUMBER_MAX).encode(1).as_slice()).is_ok());
+        assert!(Entry::decode(1, 1, entry(NUMBER_MAX).encode(1).as_slice()).is_ok());
         let damage = Err(FrameError::Damaged(Damage::Content));
-        assert_eq!(Entry::decode(1, entry(NUMBER_MAX + 1).encode(1).as_slice()), damage);
+        assert_eq!(Entry::decode(1, 1, entry(NUMBER_MAX + 1).encode(1).as_slice()), damage);
         let manifest = Manifest { replay_from: u64::MAX, ..Manifest::default() };
-        assert_eq!(Manifest::decode(manifest.encode().as_slice()), Err(FrameError::Damaged(Damage::Content)));
+        assert_eq!(
+            Manifest::decode(1, manifest.encode().as_slice()),
+            Err(FrameError::Damaged(Damage::Content))
+        );
     }
 }

@@ -5,7 +5,9 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The newest format level that this build reads, and the one it writes.
+/// The format level of a journal that holds nothing yet, and of everything that is no entry, chunk or manifest.
+pub const FORMAT_FIRST: u8 = 1;
+/// The newest format level that this build reads and writes. Which one it writes, the journal says: see `level`.
 pub const FORMAT_LEVEL: u8 = 1;
 /// Bytes of a frame before its body: magic 3, level 1, number 8, body length 4, body CRC 4, CRC of these 20, all
 /// little endian.
@@ -77,7 +79,12 @@ pub enum FrameError {
     /// It is damaged.
     Damaged(Damage),
     /// It is sound, but of a format level that this build does not know.
-    Newer(u8),
+    Newer {
+        /// Its level.
+        level: u8,
+        /// Up to which level this build reads.
+        newest: u8,
+    },
 }
 
 /// A frame's announcement.
@@ -92,12 +99,22 @@ pub struct Header {
     body_crc: u32,
 }
 
-/// Puts `body` into a frame.
-pub fn seal(kind: Kind, number: u64, body: &[u8]) -> Vec<u8> {
+/// Puts a number, and nothing else, into a frame that every build reads: of an epoch cell, or of a mark.
+pub fn seal_number(kind: Kind, number: u64) -> Vec<u8> {
+    seal(kind, FORMAT_FIRST, number, &[])
+}
+
+/// Takes such a frame apart.
+pub fn open_number(kind: Kind, bytes: &[u8]) -> Result<u64, FrameError> {
+    open(kind, FORMAT_FIRST, bytes).map(|(header, _)| header.number)
+}
+
+/// Puts `body` into a frame of this format level.
+pub fn seal(kind: Kind, level: u8, number: u64, body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len()).expect("bodies are bounded far below 4 GiB");
     let mut frame = Vec::with_capacity(HEADER_BYTES + body.len());
     frame.extend_from_slice(&kind.magic());
-    frame.push(FORMAT_LEVEL);
+    frame.push(level);
     frame.extend_from_slice(&number.to_le_bytes());
     frame.extend_from_slice(&length.to_le_bytes());
     frame.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
@@ -119,8 +136,8 @@ pub fn header(kind: Kind, bytes: &[u8]) -> Result<Header, Damage> {
     Ok(Header { level: head[3], number, frame_bytes, body_crc: word(16) })
 }
 
-/// Takes `bytes`, which must be exactly one frame, apart.
-pub fn open(kind: Kind, bytes: &[u8]) -> Result<(Header, &[u8]), FrameError> {
+/// Takes `bytes`, which must be exactly one frame of a level up to `newest`, apart.
+pub fn open(kind: Kind, newest: u8, bytes: &[u8]) -> Result<(Header, &[u8]), FrameError> {
     let header = header(kind, bytes).map_err(FrameError::Damaged)?;
     if bytes.len() != header.frame_bytes {
         let damage = if bytes.len() < header.frame_bytes { Damage::Short } else { Damage::Long };
@@ -130,8 +147,8 @@ pub fn open(kind: Kind, bytes: &[u8]) -> Result<(Header, &[u8]), FrameError> {
     if crc32fast::hash(body) != header.body_crc {
         return Err(FrameError::Damaged(Damage::Body));
     }
-    if header.level > FORMAT_LEVEL {
-        return Err(FrameError::Newer(header.level));
+    if header.level > newest {
+        return Err(FrameError::Newer { level: header.level, newest });
     }
     Ok((header, body))
 }
@@ -142,16 +159,16 @@ mod tests {
 
     #[test]
     fn every_flipped_bit_and_every_missing_byte_is_noticed() {
-        let frame = seal(Kind::Entry, 7, b"some body");
-        assert_eq!(open(Kind::Entry, &frame).map(|(h, b)| (h.number, b)), Ok((7, &b"some body"[..])));
+        let frame = seal(Kind::Entry, 1, 7, b"some body");
+        assert_eq!(open(Kind::Entry, 1, &frame).map(|(h, b)| (h.number, b)), Ok((7, &b"some body"[..])));
         for bit in 0..frame.len() * 8 {
             let mut bad = frame.clone();
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(open(Kind::Entry, &bad).is_err(), "bit {bit}");
+            assert!(open(Kind::Entry, 1, &bad).is_err(), "bit {bit}");
         }
         for end in 0..frame.len() {
             assert_eq!(
-                open(Kind::Entry, &frame[..end]),
+                open(Kind::Entry, 1, &frame[..end]),
                 Err(FrameError::Damaged(Damage::Short)),
                 "{end} bytes"
             );
@@ -160,16 +177,14 @@ mod tests {
 
     #[test]
     fn a_newer_level_is_told_from_damage() {
-        let mut frame = seal(Kind::Manifest, 1, b"x");
-        frame[3] = FORMAT_LEVEL + 1;
-        let crc = crc32fast::hash(&frame[..20]).to_le_bytes();
-        frame[20..24].copy_from_slice(&crc);
-        assert_eq!(open(Kind::Manifest, &frame), Err(FrameError::Newer(FORMAT_LEVEL + 1)));
+        let frame = seal(Kind::Manifest, 3, 1, b"x");
+        assert!(open(Kind::Manifest, 3, &frame).is_ok());
+        assert_eq!(open(Kind::Manifest, 2, &frame), Err(FrameError::Newer { level: 3, newest: 2 }));
     }
 
     #[test]
     fn a_frame_of_another_kind_is_refused() {
-        let frame = seal(Kind::Chunk, 1, b"x");
-        assert_eq!(open(Kind::Entry, &frame), Err(FrameError::Damaged(Damage::Header)));
+        let frame = seal(Kind::Chunk, 1, 1, b"x");
+        assert_eq!(open(Kind::Entry, 1, &frame), Err(FrameError::Damaged(Damage::Header)));
     }
 }

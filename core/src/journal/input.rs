@@ -5,6 +5,7 @@ use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::level::Readers;
 use super::op::{OpId, StoreResult};
 use crate::record::{Op, RecordKey, Seq};
 
@@ -23,6 +24,8 @@ pub enum JournalInput {
     Records(Records),
     /// Answers an operation.
     Result { id: OpId, result: StoreResult },
+    /// What all registered managers can read, as it is known now.
+    Readers(Readers),
     /// `next_deadline` has come; spurious ones are harmless.
     Wake,
 }
@@ -49,6 +52,7 @@ impl fmt::Debug for JournalInput {
             Self::Store { seq, ops } => write!(f, "Store {{ {seq:?}, {} ops }}", ops.len()),
             Self::Records(records) => records.fmt(f),
             Self::Result { id, result } => write!(f, "Result {{ {id:?}, {result:?} }}"),
+            Self::Readers(readers) => readers.fmt(f),
             Self::Wake => f.write_str("Wake"),
         }
     }

@@ -12,6 +12,7 @@ mod entry;
 pub mod frame;
 mod input;
 mod lane;
+mod level;
 mod op;
 mod recover;
 mod snapshot;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 pub use self::effect::{JournalEffect, Place, Refusal};
 pub use self::entry::{ChunkRef, Entry, Manifest};
 pub use self::input::{JournalInput, Records};
+pub use self::level::Readers;
 pub use self::op::{Blob, ChunkName, LogPart, OpId, Payload, StoreOp, StoreResult};
 
 use self::append::{Appender, FencedOff};
@@ -34,11 +36,15 @@ use self::snapshot::{Position, Snapshotter};
 use crate::limits;
 use crate::record::{Epoch, Op, Seq};
 use crate::scheduler::input::StoreEvent;
-use crate::time::{ClusterTime, Instant, Now};
+use crate::time::{ClusterTime, Instant, Millis, Now};
 
-/// Sizes at which snapshots happen; `default` takes them from `limits`.
+/// Which build this is, and when snapshots happen; `default` takes that from `frame` and `limits`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalConfig {
+    /// The newest format level that this build reads and writes.
+    pub format: u8,
+    /// See `limits::FORMAT_RAISE_AFTER`.
+    pub format_raise_after: Millis,
     /// See `limits::SNAPSHOT_LOG_BYTES`.
     pub snapshot_log_bytes: u64,
     /// See `limits::SNAPSHOT_LOG_ENTRIES`.
@@ -56,6 +62,8 @@ pub struct JournalConfig {
 impl Default for JournalConfig {
     fn default() -> Self {
         Self {
+            format: frame::FORMAT_LEVEL,
+            format_raise_after: limits::FORMAT_RAISE_AFTER,
             snapshot_log_bytes: limits::SNAPSHOT_LOG_BYTES,
             snapshot_log_entries: limits::SNAPSHOT_LOG_ENTRIES,
             chunk_bytes_max: limits::CHUNK_BYTES_MAX,
@@ -122,6 +130,8 @@ pub struct JournalView {
     pub log_bytes: u64,
     /// Bytes of the newest snapshot.
     pub snapshot_bytes: u64,
+    /// The format level in force, as far as it was followed.
+    pub format: u8,
     /// All that was stored when it last looked has been followed, or it leads.
     pub caught_up: bool,
     /// Inputs that did not fit the state.
@@ -132,6 +142,7 @@ impl Journal {
     /// A machine that knows nothing; its first input is `Boot`.
     pub fn new(config: JournalConfig) -> Self {
         assert!(config.chunk_bytes_max <= limits::CHUNK_BYTES_MAX, "chunks have an upper bound");
+        let snapshot = Snapshotter::new(config.format);
         Self {
             config,
             phase: Phase::New,
@@ -139,7 +150,7 @@ impl Journal {
             ids: Issuer::default(),
             lane: Lane::default(),
             tail: Tail::default(),
-            snapshot: Snapshotter::default(),
+            snapshot,
             asked: Instant(0),
             fresh: None,
             odd: 0,
@@ -156,6 +167,7 @@ impl Journal {
             JournalInput::Store { seq, ops } => self.store(now, seq, ops, out),
             JournalInput::Records(records) => self.records(records, out),
             JournalInput::Result { id, result } => self.result(now, id, result, out),
+            JournalInput::Readers(readers) => self.readers(now, readers, out),
             JournalInput::Wake => self.wake(now, out),
         }
     }
@@ -169,7 +181,8 @@ impl Journal {
                 self.lane.deadline().or_else(|| self.lane.is_idle().then_some(*poll_at))
             }
             Phase::Leading(leader) => {
-                self.lane.deadline().into_iter().chain(leader.appender.deadline()).min()
+                let levels = self.snapshot.levels.deadline(self.config.format_raise_after);
+                self.lane.deadline().into_iter().chain(leader.appender.deadline()).chain(levels).min()
             }
         }
     }
@@ -186,6 +199,7 @@ impl Journal {
             replay_from: self.snapshot.replay_from(),
             log_bytes: self.tail.bytes,
             snapshot_bytes: self.snapshot.bytes(),
+            format: self.snapshot.levels.in_force(),
             caught_up: matches!(self.phase, Phase::Following { .. } | Phase::Leading(_)),
             odd: self.odd,
         }
@@ -221,8 +235,8 @@ impl Journal {
     /// Appends what may be appended, and takes the snapshot a step further.
     fn pump(&mut self, now: Instant, out: &mut Vec<JournalEffect>) {
         let Phase::Leading(leader) = &mut self.phase else { return };
-        let cluster_time = leader.cluster_time(now);
-        self.tail.bytes += leader.appender.pump(now, cluster_time, &mut self.ids, out);
+        let (cluster_time, level) = (leader.cluster_time(now), self.snapshot.levels.written());
+        self.tail.bytes += leader.appender.pump(now, cluster_time, level, &mut self.ids, out);
         if self.snapshot.is_due(&self.config, self.tail.bytes, leader.appender.next_index())
             && self.lane.is_idle()
         {
@@ -238,6 +252,17 @@ impl Journal {
         }
         let (durable, durable_index) = (leader.appender.durable(), leader.appender.durable_index());
         self.snapshot.advance(&self.config, durable, durable_index, &mut self.lane, &mut self.ids, out);
+    }
+
+    /// What all readers can read if this machine is the only one.
+    pub(crate) const fn only_reader(&self) -> Readers {
+        Readers { lowest: self.config.format, joined: 0 }
+    }
+
+    /// Who can read what is heard by every machine; only one that leads acts on it.
+    fn readers(&mut self, now: Instant, readers: Readers, out: &mut Vec<JournalEffect>) {
+        self.snapshot.levels.hear(now, readers, self.config.format_raise_after);
+        self.pump(now, out);
     }
 
     fn records(&mut self, records: Records, out: &mut Vec<JournalEffect>) {
@@ -290,6 +315,9 @@ impl Journal {
             Phase::Leading(leader) => leader.appender.wake(now, &mut self.ids, out),
         }
         self.lane.wake(now, &mut self.ids, out);
+        if self.snapshot.levels.ripen(now, self.config.format_raise_after) {
+            self.pump(now, out);
+        }
     }
 
     fn fenced(&mut self, out: &mut Vec<JournalEffect>) {

@@ -93,8 +93,9 @@ pub enum StoreOp {
     /// Answers `Manifest`.
     ReadManifest,
     /// Replaces the manifest, atomically, durable when answered, if the number in the present one's frame is
-    /// `expected` (0: there is none); else `Conflict`.
-    SwitchManifest { epoch: Epoch, expected: u64, manifest: Blob },
+    /// `expected` (0: there is none) and managers have joined the register just `joined` times, if that matters;
+    /// else `Conflict`. Where there is no register, nobody ever has.
+    SwitchManifest { epoch: Epoch, expected: u64, joined: Option<u64>, manifest: Blob },
 }
 
 /// How an operation ended.

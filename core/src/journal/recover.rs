@@ -145,7 +145,7 @@ impl Journal {
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
         if let Some(blob) = stored {
-            let manifest = decode_manifest(blob)?;
+            let manifest = self.decode_manifest(blob)?;
             self.tail = Tail {
                 next_index: manifest.replay_from,
                 seq: manifest.seq,
@@ -182,8 +182,8 @@ impl Journal {
             self.missing(Refusal::Corruption { what: Damage::Missing, place }, out);
             return Ok(());
         };
-        let ops =
-            decode_chunk(&chunk, to.as_ref(), blob.as_slice()).map_err(|error| Refusal::new(place, error))?;
+        let ops = decode_chunk(self.config.format, &chunk, to.as_ref(), blob.as_slice())
+            .map_err(|error| Refusal::new(place, error))?;
         follow(ops, out);
         self.read_chunk(now, at + 1, out);
         Ok(())
@@ -200,7 +200,8 @@ impl Journal {
         stored: Option<&Blob>,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
-        let number = stored.map(decode_manifest).transpose()?.map_or(0, |manifest| manifest.number);
+        let number =
+            stored.map(|blob| self.decode_manifest(blob)).transpose()?.map_or(0, |manifest| manifest.number);
         if number == self.snapshot.manifest_number() {
             return Err(refusal);
         }
@@ -246,7 +247,7 @@ impl Journal {
         for blob in &part.entries {
             let index = self.tail.next_index;
             let refuse = |error| Refusal::new(Place::Entry(index), error);
-            let entry = match Entry::decode(index, blob.as_slice()) {
+            let entry = match Entry::decode(self.config.format, index, blob.as_slice()) {
                 Ok(entry) => entry,
                 Err(FrameError::Damaged(Damage::Short | Damage::Long | Damage::Header | Damage::Body))
                     if index >= part.durable =>
@@ -269,6 +270,8 @@ impl Journal {
                 cluster_time: entry.cluster_time,
                 bytes: self.tail.bytes + blob.as_slice().len() as u64,
             };
+            // A manifest that was switched since this machine read one has put it into force.
+            self.snapshot.levels.follow(entry.level);
             for op in &entry.ops {
                 self.snapshot.mark(&op.key);
             }
@@ -368,7 +371,7 @@ impl Journal {
         stored: Option<&Blob>,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
-        let manifest = stored.map(decode_manifest).transpose()?.unwrap_or_default();
+        let manifest = stored.map(|blob| self.decode_manifest(blob)).transpose()?.unwrap_or_default();
         let known = self.snapshot.manifest_number();
         if manifest.number < known {
             return Err(Refusal::Corruption { what: Damage::Order, place: Place::Manifest });
@@ -407,6 +410,11 @@ impl Journal {
         }
     }
 
+    fn decode_manifest(&self, blob: &Blob) -> Result<Manifest, Refusal> {
+        let manifest = Manifest::decode(self.config.format, blob.as_slice());
+        manifest.map_err(|error| Refusal::new(Place::Manifest, error))
+    }
+
     fn begin_leading(&mut self, now: Instant, epoch: Epoch, out: &mut Vec<JournalEffect>) {
         let Tail { next_index, seq, cluster_time, .. } = self.tail;
         let appender = Appender::new(epoch, next_index, seq, cluster_time);
@@ -414,10 +422,6 @@ impl Journal {
         out.push(JournalEffect::Recovered { epoch, seq, cluster_time });
         self.snapshot.lead(epoch, &mut self.lane, &mut self.ids, out);
     }
-}
-
-fn decode_manifest(blob: &Blob) -> Result<Manifest, Refusal> {
-    Manifest::decode(blob.as_slice()).map_err(|error| Refusal::new(Place::Manifest, error))
 }
 
 /// Hands changes up in bounded batches.

@@ -15,16 +15,19 @@ use super::JournalConfig;
 use super::append::FencedOff;
 use super::effect::JournalEffect;
 use super::entry::{ChunkRef, Manifest, encode_chunk, item_bytes};
-use super::frame::HEADER_BYTES;
+use super::frame::{self, HEADER_BYTES, Kind};
 use super::input::Records;
 use super::lane::{Issuer, Lane};
+use super::level::{Levels, Raise};
 use super::op::{Blob, ChunkName, Payload, StoreOp, StoreResult};
 use crate::record::{Epoch, RecordKey, Seq};
 use crate::time::{ClusterTime, Instant};
 
 /// The snapshot that is stored, what changed since, and the next one in the making.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Snapshotter {
+    /// The manifest holds the one in force.
+    pub(super) levels: Levels,
     epoch: Epoch,
     /// Covers all keys: the first begins at the empty key.
     ranges: Vec<Range>,
@@ -121,11 +124,17 @@ struct Open {
 /// A manifest about to be switched to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Next {
-    manifest: Blob,
-    replay_from: u64,
+    /// Its level is decided when it is switched to.
+    manifest: Manifest,
     log_bytes: u64,
     bytes: u64,
     garbage: Vec<ChunkName>,
+}
+
+impl Next {
+    fn encode(&self, level: u8) -> Blob {
+        Manifest { level, ..self.manifest.clone() }.encode()
+    }
 }
 
 impl core::fmt::Debug for Open {
@@ -177,6 +186,22 @@ fn find<'a>(ranges: &'a mut [Range], key: &RecordKey) -> Option<&'a mut Range> {
 }
 
 impl Snapshotter {
+    /// Nothing is stored. `format` is the newest format level of this build.
+    pub(super) fn new(format: u8) -> Self {
+        Self {
+            levels: Levels::new(format),
+            epoch: Epoch(0),
+            ranges: Vec::new(),
+            manifest_number: 0,
+            manifest_crc: 0,
+            replay_from: 0,
+            bytes: 0,
+            next_chunk: 0,
+            stage: Stage::Idle,
+            doubt: None,
+        }
+    }
+
     pub(super) const fn manifest_number(&self) -> u64 {
         self.manifest_number
     }
@@ -191,6 +216,7 @@ impl Snapshotter {
 
     /// Takes a stored manifest for granted.
     pub(super) fn adopt(&mut self, manifest: Manifest, crc: u32, dirty: bool) {
+        self.levels.follow(manifest.level);
         self.manifest_number = manifest.number;
         self.manifest_crc = crc;
         self.replay_from = manifest.replay_from;
@@ -250,7 +276,8 @@ impl Snapshotter {
     pub(super) fn is_due(&self, config: &JournalConfig, log_bytes: u64, next_index: u64) -> bool {
         let entries = next_index.saturating_sub(self.replay_from);
         let enough = log_bytes >= config.snapshot_log_bytes.max(self.bytes / 2);
-        self.stage == Stage::Idle && entries > 0 && (enough || entries >= config.snapshot_log_entries)
+        let grown = entries > 0 && (enough || entries >= config.snapshot_log_entries);
+        self.stage == Stage::Idle && (grown || self.levels.next().is_some())
     }
 
     pub(super) fn begin(&mut self, start: Position) {
@@ -308,7 +335,7 @@ impl Snapshotter {
             && durable >= *as_of
         {
             let next = next.clone();
-            lane.issue(self.switch(&next), ids, out);
+            lane.issue(self.switch(&next, self.levels.next()), ids, out);
             self.stage = Stage::Switching(next);
         } else if let Stage::Cleaning { garbage, trimmed } = &mut self.stage {
             let epoch = self.epoch;
@@ -324,16 +351,18 @@ impl Snapshotter {
         }
     }
 
-    fn switch(&self, next: &Next) -> StoreOp {
-        let manifest = next.manifest.clone();
-        StoreOp::SwitchManifest { epoch: self.epoch, expected: self.manifest_number, manifest }
+    /// Switches to the next manifest, and raises the format level with it if that may rise.
+    fn switch(&self, next: &Next, raise: Option<Raise>) -> StoreOp {
+        let manifest = next.encode(raise.map_or(self.levels.written(), |raise| raise.level));
+        let joined = raise.and_then(|raise| raise.joined);
+        StoreOp::SwitchManifest { epoch: self.epoch, expected: self.manifest_number, joined, manifest }
     }
 
     fn write_chunk(&mut self, open: Open, lane: &mut Lane, ids: &mut Issuer, out: &mut Vec<JournalEffect>) {
         let Stage::Collecting(collect) = &mut self.stage else { return };
         let name = ChunkName { epoch: self.epoch, number: self.next_chunk };
         self.next_chunk += 1;
-        let bytes = encode_chunk(name, open.items);
+        let bytes = encode_chunk(self.levels.written(), name, open.items);
         let stored =
             Stored { name, bytes: bytes.as_slice().len() as u64, crc: crc32fast::hash(bytes.as_slice()) };
         collect.fresh.push(Range { from: open.from, chunk: Some(stored), dirty: open.dirty });
@@ -350,6 +379,7 @@ impl Snapshotter {
             Some(ChunkRef { from: range.from.clone(), name, bytes, crc })
         };
         let manifest = Manifest {
+            level: self.levels.written(),
             number: self.manifest_number + 1,
             replay_from: start.replay_from,
             epoch: start.epoch,
@@ -358,13 +388,8 @@ impl Snapshotter {
             chunks: self.ranges.iter().filter_map(chunk).collect(),
             previous_crc: self.manifest_crc,
         };
-        let next = Next {
-            manifest: manifest.encode(),
-            replay_from: start.replay_from,
-            log_bytes: start.log_bytes,
-            bytes: manifest.chunks.iter().map(|chunk| chunk.bytes).sum(),
-            garbage,
-        };
+        let bytes = manifest.chunks.iter().map(|chunk| chunk.bytes).sum();
+        let next = Next { manifest, log_bytes: start.log_bytes, bytes, garbage };
         self.stage = Stage::Settling { next, as_of };
     }
 
@@ -406,9 +431,9 @@ impl Snapshotter {
         if let Some(doubted) = self.doubt.take() {
             return self.resolve(now, doubted, payload, log_bytes, lane);
         }
-        match payload {
-            Payload::Chunks(names) if self.stage == Stage::Sweeping => self.sweep(names),
-            _ if matches!(op, StoreOp::SwitchManifest { .. }) => self.switched(log_bytes),
+        match (payload, op) {
+            (Payload::Chunks(names), _) if self.stage == Stage::Sweeping => self.sweep(names),
+            (_, StoreOp::SwitchManifest { manifest, .. }) => self.switched(&manifest, log_bytes),
             _ => self.give_up_sweep(),
         }
         Ok(())
@@ -446,27 +471,52 @@ impl Snapshotter {
     ) -> Result<(), FencedOff> {
         match (&doubted, payload) {
             (StoreOp::WriteChunk { bytes, .. }, Payload::Chunk(Some(stored))) if stored == *bytes => {}
-            (StoreOp::SwitchManifest { manifest, .. }, Payload::Manifest(Some(stored)))
-                if stored == *manifest =>
-            {
-                self.switched(log_bytes);
-            }
-            (StoreOp::SwitchManifest { .. }, Payload::Manifest(stored))
-                if stored.as_ref().map_or(0, |blob| crc32fast::hash(blob.as_slice()))
-                    != self.manifest_crc =>
-            {
-                return Err(FencedOff);
+            (StoreOp::SwitchManifest { .. }, Payload::Manifest(stored)) => {
+                return self.resolve_switch(now, doubted, stored, log_bytes, lane);
             }
             _ => lane.later(now, doubted),
         }
         Ok(())
     }
 
-    fn switched(&mut self, log_bytes: &mut u64) {
+    /// The manifest was read after a switch in doubt. One that would have raised the level is tried again without that:
+    /// somebody may have joined the register. Should it take effect later than that, it is still one of ours (R94).
+    fn resolve_switch(
+        &mut self,
+        now: Instant,
+        doubted: StoreOp,
+        stored: Option<Blob>,
+        log_bytes: &mut u64,
+        lane: &mut Lane,
+    ) -> Result<(), FencedOff> {
+        let Stage::Switching(next) = &self.stage else { return Ok(()) };
+        let level = self.levels.written();
+        if let Some(stored) =
+            stored.as_ref().filter(|stored| [level, level + 1].iter().any(|at| next.encode(*at) == **stored))
+        {
+            self.switched(stored, log_bytes);
+            return Ok(());
+        }
+        if stored.map_or(0, |blob| crc32fast::hash(blob.as_slice())) != self.manifest_crc {
+            return Err(FencedOff);
+        }
+        let again = if matches!(doubted, StoreOp::SwitchManifest { joined: Some(_), .. }) {
+            let again = self.switch(next, None);
+            self.levels.forget_readers();
+            again
+        } else {
+            doubted
+        };
+        lane.later(now, again);
+        Ok(())
+    }
+
+    fn switched(&mut self, manifest: &Blob, log_bytes: &mut u64) {
         let Stage::Switching(next) = core::mem::take(&mut self.stage) else { return };
+        self.levels.follow(level_of(manifest));
         self.manifest_number += 1;
-        self.manifest_crc = crc32fast::hash(next.manifest.as_slice());
-        self.replay_from = next.replay_from;
+        self.manifest_crc = crc32fast::hash(manifest.as_slice());
+        self.replay_from = next.manifest.replay_from;
         self.bytes = next.bytes;
         *log_bytes = log_bytes.saturating_sub(next.log_bytes);
         self.stage = Stage::Cleaning { garbage: next.garbage, trimmed: false };
@@ -479,6 +529,12 @@ impl Snapshotter {
         let garbage = names.into_iter().filter(|name| used.binary_search(name).is_err()).collect();
         self.stage = Stage::Cleaning { garbage, trimmed: false };
     }
+}
+
+/// The format level of a manifest of our own.
+fn level_of(manifest: &Blob) -> u8 {
+    let header = frame::header(Kind::Manifest, manifest.as_slice());
+    header.expect("what was encoded here has a sound header").level
 }
 
 /// Whether a snapshot depends on this; what else fails is left to the next one.

@@ -104,6 +104,13 @@ impl Key {
     }
 }
 
+/// Reads a record. `None` if it is damaged, or holds anything that this build would not write back: a newer one wrote
+/// that, and it must not get lost.
+pub(super) fn read_record<M: Message + Default>(bytes: &[u8]) -> Option<M> {
+    let record = M::decode(bytes).ok()?;
+    (record.encoded_len() == bytes.len()).then_some(record)
+}
+
 /// The one framework record.
 #[derive(Clone, PartialEq, Eq, Message)]
 pub(super) struct FrameworkRecord {

@@ -18,7 +18,7 @@ impl View<'_> {
     pub fn dry_run(&self, call: &ApiCall) -> Result<DryRunView, ApiError> {
         match call {
             ApiCall::CreateApp { document } => {
-                let Parsed { spec, warnings } = self.machine.parse(document)?;
+                let Parsed { spec, warnings, .. } = self.machine.parse(document)?;
                 self.machine.check_new(&spec)?;
                 let view = self.machine.expected(None, Operation::Creating, &spec, spec.instances, 0);
                 Ok(DryRunView { warnings, ..view })

@@ -58,17 +58,19 @@ impl Keys {
         evicted
     }
 
-    /// Takes in a durable answer.
-    pub(super) fn restore(&mut self, key: Arc<str>, record: IdempotencyRecord) {
+    /// Takes in a durable answer; `None` if it is of a kind that this build does not know.
+    pub(super) fn restore(&mut self, key: Arc<str>, record: IdempotencyRecord) -> Option<()> {
         let app = DottedId::from_text(&record.app);
         let revision = record.revision;
         let reply = match record.reply {
             1 => ApiReply::Created { app, revision, version: record.version },
             2 => ApiReply::Accepted { app, revision },
             3 => ApiReply::Unchanged { app, revision },
-            _ => ApiReply::Done,
+            4 => ApiReply::Done,
+            _ => return None,
         };
         self.remember(key, Remembered { fingerprint: record.fingerprint, at: ClusterTime(record.at), reply });
+        Some(())
     }
 
     /// Forgets a key.

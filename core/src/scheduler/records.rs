@@ -13,7 +13,7 @@ use super::api::Problem;
 use super::apps::{App, AppIdx};
 use super::codec::{
     AgentRecord, AppRecord, FormerRecord, FrameworkRecord, IdempotencyRecord, Key, QuarantineRecord,
-    RolloutRecord, SlotRecord, TaskRecord, VersionRecord,
+    RolloutRecord, SlotRecord, TaskRecord, VersionRecord, read_record,
 };
 use super::effect::Effect;
 use super::hold::HoldRecord;
@@ -145,7 +145,7 @@ impl Scheduler {
     fn follow_put(&mut self, key: Key, raw: &RecordKey, value: &[u8]) -> Option<()> {
         match key {
             Key::Framework => {
-                let record = FrameworkRecord::decode(value).ok()?;
+                let record = read_record::<FrameworkRecord>(value)?;
                 self.brake.follow(record.brake_holds, ClusterTime(record.losses_since));
                 self.framework.id =
                     (!record.framework_id.is_empty()).then(|| FrameworkId::new(record.framework_id));
@@ -154,24 +154,24 @@ impl Scheduler {
                     None => None,
                 };
             }
-            Key::App(dotted) => self.follow_app(&dotted, AppRecord::decode(value).ok()?)?,
+            Key::App(dotted) => self.follow_app(&dotted, read_record::<AppRecord>(value)?)?,
             Key::Version(dotted, id) => match self.apps.find(&dotted) {
-                Some(idx) => self.follow_version(idx, id, &VersionRecord::decode(value).ok()?)?,
+                Some(idx) => self.follow_version(idx, id, &read_record::<VersionRecord>(value)?)?,
                 None => drop(self.orphans.insert(raw.clone(), value.into())),
             },
             Key::Slot(dotted, slot) => match self.apps.find(&dotted) {
-                Some(idx) => self.follow_slot(idx, slot, SlotRecord::decode(value).ok()?)?,
+                Some(idx) => self.follow_slot(idx, slot, read_record::<SlotRecord>(value)?)?,
                 None => drop(self.orphans.insert(raw.clone(), value.into())),
             },
             Key::Former(task) => {
-                let record = FormerRecord::decode(value).ok()?;
+                let record = read_record::<FormerRecord>(value)?;
                 let agent = AgentId::new(record.agent_id);
                 let (since, lost) = (ClusterTime(record.since), ClusterTime(record.lost));
                 let former = Former { agent, since, lost, alive: false, kills: 0, timer: None, heard: 0 };
                 self.former.insert(TaskId::new(task), former);
             }
             Key::Quarantine(task) => {
-                let record = QuarantineRecord::decode(value).ok()?;
+                let record = read_record::<QuarantineRecord>(value)?;
                 let agent = (!record.agent_id.is_empty()).then(|| AgentId::new(record.agent_id));
                 let (state, first_seen) =
                     (TaskState::from_number(record.state), Timestamp(record.first_seen));
@@ -179,9 +179,11 @@ impl Scheduler {
                 let entry = Quarantined { agent, state, first_seen, heard: 0, ending };
                 self.quarantine.insert(TaskId::new(task), entry);
             }
-            Key::Idempotency(key) => self.keys.restore(key.into(), IdempotencyRecord::decode(value).ok()?),
+            Key::Idempotency(key) => {
+                self.keys.restore(key.into(), read_record::<IdempotencyRecord>(value)?)?
+            }
             Key::Agent(id) => {
-                let mut record = AgentRecord::decode(value).ok()?;
+                let mut record = read_record::<AgentRecord>(value)?;
                 let host = core::mem::take(&mut record.host);
                 let (id, loss) = (AgentId::new(id), record.loss());
                 self.agents.follow(&id, &host, record.facts());
@@ -233,7 +235,7 @@ impl Scheduler {
     }
 
     fn follow_version(&mut self, idx: AppIdx, id: u64, record: &VersionRecord) -> Option<()> {
-        let spec = AppSpec::parse(record.spec.as_bytes()).ok()?.spec;
+        let spec = AppSpec::parse(record.spec.as_bytes()).ok().filter(|parsed| !parsed.ignored)?.spec;
         let app = self.apps.get_mut(idx)?;
         let version = version_of(app, id, spec, record.runs, Timestamp(record.created));
         app.versions.insert(id, version);
@@ -371,7 +373,12 @@ fn why_unreadable(key: Option<Key>, op: &Op) -> String {
         Some(Problem { path, message }) => {
             format!("{key:?} holds a definition that is refused: {path} {message}")
         }
-        None => format!("{key:?} is damaged, or of a newer build"),
+        None if op.value.as_ref().is_some_and(|value| <()>::decode(&value[..]).is_err()) => {
+            format!("{key:?} is damaged")
+        }
+        None => format!(
+            "{key:?} has what this build does not know, and would lose; start the Swan that wrote it, or a later one"
+        ),
     }
 }
 

@@ -130,7 +130,7 @@ impl Walk {
             return;
         }
         let (outcome, warnings) = match AppSpec::from_value(at, group) {
-            Ok(Parsed { spec, warnings }) => (Ok(Some(spec)), warnings),
+            Ok(Parsed { spec, warnings, .. }) => (Ok(Some(spec)), warnings),
             Err(problems) => (Err(problems), Vec::new()),
         };
         self.found.push(Document { place: at.path.to_string(), outcome, warnings });

@@ -158,6 +158,8 @@ pub struct Parsed {
     pub spec: AppSpec,
     /// What is odd in it, such as unknown keys, or is kept without being acted on.
     pub warnings: Vec<Problem>,
+    /// Whether some keys are unknown, and were left out.
+    pub ignored: bool,
 }
 
 impl Default for Backoff {
@@ -189,8 +191,9 @@ impl AppSpec {
                 );
             }
         }
+        let ignored = findings.ignored;
         let warnings = findings.into_warnings()?;
-        Ok(Parsed { spec: spec.expect("a document without problems gives a spec"), warnings })
+        Ok(Parsed { spec: spec.expect("a document without problems gives a spec"), warnings, ignored })
     }
 
     /// The canonical form: Marathon's app JSON without legacy forms, compact, with its defaults written out, and of Swan's

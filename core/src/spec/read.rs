@@ -53,6 +53,8 @@ fn shortened(text: &str) -> String {
 pub(super) struct Findings {
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
+    /// Some keys are unknown.
+    pub(super) ignored: bool,
 }
 
 impl Findings {
@@ -360,6 +362,7 @@ impl<'a> Fields<'a> {
             .take(limits::PROBLEMS_MAX)
         {
             let path = Path::Key(self.path, key);
+            findings.ignored = true;
             match (nearest(key, &self.known), self.own) {
                 (Some(known), false) => {
                     findings.warn(&path, format!("is unknown and ignored; is {known} meant?"))

@@ -47,7 +47,7 @@ fn problems(document: &str) -> Vec<String> {
 
 #[test]
 fn an_image_is_enough() {
-    let Parsed { spec, warnings } = parse(&web(""));
+    let Parsed { spec, warnings, .. } = parse(&web(""));
     assert_eq!(warnings, []);
     assert_eq!(
         spec.canonical_json(),
@@ -100,7 +100,7 @@ fn everything_that_is_honoured_survives() {
         "fetch":[{"uri":"http://example.com/a.tgz","extract":false,"executable":true,"cache":true,"destPath":"b"}],
         "backoffSeconds":2,"backoffFactor":2.5,"maxLaunchDelaySeconds":60,"taskKillGracePeriodSeconds":30,
         "role":"web","acceptedResourceRoles":["web","*"],"dependencies":["/db"],"killSelection":"OLDEST_FIRST"}"#;
-    let Parsed { spec, warnings } = parse(document);
+    let Parsed { spec, warnings, .. } = parse(document);
     assert_eq!(warnings.iter().map(|warning| warning.path.as_str()).collect::<Vec<_>>(), ["dependencies"]);
     assert_eq!(spec.command, Command::Args(vec!["-p".into(), "80".into()]));
     assert_eq!((spec.cpus, spec.mem, spec.disk, spec.instances), (250, 64_500, 10_000, 3));

@@ -226,6 +226,9 @@ pub struct LeaderDto {
     /// All managers that are connected, in order of address.
     #[serde(default)]
     pub managers: Vec<ManagerDto>,
+    /// The format level of the journal that is in force: no manager that reads less can start. 0 if it is not known.
+    #[serde(default, rename = "formatInForce")]
+    pub format_in_force: u8,
 }
 
 /// A manager.

@@ -27,6 +27,8 @@ pub struct Standing {
     pub lag: Option<Millis>,
     /// The newest batch that is durable as far as it knows.
     pub followed: Seq,
+    /// The journal's format level in force, as far as it knows; 0 if it has not read it yet.
+    pub format: u8,
 }
 
 /// The manager as the API sees it. No method blocks: what cannot be queued is dropped.

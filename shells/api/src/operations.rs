@@ -11,6 +11,7 @@ use swan_core::scheduler::api::ApiCall;
 use crate::calls::{Change, Parameters};
 use crate::dto::{BuildDto, FrameworkDto, FrameworkWordDto, LeaderDto, ManagerDto, QuarantinedDto};
 use crate::look::Look;
+use crate::manager::Standing;
 use crate::peers::Member;
 use crate::problem::Problem;
 use crate::reading::Reading;
@@ -66,16 +67,20 @@ pub(crate) async fn leader(State(api): State<Api>) -> Result<Response, Problem> 
         format: FORMAT_LEVEL,
         lag: 0,
     };
-    let leading = api.manager.standing().leading;
+    let Standing { leading, format, .. } = api.manager.standing();
     let Some(peers) = &api.config.peers else {
         let leader = own.address.clone();
-        let dto = LeaderDto { leader, managers: vec![own] };
+        let dto = LeaderDto { leader, managers: vec![own], format_in_force: format };
         return if leading { Ok(reply::json(StatusCode::OK, &dto)) } else { Err(none()) };
     };
     let leader = if leading { Some(own.address) } else { peers.leader().await };
     let members = peers.members().await.map_err(Problem::unavailable)?;
     let leader = leader.ok_or_else(none)?;
-    Ok(reply::json(StatusCode::OK, &LeaderDto { managers: managers(&leader, members), leader }))
+    // It never falls, so whoever tells of the highest knows it best.
+    let format_in_force =
+        members.iter().map(|member| member.in_force).chain([format]).max().unwrap_or(format);
+    let managers = managers(&leader, members);
+    Ok(reply::json(StatusCode::OK, &LeaderDto { leader, managers, format_in_force }))
 }
 
 fn managers(leader: &str, members: Vec<Member>) -> Vec<ManagerDto> {

@@ -35,6 +35,8 @@ pub struct Member {
     pub format: u8,
     /// The newest batch that it had followed when it last told.
     pub followed: Seq,
+    /// The format level in force, as far as it knew then; 0 if it did not.
+    pub in_force: u8,
 }
 
 /// Why another manager did not answer; for people.

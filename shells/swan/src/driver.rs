@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use swan_api::{Answer, Deliver, EventFeed, Read};
-use swan_core::journal::{JournalConfig, OpId, StoreOp, StoreResult};
+use swan_core::journal::{JournalConfig, OpId, Readers, StoreOp, StoreResult};
 use swan_core::lease::ElectionEvent;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
@@ -37,6 +37,8 @@ enum Message {
     },
     Call(Box<ApiRequest>, Answer),
     Read(Read),
+    /// For whichever life it is.
+    Readers(Readers),
     Abdicate,
     Stop,
 }
@@ -93,6 +95,12 @@ impl Handle {
     pub(crate) fn stop(&self) {
         // Gone already: then it has stopped.
         let _ = self.sender.send(Message::Stop);
+    }
+
+    /// What all registered managers can read.
+    pub(crate) fn readers(&self, readers: Readers) {
+        // A thread that is gone needs no news.
+        let _ = self.sender.send(Message::Readers(readers));
     }
 
     /// Sends what a client waits for, unless too many wait.
@@ -182,7 +190,7 @@ impl Inbox {
                         read(&past.manager.view())();
                     }
                 }
-                Ok(Message::Input { .. } | Message::Abdicate) => {}
+                Ok(Message::Input { .. } | Message::Readers(_) | Message::Abdicate) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }
         }
@@ -277,6 +285,7 @@ impl Driver<'_> {
             Message::Stop => return Turn::Stop,
             Message::Input { life, input } if life == self.inbox.life => self.step(*input),
             Message::Input { .. } => {}
+            Message::Readers(readers) => self.step(ManagerInput::Readers(readers)),
             Message::Abdicate => self.step(ManagerInput::Abdicate),
             Message::Call(request, answer) => {
                 self.inbox.taken();
@@ -360,7 +369,8 @@ impl Driver<'_> {
             self.past = None;
         }
         let fresh = fresh.or_else(|| self.past.as_ref().map(|past| past.fresh));
-        self.inbox.handle.standings.set(self.manager.leads(now), fresh, self.manager.journal().durable);
+        let journal = self.manager.journal();
+        self.inbox.handle.standings.set(self.manager.leads(now), fresh, journal.durable, journal.format);
     }
 
     /// What the next life answers reads from, until it knows more itself.
@@ -370,7 +380,9 @@ impl Driver<'_> {
             Some(fresh) => Some(Past { manager: self.manager, fresh }),
             None => self.past,
         };
-        self.inbox.handle.standings.set(false, past.as_ref().map(|past| past.fresh), Seq(0));
+        let (fresh, format) =
+            (past.as_ref().map(|past| past.fresh), self.inbox.handle.standings.now().format);
+        self.inbox.handle.standings.set(false, fresh, Seq(0), format);
         past
     }
 

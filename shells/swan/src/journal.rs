@@ -90,13 +90,13 @@ struct Content {
 
 impl Content {
     fn described(&self) -> String {
-        let Extent { epoch, seq, cluster_time } = self.extent;
+        let Extent { level, epoch, seq, cluster_time } = self.extent;
         let mut kinds = BTreeMap::<&str, usize>::new();
         for key in self.records.keys() {
             *kinds.entry(swan_core::scheduler::record_kind(key)).or_default() += 1;
         }
         let mut text = format!(
-            "{} records, {} bytes; batch {} of leadership {}, {} s of cluster time\n",
+            "format level {level}; {} records, {} bytes; batch {} of leadership {}, {} s of cluster time\n",
             self.records.len(),
             self.records.values().map(Vec::len).sum::<usize>(),
             seq.0,

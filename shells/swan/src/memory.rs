@@ -13,10 +13,9 @@ use swan_core::time::Millis;
 use swan_store::{CrashNotes, Election, FileStore, Heard, Sessions, StoreError, ZkCrashNotes, ZkStore};
 
 use crate::clock::Clock;
-use crate::driver::{Candidacy, Voice};
+use crate::driver::{Candidacy, Handle, Voice};
 use crate::failure::Failure;
-use crate::peers::Cluster;
-use crate::standing::Standings;
+use crate::peers::{self, Cluster};
 
 /// Where a manager's memory is to be.
 #[derive(Clone, Debug)]
@@ -66,7 +65,8 @@ impl Memory {
         match plan {
             MemoryPlan::Files(directory) => Ok(Self::Files { directory, clock }),
             MemoryPlan::ZooKeeper(options) => {
-                let sessions = Sessions::of_journal(*options).map_err(failed)?;
+                let member = peers::member(advertise, swan_api::Standing::default());
+                let sessions = Sessions::of_manager(*options, member).map_err(failed)?;
                 let notes = ZkCrashNotes::new(sessions.clone());
                 let mono = move || clock.mono();
                 let election = Election::new(sessions.clone(), notes.clone(), advertise.to_owned(), mono);
@@ -95,11 +95,10 @@ impl Memory {
         &self,
         advertise: &str,
         authorization: Option<HeaderValue>,
-        standings: &Standings,
+        handle: &Handle,
     ) -> Result<Option<Arc<Cluster>>, Failure> {
         let Self::ZooKeeper { sessions, .. } = self else { return Ok(None) };
-        let cluster =
-            Cluster::join(sessions.clone(), advertise.to_owned(), authorization, standings.clone())?;
+        let cluster = Cluster::join(sessions.clone(), advertise.to_owned(), authorization, handle.clone())?;
         Ok(Some(Arc::new(cluster)))
     }
 

@@ -9,15 +9,15 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use http::{HeaderValue, Request, Response};
-use swan_api::{FOLLOWS, FORWARDED, Member, Peers, SendError};
+use swan_api::{FOLLOWS, FORWARDED, Member, Peers, SendError, Standing};
 use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::record::Seq;
 use swan_store::{Registry, Sessions};
 
+use crate::driver::Handle;
 use crate::failure::Failure;
-use crate::standing::Standings;
 
-/// How often a manager tells of itself.
+/// How often a manager tells of itself, and asks what all of them can read.
 const TELL: Duration = Duration::from_secs(2);
 /// How long it is believed who leads, unless that one does not answer.
 const BELIEF: Duration = Duration::from_secs(1);
@@ -39,15 +39,15 @@ impl fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Tells of this manager from now on. Called inside the runtime.
+    /// Tells of this manager from now on, and hears what all of them can read. Called inside the runtime.
     pub(crate) fn join(
         sessions: Sessions,
         advertise: String,
         authorization: Option<HeaderValue>,
-        standings: Standings,
+        handle: Handle,
     ) -> Result<Self, Failure> {
         let registry = Registry::new(sessions.clone());
-        tokio::spawn(tell(registry.clone(), sessions, advertise, standings));
+        tokio::spawn(tell(registry.clone(), sessions, advertise, handle));
         // Managers speak plain HTTP to each other, by the addresses that they tell; no proxy stands between them.
         let http = reqwest::Client::builder()
             .connect_timeout(CONNECT)
@@ -111,6 +111,7 @@ impl Peers for Cluster {
             version: member.version,
             format: member.format,
             followed: Seq(member.followed),
+            in_force: member.in_force,
         };
         let members = async move { Ok(self.registry.members().await?.into_iter().map(member).collect()) };
         members.boxed()
@@ -125,14 +126,23 @@ impl Peers for Cluster {
     }
 }
 
-async fn tell(registry: Registry, sessions: Sessions, address: String, standings: Standings) {
-    let version = env!("CARGO_PKG_VERSION").to_owned();
+/// This manager, as it tells of itself.
+pub(crate) fn member(address: &str, standing: Standing) -> swan_store::Member {
+    swan_store::Member {
+        address: address.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        format: FORMAT_LEVEL,
+        followed: standing.followed.0,
+        in_force: standing.format,
+    }
+}
+
+async fn tell(registry: Registry, sessions: Sessions, address: String, handle: Handle) {
     loop {
         sessions.connected().await;
-        let followed = standings.now().followed.0;
-        let (address, version) = (address.clone(), version.clone());
-        let member = swan_store::Member { address, version, format: FORMAT_LEVEL, followed };
-        if let Err(why) = registry.tell(&member).await {
+        let told = registry.tell(&member(&address, handle.standings.now())).await;
+        let heard = registry.readers().await.map(|readers| handle.readers(readers));
+        if let Err(why) = told.and(heard) {
             tracing::debug!("the register of managers: {why}");
         }
         tokio::time::sleep(TELL).await;

@@ -73,7 +73,7 @@ pub(crate) fn run(plan: Plan, runtime: &Runtime) -> Result<(), Failure> {
     let journal = plan.memory.place();
     let memory = Memory::open(plan.memory, &advertise, clock)?;
     let masters = Masters::watch(plan.masters)?;
-    let cluster = memory.cluster(&advertise, plan.authorization, &handle.standings)?;
+    let cluster = memory.cluster(&advertise, plan.authorization, &handle)?;
     if let Some(cluster) = &cluster {
         tokio::spawn(copied_events::copy(cluster.clone(), handle.standings.clone(), handle.events().clone()));
     }

@@ -1,7 +1,7 @@
 //! Owns how the manager stands, as the machine's thread last told: read by others without asking it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use swan_core::record::Seq;
 use swan_core::time::Instant;
@@ -20,6 +20,7 @@ struct Cells {
     /// In milliseconds; `u64::MAX` for never.
     fresh: AtomicU64,
     followed: AtomicU64,
+    format: AtomicU8,
 }
 
 const NEVER: u64 = u64::MAX;
@@ -30,14 +31,16 @@ impl Standings {
             leads: AtomicBool::new(false),
             fresh: AtomicU64::new(NEVER),
             followed: AtomicU64::new(0),
+            format: AtomicU8::new(0),
         };
         Self { cells: Arc::new(cells), clock }
     }
 
-    pub(crate) fn set(&self, leads: bool, fresh: Option<Instant>, followed: Seq) {
+    pub(crate) fn set(&self, leads: bool, fresh: Option<Instant>, followed: Seq, format: u8) {
         self.cells.leads.store(leads, Ordering::Relaxed);
         self.cells.fresh.store(fresh.map_or(NEVER, |at| at.0), Ordering::Relaxed);
         self.cells.followed.store(followed.0, Ordering::Relaxed);
+        self.cells.format.store(format, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> swan_api::Standing {
@@ -48,6 +51,7 @@ impl Standings {
             fresh => Some(self.clock.mono().since(Instant(fresh))),
         };
         let followed = Seq(self.cells.followed.load(Ordering::Relaxed));
-        swan_api::Standing { leading, lag, followed }
+        let format = self.cells.format.load(Ordering::Relaxed);
+        swan_api::Standing { leading, lag, followed, format }
     }
 }

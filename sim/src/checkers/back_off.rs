@@ -63,7 +63,9 @@ impl Checker for BackOff {
                 self.decided.clear();
             }
             Seen::Does(ManagerEffect::Store { op: StoreOp::Append { index, entry, .. }, .. }) => {
-                let ops = Entry::decode(*index, entry.as_slice()).map(|entry| entry.ops).unwrap_or_default();
+                let ops = Entry::decode(u8::MAX, *index, entry.as_slice())
+                    .map(|entry| entry.ops)
+                    .unwrap_or_default();
                 let tasks = ops.iter().filter_map(StoredSeat::of).filter_map(|seat| seat.task_id());
                 self.decided.extend(tasks.filter(|task| at.fleet.get(task).is_none()));
             }

@@ -28,7 +28,7 @@ impl Checker for Bounded {
 
     fn see(&mut self, _: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started => *self = Self::default(),
+            Seen::Started { .. } => *self = Self::default(),
             Seen::Told(ManagerInput::Stored { id, .. }) => drop(self.appends.remove(id)),
             Seen::Told(ManagerInput::Link(LinkInput::Answered { conn, id, .. })) => {
                 if let Some(calls) = self.calls.get_mut(conn) {

@@ -24,7 +24,7 @@ impl Checker for DeadConnections {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started => self.current = None,
+            Seen::Started { .. } => self.current = None,
             Seen::Does(ManagerEffect::Link(
                 LinkEffect::Subscribe { conn, .. } | LinkEffect::Ask { conn, .. },
             )) => {

@@ -18,12 +18,15 @@ impl<C: Checker + Clone + Default> Checker for Each<C> {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started | Seen::Leads | Seen::Told(_) | Seen::Does(_) | Seen::Stepped(_) => {
+            Seen::Started { .. } | Seen::Leads | Seen::Told(_) | Seen::Does(_) | Seen::Stepped(_) => {
                 self.checkers.entry(at.manager).or_default().see(at, seen)
             }
-            Seen::Stored(_) | Seen::Claimed(_) | Seen::Away(_) | Seen::Launched(..) | Seen::Truth(_) => {
-                self.checkers.values_mut().try_for_each(|checker| checker.see(at, seen))
-            }
+            Seen::Stored(_)
+            | Seen::Switched { .. }
+            | Seen::Claimed(_)
+            | Seen::Away(_)
+            | Seen::Launched(..)
+            | Seen::Truth(_) => self.checkers.values_mut().try_for_each(|checker| checker.see(at, seen)),
         }
     }
 }

@@ -132,7 +132,7 @@ impl Fleet {
     /// Takes note of one thing that is seen.
     pub fn note(&mut self, now: u64, seen: Seen<'_>) {
         match seen {
-            Seen::Started | Seen::Leads => self.closed.clear(),
+            Seen::Started { .. } | Seen::Leads => self.closed.clear(),
             Seen::Told(ManagerInput::Link(LinkInput::Event { conn, .. })) if self.closed.contains(conn) => {}
             Seen::Does(ManagerEffect::Link(LinkEffect::Close { conn })) => self.closed.extend([*conn]),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => match &**event {

@@ -14,6 +14,7 @@ pub mod disaster_brake;
 pub mod durable_replies;
 pub mod each;
 pub mod fleet;
+pub mod format_levels;
 pub mod kept_versions;
 pub mod kill_reasons;
 pub mod known_masters;
@@ -58,8 +59,11 @@ use crate::options::Abilities;
 /// One thing that can be seen from outside.
 #[derive(Clone, Copy, Debug)]
 pub enum Seen<'a> {
-    /// A manager begins, with nothing in memory.
-    Started,
+    /// A manager begins, with nothing in memory; its build reads the journal up to this format level.
+    Started {
+        /// See there.
+        reads: u8,
+    },
     /// It leads from now on, as far as it knows.
     Leads,
     /// The process is told this.
@@ -68,6 +72,13 @@ pub enum Seen<'a> {
     Does(&'a ManagerEffect),
     /// An entry is durable from now on, and part of what is stored.
     Stored(&'a Entry),
+    /// The manifest is one of this format level from now on.
+    Switched {
+        /// See there.
+        level: u8,
+        /// Up to which level each manager reads that is registered now.
+        readers: &'a [u8],
+    },
     /// An epoch is claimed: nothing of an earlier one may become part of what is stored.
     Claimed(Epoch),
     /// The store cannot be reached by anybody from now on, or can be again.
@@ -162,6 +173,7 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(back_off::BackOff::default()),
         Box::new(store_away::StoreAway::default()),
         Box::new(placement_rules::PlacementRules::default()),
+        Box::new(format_levels::FormatLevels::default()),
     ];
     if machine.rollouts {
         all.push(Box::new(planned_stops::PlannedStops::default()));

@@ -1,9 +1,10 @@
 //! Owns the check of S13: what a new process makes of the stored bytes is what the entries amount to.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
-use swan_core::journal::JournalConfig;
-use swan_core::manager::{Boot, Manager, ManagerEffect, ManagerInput};
+use swan_core::journal::{JournalConfig, Refusal};
+use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::record::RecordKey;
 use swan_core::scheduler::Scheduler;
 use swan_core::time::Now;
@@ -28,10 +29,17 @@ pub fn records_of(machine: &Scheduler) -> BTreeMap<RecordKey, Vec<u8>> {
     }
 }
 
-/// A standby that has followed all that is stored. An error says why there is none.
-pub fn recover(platter: &Platter, boot: Boot) -> Result<Manager, String> {
+/// Why there is no standby that has followed all.
+enum Failed {
+    /// It is of a build that is too old, as it says.
+    TooOld,
+    Otherwise(String),
+}
+
+/// A standby, of a build that reads up to this format level, that has followed all that is stored.
+fn recover(platter: &Platter, boot: Boot, format: u8) -> Result<Manager, Failed> {
     let mut platter = platter.clone();
-    let mut manager = Manager::new(JournalConfig::default());
+    let mut manager = Manager::new(JournalConfig { format, ..JournalConfig::default() });
     let mut inputs = vec![ManagerInput::Boot(Box::new(boot))];
     for _ in 0..OPERATIONS_MAX {
         let Some(input) = inputs.pop() else { return Ok(manager) };
@@ -43,22 +51,45 @@ pub fn recover(platter: &Platter, boot: Boot) -> Result<Manager, String> {
                     let result = platter.apply(&op, &mut Done::default());
                     inputs.push(ManagerInput::Stored { id, result });
                 }
-                ManagerEffect::End(why) => return Err(format!("a new process ends: {why:?}")),
+                ManagerEffect::End(End::Refused(Refusal::NewerFormat { .. })) => return Err(Failed::TooOld),
+                ManagerEffect::End(why) => {
+                    return Err(Failed::Otherwise(format!("a new process ends: {why:?}")));
+                }
                 _ => {}
             }
         }
     }
-    Err("a new process reads without an end".into())
+    Err(Failed::Otherwise("a new process reads without an end".into()))
 }
 
-/// Compares a recovery with what the entries amount to.
-pub fn judge(platter: &Platter, stored: &Stored, boot: Boot) -> Result<(), String> {
-    let recovered = recover(platter, boot)?;
-    if recovered.journal().durable != stored.seq {
-        let durable = recovered.journal().durable;
-        return Err(format!("a new process finds {durable:?}, but {:?} was durable", stored.seq));
+/// Compares recoveries with what the entries amount to: of all these builds, by the format level up to which they read.
+/// One that is too old for what is stored must say so, and the newest is not.
+pub fn judge(
+    platter: &Platter,
+    stored: &Stored,
+    boot: &Boot,
+    builds: RangeInclusive<u8>,
+) -> Result<(), String> {
+    let (newest, level) = (*builds.end(), platter.level());
+    for build in builds {
+        let recovered = match recover(platter, boot.clone(), build) {
+            Ok(_) if build < level => {
+                return Err(format!("a build that reads up to {build} takes level {level}"));
+            }
+            Ok(recovered) => recovered,
+            Err(Failed::TooOld) if build < level && build < newest => continue,
+            Err(Failed::TooOld) => {
+                return Err(format!("a build that reads up to {build} refuses level {level}"));
+            }
+            Err(Failed::Otherwise(why)) => return Err(why),
+        };
+        if recovered.journal().durable != stored.seq {
+            let durable = recovered.journal().durable;
+            return Err(format!("a new process finds {durable:?}, but {:?} was durable", stored.seq));
+        }
+        equal(&records_of(recovered.scheduler()), stored.records(), "a new process", "the entries")?;
     }
-    equal(&records_of(recovered.scheduler()), stored.records(), "a new process", "the entries")
+    Ok(())
 }
 
 /// Compares two sets of records.

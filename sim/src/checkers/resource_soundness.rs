@@ -25,7 +25,9 @@ impl Checker for ResourceSoundness {
 
     fn see(&mut self, _: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Started | Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. })) => self.held.clear(),
+            Seen::Started { .. } | Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. })) => {
+                self.held.clear()
+            }
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => match &**event {
                 Event::Offers(offers) => {
                     self.held.extend(offers.iter().map(|offer| (offer.id.clone(), offer.clone())));

@@ -36,7 +36,7 @@ impl Checker for RolloutDeadlines {
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
             // What was before is not counted against the new process.
-            Seen::Started => self.seen = at.now,
+            Seen::Started { .. } => self.seen = at.now,
             Seen::Does(ManagerEffect::Publish(event)) => {
                 let moves =
                     matches!(event.kind, EventKind::TaskHealthy { .. } | EventKind::RolloutEnded { .. });

@@ -30,7 +30,7 @@ pub(super) enum Sequel {
     JournalMended,
 }
 
-const REPEATED: [Site; 27] = [
+const REPEATED: [Site; 28] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -58,6 +58,7 @@ const REPEATED: [Site; 27] = [
     Site::LeaderLoops,
     Site::Abdicates,
     Site::ZooKeeperRots,
+    Site::Rolls,
 ];
 
 impl World {
@@ -92,6 +93,7 @@ impl World {
             Site::ProcessPauses => self.options.clocks.pause_every,
             Site::AgentReboots => agents.reboot_every,
             Site::RacksCut => agents.racks_cut_every,
+            Site::Rolls => self.options.builds.roll_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -158,6 +160,7 @@ impl World {
             }
             Site::AgentReboots => self.reboot_agent(),
             Site::RacksCut => self.cut_racks(),
+            Site::Rolls => self.roll(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);

@@ -12,7 +12,7 @@ use crate::checkers::Seen;
 use crate::disk::Platter;
 use crate::disk::rot::Part;
 use crate::draws::Site;
-use crate::options::EnsembleOptions;
+use crate::options::Options;
 use crate::streams;
 use crate::world::faults::Sequel;
 use crate::zookeeper::{News, SESSION_MS, ZooKeeper};
@@ -21,9 +21,10 @@ use crate::zookeeper::{News, SESSION_MS, ZooKeeper};
 const ANEW_MS: u64 = 1_000;
 
 /// What several managers share.
-pub(super) fn zookeeper(seed: u64, options: &EnsembleOptions) -> Option<ZooKeeper> {
+pub(super) fn zookeeper(seed: u64, options: &Options) -> Option<ZooKeeper> {
     let rng = streams::named(seed, "zookeeper");
-    (options.managers > 1).then(|| ZooKeeper::new(options.clone(), rng))
+    let ensemble = options.ensemble.clone();
+    (ensemble.managers > 1).then(|| ZooKeeper::new(ensemble, options.builds.stale, rng))
 }
 
 impl World {
@@ -125,6 +126,7 @@ impl World {
                 self.reads_rotten(at, rotten);
                 return self.step(at, ManagerInput::Stored { id, result });
             }
+            News::Readers(readers) => return self.step(at, ManagerInput::Readers(readers)),
             News::Acquired { asked } => ElectionEvent::Acquired { asked: own(asked) },
             News::Confirmed { asked } => ElectionEvent::Confirmed { asked: own(asked) },
             News::Disconnected => ElectionEvent::Disconnected,
@@ -272,7 +274,7 @@ mod tests {
     use crate::checkers::recovery;
     use crate::definition::Definition;
     use crate::draws::Draws;
-    use crate::options::{Options, StoreOptions};
+    use crate::options::{EnsembleOptions, Options, StoreOptions};
     use crate::run::{Keep, replay, run};
     use crate::trace::Trace;
     use crate::world::{Ask, boot};

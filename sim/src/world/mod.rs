@@ -6,6 +6,7 @@
 
 mod agents;
 mod asks;
+mod builds;
 mod clients;
 mod clock;
 mod disaster;
@@ -24,6 +25,7 @@ use std::fmt;
 
 use swan_core::id::DottedId;
 use swan_core::journal::Entry;
+use swan_core::journal::frame::FORMAT_FIRST;
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{AgentId, DomainInfo, FrameworkId, TaskId};
@@ -130,6 +132,11 @@ pub struct World {
     /// The process of each manager, while it is there.
     managers: Vec<Option<Process>>,
     processes: u64,
+    /// Up to which format level the build of each manager reads, and that of the build that all are to be of.
+    builds: Vec<u8>,
+    goal: u8,
+    /// The highest format level that has been in force.
+    raised: u8,
     wall: WallClock,
     wall_ahead_ms: u64,
     /// What one manager has, and what several share.
@@ -178,10 +185,13 @@ impl World {
             cluster: Cluster::new(cluster_options, rng.next()),
             managers: (0..options.ensemble.managers).map(|_| None).collect(),
             processes: 0,
+            builds: (0..options.ensemble.managers).map(|_| FORMAT_FIRST).collect(),
+            goal: FORMAT_FIRST,
+            raised: FORMAT_FIRST,
             wall: WallClock::right(0),
             wall_ahead_ms: 0,
             disk: Disk::new(options.store.clone(), rng.fork()),
-            zookeeper: managers::zookeeper(seed, &options.ensemble),
+            zookeeper: managers::zookeeper(seed, &options),
             backup: None,
             network: Network::new(
                 options.network.clone(),
@@ -594,8 +604,11 @@ impl World {
         if self.watch.closed {
             return;
         }
+        if let Some(level) = done.switched {
+            self.switched(level);
+        }
         for (index, blob) in &done.applied {
-            match Entry::decode(*index, blob.as_slice()) {
+            match Entry::decode(self.newest_format(), *index, blob.as_slice()) {
                 Ok(entry) => {
                     self.watch.stored.apply(&entry);
                     let (now, effects) = (self.now, self.ledger.effects);

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use swan_core::journal::{JournalConfig, OpId, StoreResult};
+use swan_core::journal::{JournalConfig, OpId, Refusal, StoreResult};
 use swan_core::lease::{ElectionEvent, Tenure};
 use swan_core::link::{LinkEffect, LinkInput, MasterAddress};
 use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
-use swan_core::time::{Instant, Now};
+use swan_core::time::{Instant, Millis, Now};
 
 use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
@@ -25,6 +25,8 @@ pub(super) struct Process {
     pub(super) manager: Manager,
     /// Which life, of all managers.
     pub(super) number: u64,
+    /// Up to which format level its build reads.
+    pub(super) format: u8,
     /// What its monotonic clock shows when the world is 0 ms old.
     pub(super) base: u64,
     /// Effects left before it ends, if it will.
@@ -93,7 +95,10 @@ impl World {
             return;
         }
         self.processes += 1;
+        let format = self.builds[at];
         let journal = JournalConfig {
+            format,
+            format_raise_after: Millis(self.options.builds.raise_after_ms),
             snapshot_log_entries: self.options.store.snapshot_entries,
             ..JournalConfig::default()
         };
@@ -104,6 +109,7 @@ impl World {
         self.managers[at] = Some(Process {
             manager: Manager::new(journal),
             number,
+            format,
             base,
             left,
             waiting: None,
@@ -111,14 +117,17 @@ impl World {
             rotten: None,
         });
         self.speaks(at);
-        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started);
+        self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started { reads: format });
         let (masters, tenure) = (self.network.masters(), self.tenure());
         let mut boot = Boot { masters, tenure, ..boot(self.rng.next()) };
         if self.options.journal_named {
             boot.scheduler.journal = "simulated:/journal".into();
         }
         match &mut self.zookeeper {
-            Some(zookeeper) if clock.is_none() => zookeeper.process_starts(self.now, at),
+            Some(zookeeper) if clock.is_none() => {
+                let joins = self.options.builds.several().then_some(format);
+                zookeeper.process_starts(self.now, at, joins);
+            }
             Some(_) => {}
             None => {
                 if self.disk.rot(self.options.store.rots, &mut self.draws) {
@@ -288,9 +297,10 @@ impl World {
 
     fn end(&mut self, at: usize, why: End) {
         match why {
-            End::Refused(refusal) => match self.has_read_rotten(at) {
-                Some(part) if part.is_named(&refusal) => self.crash(at, "store: damage refused (Z5)"),
-                found => {
+            End::Refused(refusal) => match (self.has_read_rotten(at), refusal) {
+                (Some(part), _) if part.is_named(&refusal) => self.crash(at, "store: damage refused (Z5)"),
+                (_, Refusal::NewerFormat { .. }) => self.too_old(at),
+                (found, _) => {
                     self.broken("S13", format!("with {found:?} damaged it refuses its journal: {refusal}"));
                 }
             },
@@ -319,7 +329,8 @@ impl World {
             let done = disk.crash(draws, ledger);
             self.take_durable(&done);
         }
-        if let Err(why) = recovery::judge(&self.copy_journal(), &self.watch.stored, boot(0)) {
+        let builds = 1..=self.newest_format();
+        if let Err(why) = recovery::judge(&self.copy_journal(), &self.watch.stored, &boot(0), builds) {
             self.broken("S13", why);
         }
         self.process_gone(at, number);

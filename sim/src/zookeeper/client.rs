@@ -12,6 +12,8 @@ use super::{Answer, Draws, Ledger, News, Request, ToClient, ZooKeeper};
 const CONFIRM_MS: u64 = SESSION_MS / 6;
 /// How often a candidate asks where it stands, should it not be told, ms.
 const LOOK_MS: u64 = 5_000;
+/// How often a manager asks what all of them can read, ms.
+const COUNT_MS: u64 = 2_000;
 /// Longest pause between two attempts to connect, ms.
 const RECONNECT_MS: u64 = 1_000;
 
@@ -32,6 +34,9 @@ pub(super) struct Client {
     pub(super) away_until: u64,
     /// While its process does not run: what waits for it.
     pub(super) paused: Option<Vec<(ConnId, ToClient)>>,
+    /// As which it enters the register, if it does; and the session in which it has.
+    joins: Option<u8>,
+    joined: Option<SessionId>,
     election: Election,
     /// Grows whenever a timer that is set shall mean nothing any more.
     turn: u64,
@@ -51,8 +56,10 @@ enum Election {
 }
 
 impl Client {
-    pub(super) const fn new() -> Self {
+    pub(super) const fn new(joins: Option<u8>) -> Self {
         Self {
+            joins,
+            joined: None,
             session: None,
             conn: None,
             seen: 0,
@@ -118,6 +125,8 @@ impl ZooKeeper {
             ToClient::Broken if current => self.disconnected(now, client),
             ToClient::Answered(_) | ToClient::Watched | ToClient::Broken => {}
             ToClient::Connects => self.connect(now, client, draws, ledger),
+            ToClient::Counts if current => self.send(now, client, Request::Readers, draws, ledger),
+            ToClient::Counts => {}
             ToClient::Unsent { life, id } => {
                 let result = StoreResult::FailedClean("there is no connection to ZooKeeper".into());
                 self.news(client, News::Stored { life, id, result, rotten: None });
@@ -169,6 +178,12 @@ impl ZooKeeper {
         self.ensemble.attach(now, session, conn);
         (it.session, it.conn) = (Some(session), Some(conn));
         (it.reaches_at, it.answers_at) = (now, now);
+        // Before anything else: whoever raises the format level must know of it before it reads.
+        if let Some(reads) = it.joins {
+            let first = if it.joined == Some(session) { Request::Readers } else { Request::Join { reads } };
+            self.send(now, client, first, draws, ledger);
+        }
+        let Some(it) = self.clients.get_mut(&client) else { return };
         if lost && matches!(it.election, Election::Candidate { .. } | Election::Elected { .. }) {
             it.election = Election::Out;
             return self.news(client, News::Lost);
@@ -210,6 +225,15 @@ impl ZooKeeper {
                 self.news(client, News::Stored { life, id, result, rotten });
             }
             Answer::Left => {}
+            Answer::Joined => {
+                it.joined = it.session;
+                self.send(now, client, Request::Readers, draws, ledger);
+            }
+            Answer::Readers(readers) => {
+                self.news(client, News::Readers(readers));
+                let Some(conn) = self.clients.get(&client).and_then(|it| it.conn) else { return };
+                self.tell(now + COUNT_MS, client, conn, ToClient::Counts);
+            }
             Answer::Stands { node } if it.election == Election::Standing => {
                 it.election = Election::Candidate { node };
                 self.look(now, client, draws, ledger);

@@ -1,8 +1,8 @@
-//! Owns what the servers keep: the journal, the candidates, who is heard of, and what a server that lags still shows.
+//! Owns what the servers keep: the journal, the candidates, the register, who is heard of, and what a server that lags still shows.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use swan_core::journal::{Payload, StoreOp, StoreResult};
+use swan_core::journal::{Payload, Readers, StoreOp, StoreResult};
 
 use crate::disk::{Done, Platter};
 use crate::draws::Draws;
@@ -51,6 +51,9 @@ pub(super) struct Ensemble {
     /// Who stands for election: the session of each, by sequence number.
     candidates: BTreeMap<u64, SessionId>,
     stood: u64,
+    /// Up to which format level each manager reads that has joined, by its session; and what that came to, since when.
+    register: BTreeMap<SessionId, u8>,
+    counted: VecDeque<(u64, Readers)>,
     /// Connections to be told when a candidate goes, once.
     watches: BTreeMap<u64, BTreeSet<ConnId>>,
     sessions: BTreeMap<SessionId, Session>,
@@ -111,7 +114,7 @@ impl Ensemble {
         self.journal.settle();
         if let StoreResult::Done(_) = result {
             // What damage here has made fail has no effect anywhere.
-            self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: op.clone() });
+            self.unseen.push_back(Commit { zxid: self.zxid, at: now, op: unconditional(op) });
         }
         self.see(|commit| commit.at + LAG_MAX_MS < now);
         result
@@ -135,6 +138,39 @@ impl Ensemble {
             self.lagging.0.settle();
             self.lagging.1 = zxid;
         }
+    }
+
+    /// A manager enters the register, once in each session.
+    pub(super) fn join(&mut self, now: u64, session: SessionId, reads: u8) {
+        if self.register.insert(session, reads).is_none() {
+            self.journal.join();
+            self.count(now);
+        }
+    }
+
+    fn count(&mut self, now: u64) {
+        let counted = self.readers();
+        self.counted.push_back((now, counted));
+    }
+
+    /// Up to which level each registered manager reads.
+    pub(super) fn registered(&self) -> Vec<u8> {
+        self.register.values().copied().collect()
+    }
+
+    /// What the register comes to.
+    pub(super) fn readers(&self) -> Readers {
+        let lowest = self.register.values().copied().min().unwrap_or(u8::MAX);
+        Readers { lowest, joined: self.journal.joined() }
+    }
+
+    /// The same, as a server shows it that lags by so many ms.
+    pub(super) fn readers_before(&mut self, now: u64, lag: u64) -> Readers {
+        while self.counted.len() > 1 && self.counted[1].0 + LAG_MAX_MS < now {
+            self.counted.pop_front();
+        }
+        let seen = self.counted.iter().rev().find(|(at, _)| at + lag <= now).or_else(|| self.counted.front());
+        seen.map_or_else(|| self.readers(), |(_, readers)| *readers)
     }
 
     pub(super) fn begin_session(&mut self) -> SessionId {
@@ -201,7 +237,10 @@ impl Ensemble {
     }
 
     /// A session is over, and so are its candidates: who is to be told, and on which connection it was heard.
-    pub(super) fn end_session(&mut self, session: SessionId) -> (Vec<ConnId>, Option<ConnId>) {
+    pub(super) fn end_session(&mut self, now: u64, session: SessionId) -> (Vec<ConnId>, Option<ConnId>) {
+        if self.register.remove(&session).is_some() {
+            self.count(now);
+        }
         let conn = self.sessions.remove(&session).and_then(|session| session.conn);
         let theirs: Vec<u64> = self.nodes_of(session).collect();
         (theirs.into_iter().flat_map(|node| self.leave(node)).collect(), conn)
@@ -254,6 +293,16 @@ impl Ensemble {
     /// The session that leads.
     pub(super) fn first(&self) -> Option<SessionId> {
         self.candidates.first_key_value().map(|(_, session)| *session)
+    }
+}
+
+/// What a server that lags does in the end, since a majority did so.
+fn unconditional(op: &StoreOp) -> StoreOp {
+    match op.clone() {
+        StoreOp::SwitchManifest { epoch, expected, manifest, .. } => {
+            StoreOp::SwitchManifest { epoch, expected, joined: None, manifest }
+        }
+        op => op,
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use swan_core::journal::{OpId, StoreOp, StoreResult};
+use swan_core::journal::{OpId, Readers, StoreOp, StoreResult};
 use swan_core::record::Epoch;
 use swan_core::rng::Rng;
 
@@ -36,6 +36,10 @@ enum Request {
     Op { life: u64, id: OpId, op: StoreOp },
     /// Stand for election, if this session does not yet.
     Stand,
+    /// Enter the register as one that reads up to this format level, if this session is not there yet.
+    Join { reads: u8 },
+    /// What can all registered managers read?
+    Readers,
     /// Withdraw this node.
     Leave { node: u64 },
     /// Withdraw all nodes of this session.
@@ -51,6 +55,8 @@ enum Request {
 enum Answer {
     Op { life: u64, id: OpId, result: StoreResult, rotten: Option<Part> },
     Stands { node: u64 },
+    Joined,
+    Readers(Readers),
     Left,
     Place { asked: u64, place: Place },
     Confirmed { asked: u64, stands: bool },
@@ -79,6 +85,8 @@ enum ToClient {
     Broken,
     /// It tries to connect.
     Connects,
+    /// It asks again what all can read.
+    Counts,
     /// It gives up an operation that it could not even send.
     Unsent {
         life: u64,
@@ -101,6 +109,8 @@ pub(crate) enum News {
         /// What it reads that is damaged.
         rotten: Option<Part>,
     },
+    /// What all registered managers can read.
+    Readers(Readers),
     /// From the election; times are the world's.
     Acquired {
         asked: u64,
@@ -127,6 +137,8 @@ pub(crate) struct Came {
 #[derive(Debug)]
 pub(crate) struct ZooKeeper {
     options: EnsembleOptions,
+    /// Share of reads of the register that are answered by a server that lags, ppm.
+    stale_register: u32,
     rng: Rng,
     ensemble: Ensemble,
     /// A majority of servers can talk to each other.
@@ -139,9 +151,10 @@ pub(crate) struct ZooKeeper {
 
 impl ZooKeeper {
     /// An empty one, without clients.
-    pub(crate) fn new(options: EnsembleOptions, rng: Rng) -> Self {
+    pub(crate) fn new(options: EnsembleOptions, stale_register: u32, rng: Rng) -> Self {
         Self {
             options,
+            stale_register,
             rng,
             ensemble: Ensemble::default(),
             quorum: true,
@@ -174,9 +187,15 @@ impl ZooKeeper {
         self.clients.get(&client).is_some_and(|client| client.conn.is_some())
     }
 
-    /// A new process of a manager begins, with a client that knows nothing.
-    pub(crate) fn process_starts(&mut self, now: u64, client: usize) {
-        self.clients.insert(client, Client::new());
+    /// Up to which level each registered manager reads.
+    pub(crate) fn registered(&self) -> Vec<u8> {
+        self.ensemble.registered()
+    }
+
+    /// A new process of a manager begins, with a client that knows nothing. It enters the register as one that reads up
+    /// to this format level, where there are builds of several.
+    pub(crate) fn process_starts(&mut self, now: u64, client: usize, joins: Option<u8>) {
+        self.clients.insert(client, Client::new(joins));
         self.connect_later(now, client, 1);
     }
 
@@ -380,12 +399,22 @@ impl ZooKeeper {
                     self.read(now, conn, &op, draws, ledger)
                 } else {
                     let result = self.apply(now, &op);
+                    if let StoreOp::SwitchManifest { joined: Some(joined), .. } = op
+                        && joined != self.ensemble.readers().joined
+                    {
+                        ledger.note("format: somebody joined before it rose (U1)");
+                    }
                     self.has_seen(conn, self.ensemble.zxid());
                     (result, None)
                 };
                 Answer::Op { life, id, result, rotten }
             }
             Request::Stand => Answer::Stands { node: self.ensemble.stand(session) },
+            Request::Join { reads } => {
+                self.ensemble.join(now, session, reads);
+                Answer::Joined
+            }
+            Request::Readers => Answer::Readers(self.count(now, draws, ledger)),
             Request::Leave { node } => {
                 let told = self.ensemble.leave(node);
                 self.notify(now, told, draws, ledger);
@@ -423,6 +452,16 @@ impl ZooKeeper {
         self.has_seen(conn, self.ensemble.zxid());
         let rotten = self.ensemble.journal().reads_rotten(op);
         (self.ensemble.apply(now, op, &mut self.came.done), rotten)
+    }
+
+    /// What all can read; a server that lags may say what was so before.
+    fn count(&mut self, now: u64, draws: &mut Draws, ledger: &mut Ledger) -> Readers {
+        if draws.chance(Site::StaleRegister, &"", self.stale_register) {
+            ledger.note("zookeeper: stale register (Z4)");
+            let lag = draws.number("lagMs", 1, LAG_MAX_MS);
+            return self.ensemble.readers_before(now, lag);
+        }
+        self.ensemble.readers()
     }
 
     /// A client takes no server that has seen less than it.
@@ -471,7 +510,9 @@ impl ZooKeeper {
             let wait = if later { draws.number("laterMs", 1, 10_000) } else { 0 };
             unreached.truncate(kept + usize::from(later));
             for (at, request) in unreached.into_iter().enumerate() {
-                if let Request::Op { op, .. } = request
+                if let Request::Join { reads } = request {
+                    self.ensemble.join(now, session, reads);
+                } else if let Request::Op { op, .. } = request
                     && !is_read(&op)
                 {
                     let at = now + if at < kept { 0 } else { wait };
@@ -501,7 +542,7 @@ impl ZooKeeper {
             return self.queue.push(earliest, Due::Expire { session, turn });
         }
         ledger.note("zookeeper: session over (Z2)");
-        let (told, conn) = self.ensemble.end_session(session);
+        let (told, conn) = self.ensemble.end_session(now, session);
         if let Some(conn) = conn
             && let Some(client) = self.client_of(conn)
         {

@@ -16,10 +16,10 @@ struct Bench {
 
 impl Bench {
     fn new(options: EnsembleOptions, clients: usize) -> Self {
-        let zookeeper = ZooKeeper::new(options, Rng::new(1));
+        let zookeeper = ZooKeeper::new(options, 0, Rng::new(1));
         let (draws, ledger) = (Draws::new(Rng::new(2), None, false), Ledger::default());
         let mut bench = Self { zookeeper, now: 0, draws, ledger };
-        (0..clients).for_each(|client| bench.zookeeper.process_starts(0, client));
+        (0..clients).for_each(|client| bench.zookeeper.process_starts(0, client, None));
         bench.pass(100);
         bench
     }
@@ -60,7 +60,7 @@ impl Executor for Bench {
 
     fn reopen(mut self) -> Self {
         self.zookeeper.process_gone(self.now, 0, &mut self.draws, &mut self.ledger);
-        self.zookeeper.process_starts(self.now, 0);
+        self.zookeeper.process_starts(self.now, 0, None);
         self.pass(100);
         self
     }

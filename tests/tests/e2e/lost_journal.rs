@@ -17,7 +17,8 @@ fn lost(stage: &Stage) -> (Dev, Manager, String, Vec<Value>) {
     let before = manager.api.steady("web.shop", 2);
     assert!(manager.terminate().success());
     lose(stage);
-    (dev, held(stage.manager_alone(dev.mesos), &framework), framework, before)
+    let manager = held(stage.manager_alone(dev.mesos), &framework);
+    (dev, manager, framework, before)
 }
 
 fn lose(stage: &Stage) {

@@ -30,8 +30,12 @@ pub(super) struct Memory {
     pub(super) durable: u64,
     pub(super) chunks: BTreeMap<ChunkName, Blob>,
     pub(super) manifest: Option<Blob>,
-    /// Written by someone who gave up waiting; may still happen (Z1).
-    pub(super) late: Vec<StoreOp>,
+    /// How often managers have joined the register.
+    pub(super) joined: u64,
+    /// How often the log was cut.
+    pub(super) cuts: u64,
+    /// Written by someone who gave up waiting; may still happen (Z1), but a cut only if there was none since.
+    pub(super) late: Vec<(u64, StoreOp)>,
 }
 
 impl Memory {
@@ -45,10 +49,17 @@ impl Memory {
         self.manifest.as_ref().map_or(0, header)
     }
 
+    /// The format level of the manifest.
+    pub(super) fn level(&self) -> u8 {
+        self.manifest.as_ref().map_or(frame::FORMAT_FIRST, |manifest| manifest.as_slice()[3])
+    }
+
     pub(super) fn execute_with_faults(&mut self, op: StoreOp, faults: Faults, rng: &mut Rng) -> StoreResult {
         if !self.late.is_empty() && rng.chance(200_000) {
-            let late = self.late.remove(rng.below(self.late.len() as u64) as usize);
-            self.execute(late);
+            let (cuts, late) = self.late.remove(rng.below(self.late.len() as u64) as usize);
+            if cuts == self.cuts || !matches!(late, StoreOp::Cut { .. }) {
+                self.execute(late);
+            }
         }
         if rng.chance(faults.clean_ppm) {
             return StoreResult::FailedClean("out of luck".to_string());
@@ -56,12 +67,17 @@ impl Memory {
         if rng.chance(faults.unknown_ppm) {
             match rng.below(3) {
                 0 => drop(self.execute(op)),
-                1 => self.late.push(op),
+                1 => self.late.push((self.cuts, op)),
                 _ => {}
             }
             return StoreResult::Unknown("no answer".to_string());
         }
         self.execute(op)
+    }
+
+    /// What is still under way.
+    pub(super) fn take_late(&mut self) -> impl Iterator<Item = StoreOp> + use<> {
+        std::mem::take(&mut self.late).into_iter().map(|(_, op)| op)
     }
 
     fn read_log(&self, from: u64, max_bytes: u64) -> LogPart {
@@ -124,7 +140,9 @@ impl Executor for Memory {
             }
             StoreOp::ClaimEpoch { expected, .. } if expected != current => return StoreResult::Conflict,
             StoreOp::Append { index, .. } if index != self.next() => return StoreResult::Conflict,
-            StoreOp::SwitchManifest { expected, .. } if expected != self.number() => {
+            StoreOp::SwitchManifest { expected, joined, .. }
+                if expected != self.number() || joined.is_some_and(|joined| joined != self.joined) =>
+            {
                 return StoreResult::Conflict;
             }
             StoreOp::ReadEpoch => Payload::Epoch(current),
@@ -142,6 +160,7 @@ impl Executor for Memory {
                 Payload::Nothing
             }
             StoreOp::Cut { from, .. } => {
+                self.cuts += 1;
                 drop(self.log.split_off(&from));
                 self.durable = from;
                 Payload::Nothing

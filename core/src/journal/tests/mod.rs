@@ -46,6 +46,22 @@ fn failures_and_unknown_outcomes_lose_nothing() {
     }
 }
 
+/// U1, S13, S25: builds that read up to different levels lead by turns, others come and go, and no failure leaves anybody
+/// behind who is registered.
+#[test]
+fn a_level_rises_only_when_all_who_are_registered_can_read_it() {
+    let mut raises = 0;
+    for seed in 200..232 {
+        let faults =
+            if seed % 2 == 0 { Faults::NONE } else { Faults { clean_ppm: 50_000, unknown_ppm: 80_000 } };
+        let mut world = World::of_builds(seed, faults);
+        world.run(4_000);
+        raises += world.raises();
+        assert!(world.settles(), "seed {seed}");
+    }
+    assert!(raises >= 20, "{raises} raises");
+}
+
 #[test]
 fn a_second_leader_fences_the_first() {
     let mut world = World::new(7, Faults::NONE);
@@ -181,21 +197,20 @@ fn batches_that_wait_share_an_entry() {
     let Some(JournalEffect::Op { op: StoreOp::Append { index, entry, .. }, .. }) = out.pop() else {
         panic!("the rest was expected in one entry")
     };
-    let entry = Entry::decode(index, entry.as_slice()).expect("a sound entry");
+    let entry = Entry::decode(1, index, entry.as_slice()).expect("a sound entry");
     assert_eq!((entry.first, entry.last), (Seq(5), Seq(100)));
 }
 
 #[test]
 fn a_newer_format_is_refused_by_name() {
-    let mut store = Memory::default();
-    let mut bytes = Manifest::default().encode().as_slice().to_vec();
-    bytes[3] = frame::FORMAT_LEVEL + 1;
-    let crc = crc32fast::hash(&bytes[..20]).to_le_bytes();
-    bytes[20..24].copy_from_slice(&crc);
-    store.manifest = Some(bytes.into());
-    let refusal = world::recover(&mut store).map(|_| ()).expect_err("a newer manifest");
-    assert_eq!(refusal, Refusal::NewerFormat { place: Place::Manifest, level: frame::FORMAT_LEVEL + 1 });
-    assert!(std::format!("{refusal}").contains("format level 2"), "{refusal}");
+    let manifest = Some(Manifest { level: 4, ..Manifest::default() }.encode());
+    let mut store = Memory { manifest, ..Memory::default() };
+    let refusal = world::recover_as(&mut store, 3).map(|_| ()).expect_err("a newer manifest");
+    assert_eq!(refusal, Refusal::NewerFormat { place: Place::Manifest, level: 4, newest: 3 });
+    let said = "the journal was written by a newer Swan: the manifest has format level 4, this build reads up to 3. \
+                Start a Swan of that release or later";
+    assert_eq!(std::format!("{refusal}"), said);
+    assert!(world::recover_as(&mut store, 4).is_ok());
 }
 
 #[test]
@@ -237,8 +252,8 @@ proptest! {
     /// Any bytes at all where an entry, chunk or manifest is expected: an error, no panic.
     #[test]
     fn junk_is_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-        prop_assert!(Entry::decode(0, &bytes).is_err());
-        prop_assert!(Manifest::decode(&bytes).is_err());
+        prop_assert!(Entry::decode(1, 0, &bytes).is_err());
+        prop_assert!(Manifest::decode(1, &bytes).is_err());
         let mut store = Memory { manifest: Some(bytes.into()), ..Memory::default() };
         prop_assert!(world::recover(&mut store).is_err());
     }

@@ -10,7 +10,10 @@ use crate::journal::*;
 use crate::record::{Epoch, Op, RecordKey, Seq};
 use crate::rng::Rng;
 use crate::scheduler::input::StoreEvent;
-use crate::time::{Instant, Now};
+use crate::time::{Instant, Millis, Now};
+
+/// The newest build of these worlds.
+pub(super) const LEVEL_MAX: u8 = 3;
 
 pub(super) type Map = BTreeMap<RecordKey, Vec<u8>>;
 
@@ -25,12 +28,14 @@ pub(super) struct Found {
 /// So small that everything happens often.
 pub(super) fn tiny() -> JournalConfig {
     JournalConfig {
+        format_raise_after: Millis(20),
         snapshot_log_bytes: 700,
         snapshot_log_entries: 25,
         chunk_bytes_max: 260,
         chunk_bytes_fill: 130,
         chunk_bytes_merge: 70,
         records_ask_bytes: 60,
+        ..JournalConfig::default()
     }
 }
 
@@ -45,7 +50,12 @@ pub(super) fn apply(map: &mut Map, ops: Vec<Op>) {
 
 /// Recovers and leads, without faults.
 pub(super) fn recover(store: &mut Memory) -> Result<Found, Refusal> {
-    let mut journal = Journal::new(tiny());
+    recover_as(store, LEVEL_MAX)
+}
+
+/// As a build does that reads up to a format level.
+pub(super) fn recover_as(store: &mut Memory, format: u8) -> Result<Found, Refusal> {
+    let mut journal = Journal::new(JournalConfig { format, ..tiny() });
     let (mut records, mut effects) = (Map::new(), Vec::new());
     let mut inputs = VecDeque::from([JournalInput::Boot, JournalInput::Lead]);
     let mut found = None;
@@ -89,6 +99,18 @@ pub(super) struct World {
     base: Seq,
     acknowledged: Seq,
     snapshots: usize,
+    /// Up to which level the running build reads.
+    format: u8,
+    /// Where builds of several levels share the store: those of the other managers, and what was heard of all.
+    register: Option<Register>,
+    raises: usize,
+}
+
+#[derive(Default)]
+struct Register {
+    others: Vec<u8>,
+    /// Newest last; what is heard may be an older one.
+    known: VecDeque<Readers>,
 }
 
 impl World {
@@ -112,7 +134,22 @@ impl World {
             base: Seq(0),
             acknowledged: Seq(0),
             snapshots: 0,
+            format: LEVEL_MAX,
+            register: None,
+            raises: 0,
         }
+    }
+
+    /// As [`World::new`], of builds of several levels.
+    pub(super) fn of_builds(seed: u64, faults: Faults) -> Self {
+        let mut world = Self::new(seed, faults);
+        (world.format, world.register) = (1, Some(Register::default()));
+        world.journal = recover_as(&mut world.store, 1).expect("a journal of the first level").journal;
+        world
+    }
+
+    pub(super) const fn raises(&self) -> usize {
+        self.raises
     }
 
     pub(super) const fn snapshots(&self) -> usize {
@@ -136,6 +173,7 @@ impl World {
                 52..=71 => self.answer(),
                 72..=93 => self.give_records(),
                 94..=97 => self.wait(),
+                98 if self.register.is_some() && self.rng.chance(800_000) => self.manage(),
                 98 => {
                     self.journal = Journal::thaw(&self.journal.freeze()).expect("a frozen journal thaws");
                 }
@@ -173,12 +211,53 @@ impl World {
     fn execute(&mut self) {
         let Some((id, op)) = self.ops.pop_front() else { return };
         let switch = matches!(op, StoreOp::SwitchManifest { .. });
+        let before = self.store.level();
         let result = self.store.execute_with_faults(op, self.faults, &mut self.rng);
         if switch && matches!(result, StoreResult::Done(_)) {
             self.snapshots += 1;
         }
         self.answers.push_back((id, result));
+        self.check_levels(before);
         self.check_recovery();
+    }
+
+    /// Managers of other builds come and go, and the running one hears of it, perhaps late.
+    fn manage(&mut self) {
+        let stored = self.store.level();
+        let Some(register) = &mut self.register else { return };
+        match self.rng.below(8) {
+            0 => {
+                self.store.joined += 1;
+                let format = 1 + self.rng.below(u64::from(LEVEL_MAX)) as u8;
+                // One that cannot read what is stored says so, and is gone.
+                register.others.extend((format >= stored).then_some(format));
+            }
+            1 => drop(register.others.pop()),
+            2..4 => {
+                register.others.retain(|_| self.rng.chance(700_000));
+            }
+            _ => {}
+        }
+        let lowest = register.others.iter().copied().chain([self.format]).min().unwrap_or(self.format);
+        register.known.push_back(Readers { lowest, joined: self.store.joined });
+        if register.known.len() > 3 {
+            register.known.pop_front();
+        }
+        let which = self.rng.below(register.known.len() as u64) as usize;
+        let heard = register.known[which];
+        self.step(JournalInput::Readers(heard));
+    }
+
+    /// S25: whoever is registered can read whatever is stored, also just after the level rose.
+    fn check_levels(&mut self, before: u8) {
+        let level = self.store.level();
+        let mut frames = self.store.log.values().chain(self.store.chunks.values());
+        assert!(frames.all(|frame| frame.as_slice()[3] <= level), "a frame is above the level in force");
+        assert!((before..=before + 1).contains(&level), "from {before} to {level}");
+        self.raises += usize::from(level > before);
+        let Some(register) = &self.register else { return };
+        let readers = register.others.iter().chain([&self.format]);
+        readers.for_each(|format| assert!(*format >= level, "{format} is registered, {level} is in force"));
     }
 
     fn answer(&mut self) {
@@ -265,8 +344,13 @@ impl World {
         if let Some(entry) = under_way.filter(|_| self.rng.chance(300_000)) {
             store.tear(entry, &mut self.rng);
         }
-        let found = recover(&mut store).expect("a crash is no corruption");
-        for late in std::mem::take(&mut store.late) {
+        let (level, newest) = (store.level(), 1 + self.rng.below(u64::from(LEVEL_MAX)) as u8);
+        let found = match recover_as(&mut store, newest) {
+            Err(Refusal::NewerFormat { .. }) if newest < level => return,
+            found => found.expect("a crash is no corruption"),
+        };
+        assert!(newest >= level, "a build for {newest} takes level {level} for its own");
+        for late in store.take_late() {
             assert!(
                 !matches!(store.execute(late), StoreResult::Done(Payload::Nothing)),
                 "a late write got in"
@@ -299,7 +383,13 @@ impl World {
         self.asks.clear();
         self.records.clear();
         self.pending.clear();
-        let found = recover(&mut self.store).expect("a crash is no corruption");
+        if let Some(register) = &mut self.register {
+            let level = self.store.level();
+            self.format = level + self.rng.below(u64::from(LEVEL_MAX - level) + 1) as u8;
+            self.store.joined += 1;
+            register.known.clear();
+        }
+        let found = recover_as(&mut self.store, self.format).expect("a crash is no corruption");
         self.check(&found);
         self.journal = found.journal;
         self.live.clone_from(&found.records);

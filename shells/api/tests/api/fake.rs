@@ -123,6 +123,7 @@ impl Fake {
             stalled: false,
             framework_id: "f-1".to_owned(),
             master: "10.0.0.1:5050".to_owned(),
+            hold: None,
         };
         let state = Mutex::new(State { standing, ..State::default() });
         let config = Config {
@@ -192,7 +193,7 @@ impl Manager for Fake {
 
     fn standing(&self) -> Standing {
         let state = self.state();
-        Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed }
+        Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed, format: 1 }
     }
 
     fn abdicate(&self) {
@@ -303,8 +304,13 @@ impl Reading for Look<'_> {
 
     fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView> {
         let task = TaskId::from("stray");
-        let stray =
-            QuarantinedView { task, agent: "a1".to_owned(), state: "TASK_RUNNING", first_seen: Timestamp(0) };
+        let stray = QuarantinedView {
+            task,
+            agent: "a1".to_owned(),
+            state: "TASK_RUNNING",
+            first_seen: Timestamp(0),
+            ending: false,
+        };
         page(vec![stray], after.map(str::to_owned), limit, |task| task.task.to_string())
     }
 

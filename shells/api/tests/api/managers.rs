@@ -45,6 +45,7 @@ impl Peers for Known {
             version: "1.2.3".to_owned(),
             format: 1,
             followed: Seq(followed),
+            in_force: 1,
         };
         let leader = self.leader.lock().expect("no panic in here").clone().unwrap_or_default();
         async move { Ok(vec![member(leader, 7), member("standby:1".to_owned(), 5)]) }.boxed()
@@ -168,7 +169,7 @@ async fn managers_are_told_apart_and_the_leader_can_be_made_to_go() {
     let told = get(standby.address, "/v1/leader").await.json();
     let manager = |address: &str, role, lag| json!({"address": address, "role": role, "version": "1.2.3", "format": 1, "lag": lag});
     let managers = json!([manager(&at, "leader", 0), manager("standby:1", "standby", 2)]);
-    assert_eq!(told, json!({"leader": at, "managers": managers}));
+    assert_eq!(told, json!({"leader": at, "managers": managers, "formatInForce": 1}));
     assert_eq!(send(standby.address, "DELETE", "/v1/leader", &[], "").await.status, 204);
     assert!(leader.state().abdicated && !standby.state().abdicated);
     let alone = Served::new().await;

@@ -136,7 +136,7 @@ async fn the_manager_tells_of_itself() {
     assert_eq!(leader["leader"], "swan.example:9999");
     let manager =
         json!({"address": "swan.example:9999", "role": "leader", "version": "9.9.9", "format": 1, "lag": 0});
-    assert_eq!(leader["managers"], json!([manager]));
+    assert_eq!((&leader["managers"], &leader["formatInForce"]), (&json!([manager]), &json!(1)));
     let framework = json!({"ID": "f-1", "master": "10.0.0.1:5050", "connected": true});
     assert_eq!(get(at, "/v1/framework").await.json(), framework);
     let version = get(at, "/version").await.json();

@@ -24,7 +24,7 @@ pub(crate) struct Mark {
 
 /// Writes the mark of an empty log.
 pub(crate) fn create(dir: &Directory) -> Result<(), StoreError> {
-    let slot = frame::seal(Kind::Mark, 0, &[]);
+    let slot = frame::seal_number(Kind::Mark, 0);
     let mut both = slot.clone();
     both.resize(SLOT_BYTES as usize, 0);
     both.extend_from_slice(&slot);
@@ -43,7 +43,7 @@ impl Mark {
         let read = |slot: u64| {
             let mut bytes = [0; HEADER_BYTES];
             file.read_exact_at(&mut bytes, slot * SLOT_BYTES).ok()?;
-            frame::open(Kind::Mark, &bytes).ok().map(|(header, _)| (header.number, slot))
+            frame::open_number(Kind::Mark, &bytes).ok().map(|number| (number, slot))
         };
         let newest = [0, 1].into_iter().filter_map(read).max();
         let Some((durable, slot)) = newest else { return Err(dir.damaged(NAME, "is unreadable")) };
@@ -59,7 +59,7 @@ impl Mark {
     /// runs ahead.
     pub(crate) fn note(&mut self, durable: u64) {
         let slot = 1 - self.slot;
-        if self.file.write_all_at(&frame::seal(Kind::Mark, durable, &[]), slot * SLOT_BYTES).is_ok() {
+        if self.file.write_all_at(&frame::seal_number(Kind::Mark, durable), slot * SLOT_BYTES).is_ok() {
             self.slot = slot;
         }
         self.durable = durable;
@@ -67,7 +67,7 @@ impl Mark {
 
     /// Makes the mark durable, exactly.
     pub(crate) fn sync(&mut self, dir: &Directory) -> Result<(), StoreError> {
-        let bytes = frame::seal(Kind::Mark, self.durable, &[]);
+        let bytes = frame::seal_number(Kind::Mark, self.durable);
         let write = || {
             self.file.write_all_at(&bytes, (1 - self.slot) * SLOT_BYTES)?;
             self.file.sync_data()

@@ -58,16 +58,16 @@ impl FileStore {
                 return Err(dir.damaged(EPOCH, &format!("is missing, though '{found}' is there")));
             }
             mark::create(&dir)?;
-            dir.replace(EPOCH, &frame::seal(Kind::Epoch, 0, &[]))?;
+            dir.replace(EPOCH, &frame::seal_number(Kind::Epoch, 0))?;
         }
         let cell = dir.read(EPOCH, FILE_BYTES_MAX)?.unwrap_or_default();
-        let (cell, _) = frame::open(Kind::Epoch, &cell)
+        let epoch = frame::open_number(Kind::Epoch, &cell)
             .map_err(|error| dir.damaged(EPOCH, &format!("is unreadable: {error:?}")))?;
         let manifest = dir.read(MANIFEST, FILE_BYTES_MAX)?;
         let manifest =
             manifest.map_or(Some(0), |bytes| frame::header(Kind::Manifest, &bytes).ok().map(|h| h.number));
         let log = Log::open(&dir, &names)?;
-        Ok(Self { log, epoch: Epoch(cell.number), manifest, dir, _lock: lock })
+        Ok(Self { log, epoch: Epoch(epoch), manifest, dir, _lock: lock })
     }
 
     /// The directory.
@@ -114,7 +114,10 @@ impl FileStore {
                 StoreResult::Fenced
             }
             StoreOp::ClaimEpoch { expected, .. } if expected != self.epoch => StoreResult::Conflict,
-            StoreOp::SwitchManifest { expected, .. } if self.manifest != Some(expected) => {
+            // There is no register: nobody has ever joined.
+            StoreOp::SwitchManifest { expected, joined, .. }
+                if self.manifest != Some(expected) || joined.is_some_and(|joined| joined > 0) =>
+            {
                 StoreResult::Conflict
             }
             StoreOp::Append { index, entry, .. } => {
@@ -160,7 +163,7 @@ impl FileStore {
     }
 
     fn claim(&mut self, epoch: Epoch) -> Result<(), StoreError> {
-        self.dir.replace(EPOCH, &frame::seal(Kind::Epoch, epoch.0, &[]))?;
+        self.dir.replace(EPOCH, &frame::seal_number(Kind::Epoch, epoch.0))?;
         self.epoch = epoch;
         Ok(())
     }

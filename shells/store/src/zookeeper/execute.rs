@@ -120,8 +120,8 @@ impl Work<'_> {
     /// The epoch cell, and its version, as the server knows them.
     async fn epoch(&self) -> Result<(Epoch, i32), Error> {
         let (cell, stat) = self.client.get_data(&self.tree.epoch()).await?;
-        match frame::open(Kind::Epoch, &cell) {
-            Ok((header, _)) => Ok((Epoch(header.number), stat.version)),
+        match frame::open_number(Kind::Epoch, &cell) {
+            Ok(number) => Ok((Epoch(number), stat.version)),
             Err(_) => Err(Error::UnexpectedError(format!("{} is damaged", self.tree.epoch()))),
         }
     }
@@ -159,7 +159,7 @@ impl Work<'_> {
         if held.epoch != expected {
             return StoreResult::Conflict;
         }
-        let cell = frame::seal(Kind::Epoch, epoch.0, &[]);
+        let cell = frame::seal_number(Kind::Epoch, epoch.0);
         match self.client.set_data(&self.tree.epoch(), &cell, Some(held.version)).await {
             Ok(stat) => {
                 self.remember(Known { epoch, version: stat.version, ..held });
@@ -187,8 +187,8 @@ impl Work<'_> {
             }
             StoreOp::WriteChunk { name, bytes, .. } => self.write_chunk(version, name, &bytes).await,
             StoreOp::DeleteChunk { name, .. } => self.delete_chunk(version, name).await,
-            StoreOp::SwitchManifest { expected, manifest, .. } => {
-                self.switch_manifest(version, expected, &manifest).await
+            StoreOp::SwitchManifest { expected, joined, manifest, .. } => {
+                self.switch_manifest(version, expected, joined, &manifest).await
             }
             _ => unreachable!("only writes that carry an epoch come here"),
         };
@@ -225,7 +225,13 @@ impl Work<'_> {
         }
     }
 
-    async fn switch_manifest(&self, version: i32, expected: u64, manifest: &Blob) -> Result<(), Refused> {
+    async fn switch_manifest(
+        &self,
+        version: i32,
+        expected: u64,
+        joined: Option<u64>,
+        manifest: &Blob,
+    ) -> Result<(), Refused> {
         let (path, options) = (self.tree.manifest(), self.tree.persistent());
         let present = match self.client.get_data(&path).await {
             Ok((data, stat)) => {
@@ -239,9 +245,15 @@ impl Work<'_> {
         if held != Some(expected) {
             return Err(Refused::Otherwise(StoreResult::Conflict));
         }
-        let switched = fenced(self.client, self.tree, version, |writer| match present {
-            Some((_, version)) => writer.add_set_data(&path, manifest.as_slice(), Some(version)),
-            None => writer.add_create(&path, manifest.as_slice(), &options),
+        let switched = fenced(self.client, self.tree, version, |writer| {
+            if let Some(joined) = joined {
+                // Each manager that joins raises the version of the register's node.
+                writer.add_check_version(&self.tree.managers(), i32::try_from(joined).unwrap_or(i32::MAX))?;
+            }
+            match present {
+                Some((_, version)) => writer.add_set_data(&path, manifest.as_slice(), Some(version)),
+                None => writer.add_create(&path, manifest.as_slice(), &options),
+            }
         });
         switched.await.map(|_| ())
     }

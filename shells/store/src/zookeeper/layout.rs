@@ -2,7 +2,7 @@
 
 use swan_core::journal::ChunkName;
 use swan_core::journal::frame::{self, Kind};
-use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error};
+use zookeeper_client::{Acls, Client, CreateMode, CreateOptions, Error, SessionId};
 
 /// The nodes of one cluster.
 #[derive(Clone, Debug)]
@@ -49,6 +49,10 @@ impl Tree {
         format!("{}/managers", self.root)
     }
 
+    pub(super) fn manager(&self, session: SessionId) -> String {
+        format!("{}/managers/{session}", self.root)
+    }
+
     pub(super) fn crash_notes(&self) -> String {
         format!("{}/crash-notes", self.root)
     }
@@ -74,7 +78,7 @@ impl Tree {
             return Ok(());
         }
         client.mkdir(&self.root, &self.persistent()).await.map_err(fail)?;
-        let number = |kind| frame::seal(kind, 0, &[]);
+        let number = |kind| frame::seal_number(kind, 0);
         let parts = [
             (self.epoch(), number(Kind::Epoch)),
             (self.log(), number(Kind::Mark)),

@@ -30,11 +30,11 @@ pub(super) struct Extent {
 /// Asks for the log's extent. Entries are made and removed together with what this says of them.
 pub(super) async fn extent(client: &Client, tree: &Tree) -> Result<Extent, Error> {
     let (data, stat) = client.get_data(&tree.log()).await?;
-    let Ok((header, _)) = frame::open(Kind::Mark, &data) else {
+    let Ok(first) = frame::open_number(Kind::Mark, &data) else {
         return Err(Error::UnexpectedError(format!("{} is damaged", tree.log())));
     };
-    let head = Head { first: header.number, version: stat.version };
-    Ok(Extent { head, end: header.number + u64::try_from(stat.num_children).unwrap_or_default() })
+    let head = Head { first, version: stat.version };
+    Ok(Extent { head, end: first + u64::try_from(stat.num_children).unwrap_or_default() })
 }
 
 /// Appends an entry behind the one before it, or, to a log without any, at its head.
@@ -146,7 +146,7 @@ pub(super) async fn trim(client: &Client, tree: &Tree, version: i32, below: u64)
 
 /// What the log's node holds.
 fn head_data(first: u64) -> Vec<u8> {
-    frame::seal(Kind::Mark, first, &[])
+    frame::seal_number(Kind::Mark, first)
 }
 
 /// The version of the log's node after a transaction that wrote it, first of all but the check.

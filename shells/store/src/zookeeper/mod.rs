@@ -9,7 +9,7 @@
 //! | `chunks` | its children are the chunks of snapshots |
 //! | `manifest` | the manifest |
 //! | `candidates` | its children stand for election; the lowest leads |
-//! | `managers` | its children are the managers that are connected |
+//! | `managers` | its children are the managers that are connected; its version is how often one has joined |
 //! | `crash-notes` | its children are crash notes |
 //!
 //! The client library opens sockets and reads clocks by itself; nothing else in this crate does.

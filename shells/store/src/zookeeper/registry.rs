@@ -1,9 +1,11 @@
-//! Owns the register of managers: who is connected, and who stands first in the election.
+//! Owns the register of managers: who is connected, what each can read, and who stands first in the election.
 
 use serde::{Deserialize, Serialize};
+use swan_core::journal::Readers;
 use zookeeper_client::{Client, CreateMode, Error};
 
 use super::election::in_order;
+use super::layout::Tree;
 use super::session::Sessions;
 
 /// What a manager tells of itself.
@@ -17,6 +19,25 @@ pub struct Member {
     pub format: u8,
     /// The newest batch that it has followed, when it last told.
     pub followed: u64,
+    /// The format level in force, as far as it knew then.
+    #[serde(default)]
+    pub in_force: u8,
+}
+
+/// Enters a manager into the register, for as long as this session lives, and counts that; once in each session.
+pub(super) async fn join(client: &Client, tree: &Tree, member: &Member) -> Result<(), Error> {
+    let (path, options) = (tree.manager(client.session_id()), tree.options(CreateMode::Ephemeral));
+    let mut writer = client.new_multi_writer();
+    writer.add_create(&path, &bytes_of(member), &options)?;
+    writer.add_set_data(&tree.managers(), &[], None)?;
+    match writer.commit().await.map_err(Error::from) {
+        Ok(_) | Err(Error::NodeExists) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn bytes_of(member: &Member) -> Vec<u8> {
+    serde_json::to_vec(member).expect("a member is plain data")
 }
 
 /// The register of a cluster.
@@ -31,18 +52,35 @@ impl Registry {
         Self { sessions }
     }
 
-    /// Tells of this manager, for as long as its session lives.
+    /// Tells how this manager stands now.
     pub async fn tell(&self, member: &Member) -> Result<(), String> {
         let (client, tree) = (self.sessions.client()?, self.sessions.tree());
-        let path = format!("{}/{}", tree.managers(), client.session_id());
-        let bytes = serde_json::to_vec(member).expect("a member is plain data");
-        let told = match client.set_data(&path, &bytes, None).await {
-            Err(Error::NoNode) => {
-                client.create(&path, &bytes, &tree.options(CreateMode::Ephemeral)).await.map(|_| ())
-            }
+        let told = match client.set_data(&tree.manager(client.session_id()), &bytes_of(member), None).await {
+            Err(Error::NoNode) => join(&client, tree, member).await,
             told => told.map(|_| ()),
         };
         told.map_err(|error| format!("ZooKeeper: {error}"))
+    }
+
+    /// What all managers can read that are registered now.
+    pub async fn readers(&self) -> Result<Readers, String> {
+        let client = self.sessions.client()?;
+        self.count(&client).await.map_err(|error| format!("ZooKeeper: {error}"))
+    }
+
+    async fn count(&self, client: &Client) -> Result<Readers, Error> {
+        let managers = self.sessions.tree().managers();
+        client.sync(&managers).await?;
+        // Before they are listed: whoever joins meanwhile raises the version further.
+        let (_, stat) = client.get_data(&managers).await?;
+        let mut lowest = u8::MAX;
+        for name in client.list_children(&managers).await? {
+            if let Some((bytes, _)) = gone_is_none(client.get_data(&format!("{managers}/{name}")).await)? {
+                let format = serde_json::from_slice::<Member>(&bytes).map_or(0, |member| member.format);
+                lowest = lowest.min(format);
+            }
+        }
+        Ok(Readers { lowest, joined: u64::try_from(stat.version).unwrap_or_default() })
     }
 
     /// All managers as they are now, in order of address.

@@ -9,6 +9,7 @@ use zookeeper_client::{Client, Error, SessionState, TlsCa, TlsCerts, TlsIdentity
 
 use super::address::Address;
 use super::layout::Tree;
+use super::registry::{self, Member};
 use crate::error::StoreError;
 
 /// Pause before a session that could not be had is asked for again.
@@ -73,6 +74,14 @@ enum Journal {
     Present,
 }
 
+/// What a session needs before anything else is done in it.
+struct Beginning {
+    journal: Journal,
+    tree: Tree,
+    /// The manager that it is of.
+    member: Option<Member>,
+}
+
 #[derive(Clone, Debug)]
 enum State {
     /// Nobody has been asked yet.
@@ -86,12 +95,18 @@ impl Sessions {
     /// Begins to keep a session with the ensemble that holds a journal, on the runtime that this is called in.
     /// ZooKeeper need not be there. What a journal needs is made if it is not there.
     pub fn of_journal(options: Options) -> Result<Self, StoreError> {
-        Self::keep(options, Some(Journal::Wanted))
+        Self::keep(options, Some((Journal::Wanted, None)))
+    }
+
+    /// As [`Self::of_journal`], for a manager: in each session it joins the register before anything is read, so that
+    /// whoever raises the format level either counts it, or has done so before it reads.
+    pub fn of_manager(options: Options, member: Member) -> Result<Self, StoreError> {
+        Self::keep(options, Some((Journal::Wanted, Some(member))))
     }
 
     /// As [`Self::of_journal`], but makes nothing: there is no session if there is no journal.
     pub fn of_present_journal(options: Options) -> Result<Self, StoreError> {
-        Self::keep(options, Some(Journal::Present))
+        Self::keep(options, Some((Journal::Present, None)))
     }
 
     /// Begins to keep a session with the ensemble in which Mesos's masters tell of themselves; makes nothing there.
@@ -99,13 +114,13 @@ impl Sessions {
         Self::keep(options, None)
     }
 
-    fn keep(options: Options, journal: Option<Journal>) -> Result<Self, StoreError> {
+    fn keep(options: Options, journal: Option<(Journal, Option<Member>)>) -> Result<Self, StoreError> {
         let tls = options.tls.as_ref().map(tls).transpose()?;
         let tree = Tree::new(options.address.root(), options.credentials.is_some());
         let timeout = options.session_timeout;
         let (sender, state) = watch::channel(State::New);
-        let journal = journal.map(|journal| (journal, tree.clone()));
-        tokio::spawn(keep(options, tls, journal, sender));
+        let beginning = journal.map(|(journal, member)| Beginning { journal, tree: tree.clone(), member });
+        tokio::spawn(keep(options, tls, beginning, sender));
         Ok(Self { state, tree, timeout })
     }
 
@@ -159,16 +174,16 @@ impl Sessions {
 async fn keep(
     options: Options,
     tls: Option<TlsOptions>,
-    mut journal: Option<(Journal, Tree)>,
+    mut beginning: Option<Beginning>,
     sender: watch::Sender<State>,
 ) {
     let mut told = String::new();
     while !sender.is_closed() {
-        let why = match connect(&options, tls.clone(), journal.as_ref()).await {
+        let why = match connect(&options, tls.clone(), beginning.as_ref()).await {
             Ok(client) => {
                 // What was there once and is gone is not made anew: the memory of a cluster that runs is lost.
-                if let Some((journal, _)) = &mut journal {
-                    *journal = Journal::Present;
+                if let Some(beginning) = &mut beginning {
+                    beginning.journal = Journal::Present;
                 }
                 told.clear();
                 tracing::info!("ZooKeeper session {} on {}", client.session_id(), options.address);
@@ -194,7 +209,7 @@ async fn keep(
 async fn connect(
     options: &Options,
     tls: Option<TlsOptions>,
-    journal: Option<&(Journal, Tree)>,
+    beginning: Option<&Beginning>,
 ) -> Result<Client, String> {
     let mut connector = Client::connector().with_session_timeout(options.session_timeout);
     if let Some(Credentials(digest)) = &options.credentials {
@@ -210,10 +225,14 @@ async fn connect(
         Error::AuthFailed => "ZooKeeper refuses the credentials of --zk-auth-file".to_owned(),
         error => format!("ZooKeeper at {servers}: {error}"),
     })?;
+    let Some(Beginning { journal, tree, member }) = beginning else { return Ok(client) };
     match journal {
-        Some((Journal::Wanted, tree)) => tree.prepare(&client).await?,
-        Some((Journal::Present, tree)) => tree.check(&client).await?,
-        None => {}
+        Journal::Wanted => tree.prepare(&client).await?,
+        Journal::Present => tree.check(&client).await?,
+    }
+    if let Some(member) = member {
+        let joined = registry::join(&client, tree, member).await;
+        joined.map_err(|error| format!("this manager cannot be registered in ZooKeeper: {error}"))?;
     }
     Ok(client)
 }

@@ -47,6 +47,7 @@ pub fn tiny() -> JournalConfig {
         chunk_bytes_fill: 800,
         chunk_bytes_merge: 400,
         records_ask_bytes: 300,
+        ..JournalConfig::default()
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) async fn show(client: &Client) -> Result<(), Failure> {
     };
     let leader: LeaderDto = client.typed(&document)?;
     let rows: Vec<Vec<String>> = leader.managers.iter().map(row).collect();
-    output::text(&output::table(&["MANAGER", "ROLE", "VERSION", "FORMAT", "LAG"], &rows))
+    let table = output::table(&["MANAGER", "ROLE", "VERSION", "FORMAT", "LAG"], &rows);
+    output::text(&format!("{table}journal format: {}\n", leader.format_in_force))
 }
 
 /// `swan leader abdicate`.

@@ -33,7 +33,7 @@ fn task(hex: u64) -> TaskId {
 }
 
 fn entry(ops: Vec<Op>) -> Entry {
-    Entry { epoch: Epoch(1), first: Seq(1), last: Seq(1), cluster_time: ClusterTime(0), ops }
+    Entry { level: 1, epoch: Epoch(1), first: Seq(1), last: Seq(1), cluster_time: ClusterTime(0), ops }
 }
 
 fn slot_record(hex: u64, state: TaskState) -> Op {
@@ -254,11 +254,11 @@ fn s13_a_lost_entry_is_noticed() {
     let mut known = Stored::default();
     known.apply(&entry);
     let boot = crate::world::boot;
-    assert_eq!(recovery::judge(&platter, &known, boot(1)), Ok(()));
-    assert!(recovery::judge(&Platter::default(), &known, boot(1)).is_err(), "the entry is not there");
+    assert_eq!(recovery::judge(&platter, &known, &boot(1), 1..=1), Ok(()));
+    assert!(recovery::judge(&Platter::default(), &known, &boot(1), 1..=1).is_err(), "the entry is not there");
     let mut other = known.clone();
     other.apply(&self::entry(vec![Op { key: RecordKey(b"f".to_vec()), value: None }]));
-    assert!(recovery::judge(&platter, &other, boot(1)).is_err(), "one deletion is not there");
+    assert!(recovery::judge(&platter, &other, &boot(1), 1..=1).is_err(), "one deletion is not there");
 }
 
 #[test]
