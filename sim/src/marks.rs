@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 57] = [
+pub const FAULTS: [&str; 62] = [
     "agent: flap",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -25,6 +25,8 @@ pub const FAULTS: [&str; 57] = [
     "agents: many lost at once (A5)",
     "agents: racks cut off (A5)",
     "clock: wall time wrong (C1)",
+    "format: level raised (U1)",
+    "format: refused by an older build (U1)",
     "leader: abdicates",
     "leader: crash loop (S-2)",
     "leader: paused (C2, Z3)",
@@ -51,6 +53,8 @@ pub const FAULTS: [&str; 57] = [
     "network: update replayed late (M9)",
     "network: update twice (M9)",
     "operator: begins an outage (M16)",
+    "operator: newer build (U1)",
+    "operator: older build (U1)",
     "operator: plans an outage (M16)",
     "process: crash at rest",
     "process: crash before an effect",
@@ -74,8 +78,12 @@ pub const FAULTS: [&str; 57] = [
     "zookeeper: session over (Z2)",
     "zookeeper: slow (Z1)",
     "zookeeper: stale read (Z4)",
+    "zookeeper: stale register (Z4)",
     "zookeeper: watch not told (Z4)",
 ];
+
+/// What must have happened, in whatever phase: its moments are too few for each.
+pub const MOMENTS: [&str; 1] = ["format: somebody joined before it rose (U1)"];
 
 /// The phases that some app is in, as far as stored.
 pub fn phases(stored: &Stored) -> Vec<&'static str> {
@@ -103,5 +111,7 @@ fn phase(operation: &str, paused: bool) -> &'static str {
 pub fn missing(ledger: &Ledger) -> Vec<String> {
     let all = FAULTS.iter().flat_map(|&fault| PHASES.iter().map(move |&phase| (fault, phase)));
     let unmet = all.filter(|mark| !ledger.marks.contains_key(mark));
-    unmet.map(|(fault, phase)| format!("'{fault}' while an app is {phase}")).collect()
+    let unmet = unmet.map(|(fault, phase)| format!("'{fault}' while an app is {phase}"));
+    let moments = MOMENTS.iter().filter(|moment| !ledger.counts.contains_key(*moment));
+    unmet.chain(moments.map(|moment| format!("'{moment}'"))).collect()
 }

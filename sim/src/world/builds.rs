@@ -38,13 +38,14 @@ impl World {
         self.crash(at, if newer { "operator: newer build (U1)" } else { "operator: older build (U1)" });
     }
 
-    /// A process cannot read what is stored, and says so: the operator starts the newest build instead.
+    /// A process cannot read what is stored, and says so: the operator gives the older build up for the newest.
     pub(super) fn too_old(&mut self, at: usize) {
         let (reads, level) = (self.managers[at].as_ref().map_or(0, |it| it.format), self.level_in_force());
         if reads >= level {
             return self.broken("S13", format!("a build that reads up to {reads} refuses level {level}"));
         }
-        self.builds[at] = self.newest_format();
+        self.goal = self.newest_format();
+        self.builds[at] = self.goal;
         self.crash(at, "format: refused by an older build (U1)");
     }
 
