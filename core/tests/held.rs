@@ -159,7 +159,7 @@ fn s14_the_word_is_durable_before_it_is_done_and_outlives_the_process() {
         assert_eq!(subscriptions(&effects), [], "not durable yet");
         let effects = rig.durable(effects);
         assert_eq!(events(&effects), ["framework_decided"]);
-        assert_eq!(subscriptions(&effects), [wanted.clone()]);
+        assert_eq!(subscriptions(&effects), std::slice::from_ref(&wanted));
         assert_eq!(reply(&effects), Ok(ApiReply::Done));
         assert_eq!(reply(&rig.say(word.clone())), Ok(ApiReply::Done), "said again");
         let other = if word == FrameworkWord::New { adopt("F1") } else { FrameworkWord::New };

@@ -91,7 +91,8 @@ fn a_record_with_fields_of_a_newer_build_is_named_and_nobody_leads_over_it() {
     };
     let rollout = b"\x12\x08updating\x1a\x07running";
     // A key, a record that this build knows all of, and the tag of a message in it with that content.
-    let records: [(&[u8], Vec<u8>, Option<(u8, &[u8])>); 12] = [
+    type Case<'a> = (&'a [u8], Vec<u8>, Option<(u8, &'a [u8])>);
+    let records: [Case<'_>; 12] = [
         (b"f", b"\x0a\x02F1".to_vec(), None),
         (b"aweb.shop", b"\x0a\x09/shop/web".to_vec(), None),
         (b"aweb.shop", b"\x0a\x09/shop/web".to_vec(), Some((0x5a, rollout))),

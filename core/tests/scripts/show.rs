@@ -131,6 +131,8 @@ fn publish(names: &mut Names, event: &Event) -> String {
         EventKind::TaskHealthy { task, .. } | EventKind::TaskUnhealthy { task, .. } => names.task(task),
         EventKind::TaskQuarantined { task, state } => format!("{} {state}", names.task(task)),
         EventKind::FrameworkSubscribed { framework, .. } => framework.clone(),
+        EventKind::FrameworkHeld { frameworks } => list(frameworks),
+        EventKind::FrameworkDecided { adopted } => adopted.clone().unwrap_or_else(|| "a new one".into()),
         EventKind::AppQuarantined { reason } => format!("{app}: {reason}"),
         EventKind::AppRolledBack { version, reason } => {
             format!("{app} to {} {reason}", names.version(app, version))

@@ -45,7 +45,7 @@ impl LostStore {
     fn told(&mut self, now: u64, call: &ApiCall) {
         match call {
             ApiCall::ChooseFramework { word } => {
-                self.word.get_or_insert((now, word.clone()));
+                self.word.get_or_insert_with(|| (now, word.clone()));
             }
             ApiCall::KillQuarantined { task } => {
                 self.ended.insert(task.clone());

@@ -30,14 +30,15 @@ pub fn records_of(machine: &Scheduler) -> BTreeMap<RecordKey, Vec<u8>> {
 }
 
 /// Why there is no standby that has followed all.
-enum Failed {
+#[derive(Debug)]
+pub(crate) enum Failed {
     /// It is of a build that is too old, as it says.
     TooOld,
     Otherwise(String),
 }
 
 /// A standby, of a build that reads up to this format level, that has followed all that is stored.
-fn recover(platter: &Platter, boot: Boot, format: u8) -> Result<Manager, Failed> {
+pub(crate) fn recover(platter: &Platter, boot: Boot, format: u8) -> Result<Manager, Failed> {
     let mut platter = platter.clone();
     let mut manager = Manager::new(JournalConfig { format, ..JournalConfig::default() });
     let mut inputs = vec![ManagerInput::Boot(Box::new(boot))];

@@ -141,8 +141,12 @@ fn damage_makes_no_server_go_its_own_way() {
     let mut ensemble = Ensemble::default();
     let apply = |ensemble: &mut Ensemble, op: &StoreOp| ensemble.apply(0, op, &mut Done::default());
     let manifest = |number| Manifest { number, ..Manifest::default() }.encode();
-    let switch =
-        |expected| StoreOp::SwitchManifest { epoch: Epoch(0), expected, manifest: manifest(expected + 1) };
+    let switch = |expected| StoreOp::SwitchManifest {
+        epoch: Epoch(0),
+        expected,
+        joined: None,
+        manifest: manifest(expected + 1),
+    };
     apply(&mut ensemble, &switch(0));
     let mut draws = Draws::new(Rng::new(1), None, false);
     while apply(&mut ensemble, &switch(1)) != StoreResult::Conflict {

@@ -27,6 +27,7 @@ use clock::Clock;
 use rig::Rig;
 use seat::Seat;
 use swan_core::journal::copy::{Extent, written_anew};
+use swan_core::journal::frame::FORMAT_LEVEL;
 use swan_core::journal::{Payload, StoreResult};
 use swan_core::record::{Epoch, RecordKey, Seq};
 use swan_core::time::ClusterTime;
@@ -72,7 +73,8 @@ fn fill(runtime: &Runtime, ensemble: &Ensemble, root: &str, apps: u32) -> usize 
     let records: BTreeMap<RecordKey, Vec<u8>> =
         ops.into_iter().map(|op| (op.key, op.value.expect("a record"))).collect();
     let count = records.len();
-    let extent = Extent { epoch: Epoch(1), seq: Seq(1), cluster_time: ClusterTime(1_000) };
+    let extent =
+        Extent { epoch: Epoch(1), seq: Seq(1), cluster_time: ClusterTime(1_000), level: FORMAT_LEVEL };
     let store = runtime.block_on(async {
         let sessions = sessions(runtime, ensemble, root);
         sessions.connected().await;

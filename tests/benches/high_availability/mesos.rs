@@ -56,6 +56,7 @@ impl Mesos {
                     _ => {}
                 }
             }
+            LinkEffect::Ask { conn, .. } => tell(LinkInput::Listed { conn, frameworks: Vec::new() }),
             LinkEffect::Close { .. } => {}
             LinkEffect::Up { .. } => unreachable!("what is for the scheduler stays in the manager"),
         }
