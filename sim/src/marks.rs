@@ -82,8 +82,15 @@ pub const FAULTS: [&str; 62] = [
     "zookeeper: watch not told (Z4)",
 ];
 
-/// What must have happened, in whatever phase: its moments are too few for each.
-pub const MOMENTS: [&str; 1] = ["format: somebody joined before it rose (U1)"];
+/// What must have happened at all, in whatever phase: its moments are too few for each.
+pub const MOMENTS: [&str; 6] = [
+    "format: somebody joined before it rose (U1)",
+    "master: framework removed (M6)",
+    "operator: a framework is adopted (Z6)",
+    "operator: a new framework is made (Z6)",
+    "store: lost (Z6)",
+    "store: old backup (Z6)",
+];
 
 /// The phases that some app is in, as far as stored.
 pub fn phases(stored: &Stored) -> Vec<&'static str> {
