@@ -353,7 +353,7 @@ impl Snapshotter {
 
     /// Switches to the next manifest, and raises the format level with it if that may rise.
     fn switch(&self, next: &Next, raise: Option<Raise>) -> StoreOp {
-        let manifest = next.encode(raise.map_or(self.levels.written(), |raise| raise.level));
+        let manifest = next.encode(raise.map_or_else(|| self.levels.written(), |raise| raise.level));
         let joined = raise.and_then(|raise| raise.joined);
         StoreOp::SwitchManifest { epoch: self.epoch, expected: self.manifest_number, joined, manifest }
     }

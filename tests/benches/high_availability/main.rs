@@ -62,7 +62,7 @@ fn fill(runtime: &Runtime, ensemble: &Ensemble, root: &str, apps: u32) -> usize 
     let records: BTreeMap<RecordKey, Vec<u8>> =
         ops.into_iter().map(|op| (op.key, op.value.expect("a record"))).collect();
     let count = records.len();
-    let extent = Extent { epoch: Epoch(1), seq: Seq(1), cluster_time: ClusterTime(1_000) };
+    let extent = Extent { level: 1, epoch: Epoch(1), seq: Seq(1), cluster_time: ClusterTime(1_000) };
     let store = runtime.block_on(async {
         let sessions = sessions(runtime, ensemble, root);
         sessions.connected().await;

@@ -1,5 +1,6 @@
 //! Owns the tests of the checkers: each accepts a sound history, and rejects one that is broken on purpose.
 
+mod format;
 mod lost;
 mod rollouts;
 
