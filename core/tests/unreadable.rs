@@ -77,6 +77,9 @@ fn records_of_unknown_kinds_and_damaged_ones_are_named() {
     assert_eq!(led_over(slot, vec![0xff]), [r#"Slot("web.shop", 1) is damaged"#]);
 }
 
+/// A message in a record: its tag and its content.
+type Inner<'a> = (u8, &'a [u8]);
+
 /// A field in a record, or in one inside it, as a newer build would write it: number 1000, one byte.
 const NEW_FIELD: &[u8] = b"\xc0\x3e\x07";
 
@@ -91,8 +94,7 @@ fn a_record_with_fields_of_a_newer_build_is_named_and_nobody_leads_over_it() {
     };
     let rollout = b"\x12\x08updating\x1a\x07running";
     // A key, a record that this build knows all of, and the tag of a message in it with that content.
-    type Case<'a> = (&'a [u8], Vec<u8>, Option<(u8, &'a [u8])>);
-    let records: [Case<'_>; 12] = [
+    let records: [(&[u8], Vec<u8>, Option<Inner<'_>>); 12] = [
         (b"f", b"\x0a\x02F1".to_vec(), None),
         (b"aweb.shop", b"\x0a\x09/shop/web".to_vec(), None),
         (b"aweb.shop", b"\x0a\x09/shop/web".to_vec(), Some((0x5a, rollout))),
