@@ -75,6 +75,15 @@ pub const FAULTS: [&str; 55] = [
     "zookeeper: watch not told (Z4)",
 ];
 
+/// What must have happened at all: it does only once all is as wanted.
+pub const ENDINGS: [&str; 5] = [
+    "master: framework removed (M6)",
+    "operator: a framework is adopted (Z6)",
+    "operator: a new framework is made (Z6)",
+    "store: lost (Z6)",
+    "store: old backup (Z6)",
+];
+
 /// The phases that some app is in, as far as stored.
 pub fn phases(stored: &Stored) -> Vec<&'static str> {
     let mut now: Vec<&'static str> =
@@ -101,5 +110,7 @@ fn phase(operation: &str, paused: bool) -> &'static str {
 pub fn missing(ledger: &Ledger) -> Vec<String> {
     let all = FAULTS.iter().flat_map(|&fault| PHASES.iter().map(move |&phase| (fault, phase)));
     let unmet = all.filter(|mark| !ledger.marks.contains_key(mark));
-    unmet.map(|(fault, phase)| format!("'{fault}' while an app is {phase}")).collect()
+    let unmet = unmet.map(|(fault, phase)| format!("'{fault}' while an app is {phase}"));
+    let endings = ENDINGS.iter().filter(|&&ending| !ledger.counts.contains_key(ending));
+    unmet.chain(endings.map(|ending| format!("'{ending}'"))).collect()
 }

@@ -82,6 +82,11 @@ impl World {
             return self.broken("S14", "the store is lost, tasks run, and it is not held".into());
         }
         self.agents.up().into_iter().for_each(|at| self.register_agent(at));
+        self.ledger.note(if adopts {
+            "operator: a framework is adopted (Z6)"
+        } else {
+            "operator: a new framework is made (Z6)"
+        });
         let adopt = adopts.then(|| framework.to_string());
         self.ask(Ask::ChooseFramework { adopt });
         if self.rng.chance(500_000) {

@@ -303,8 +303,13 @@ impl Reading for Look<'_> {
 
     fn quarantined(&self, after: Option<&str>, limit: usize) -> Page<QuarantinedView> {
         let task = TaskId::from("stray");
-        let stray =
-            QuarantinedView { task, agent: "a1".to_owned(), state: "TASK_RUNNING", first_seen: Timestamp(0) };
+        let stray = QuarantinedView {
+            task,
+            agent: "a1".to_owned(),
+            state: "TASK_RUNNING",
+            first_seen: Timestamp(0),
+            ending: false,
+        };
         page(vec![stray], after.map(str::to_owned), limit, |task| task.task.to_string())
     }
 

@@ -1,8 +1,12 @@
 //! Owns the tests of what is read: original Swan's names, pages, tags, marks.
 
 use serde_json::json;
+use swan_core::link::Predecessor;
+use swan_core::scheduler::Hold;
+use swan_core::scheduler::api::{ApiCall, FrameworkWord};
+use swan_core::time::Timestamp;
 
-use crate::client::{get, send};
+use crate::client::{get, json as json_to, send};
 use crate::fake::{Served, task};
 
 #[tokio::test]
@@ -145,6 +149,42 @@ async fn the_manager_tells_of_itself() {
     let metrics = String::from_utf8(get(at, "/metrics").await.body).expect("text");
     assert!(metrics.contains("# TYPE swan_steps_total counter\nswan_steps_total 3\n"), "{metrics}");
     assert!(metrics.contains("swan_api_responses_total{class=\"2xx\"} 6\n"), "{metrics}");
+}
+
+#[tokio::test]
+async fn what_is_held_is_shown_and_decided() {
+    let served = Served::new().await;
+    let at = served.address;
+    served.fake.state().standing.hold = Some(Hold {
+        since: Timestamp(0),
+        predecessors: vec![Predecessor {
+            id: "F1".into(),
+            connected: true,
+            cpus: 1_500,
+            mem: 64_000,
+            disk: 0,
+            gpus: 0,
+        }],
+        word: Some(FrameworkWord::New),
+        trouble: String::new(),
+    });
+    let mut hold = get(at, "/v1/framework").await.json()["hold"].take();
+    assert!(hold["reason"].take().as_str().is_some_and(|reason| reason.contains("F1 (1.500 cpus, 64 MiB)")));
+    let held = json!({"ID": "F1", "connected": true, "cpus": 1.5, "mem": 64.0, "disk": 0.0, "gpus": 0.0});
+    let wanted = json!({"since": "1970-01-01T00:00:00.000Z", "reason": null, "decision": {"new": true}, "frameworks": [held]});
+    assert_eq!(hold, wanted);
+    assert_eq!(json_to(at, "POST", "/v1/framework", r#"{"adopt":"F1"}"#).await.status, 204);
+    assert_eq!(json_to(at, "POST", "/v1/framework", r#"{"new":true}"#).await.status, 204);
+    assert_eq!(send(at, "DELETE", "/v1/quarantine/stray%2F1", &[], "").await.status, 204);
+    let asked: Vec<ApiCall> = served.fake.state().asked.iter().map(|request| request.call.clone()).collect();
+    let word = |word| ApiCall::ChooseFramework { word };
+    let end = ApiCall::KillQuarantined { task: "stray/1".into() };
+    assert_eq!(asked, [word(FrameworkWord::Adopt("F1".into())), word(FrameworkWord::New), end]);
+    for bad in ["{}", r#"{"adopt":"F1","new":true}"#, r#"{"new":false}"#, r#"{"kill":"F1"}"#, "[]"] {
+        let got = json_to(at, "POST", "/v1/framework", bad).await;
+        assert_eq!(got.status, 400, "{bad}");
+        assert!(got.problem().contains("or {\"new\": true}"), "{got:?}");
+    }
 }
 
 #[tokio::test]

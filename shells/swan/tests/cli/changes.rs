@@ -254,7 +254,8 @@ fn rollouts_are_shown_and_listed() {
     for line in ["rollout show none", "rollout list none", "rollout watch none", "rollout pause none"] {
         assert_eq!(swan(server.address, line).code, 3, "{line}");
     }
-    for line in ["rollout", "rollout show", "rollout stop web.shop", "explain", "agent", "brake"] {
+    for line in ["rollout", "rollout show", "rollout stop web.shop", "explain", "agent", "brake", "framework"]
+    {
         assert_eq!(swan(server.address, line).code, 2, "{line}");
     }
 }
@@ -345,6 +346,36 @@ fn failures_explanations_agents_and_the_brake() {
     );
     let brake = swan(server.address, "brake override");
     assert_eq!((brake.code, brake.out.as_str()), (0, "the brake is overridden\n"), "{brake:?}");
+}
+
+#[test]
+fn who_swan_is_is_shown_and_decided_and_unknown_tasks_are_ended() {
+    let held = json!({"ID": "F1", "connected": false, "cpus": 1.5, "mem": 64.0, "disk": 0.0, "gpus": 0.0});
+    let hold = json!({"since": "then", "reason": "the journal is empty\u{1b}", "frameworks": [held]});
+    let task = json!({"id": "a/b", "agentId": "S1", "status": "TASK_RUNNING", "firstSeen": "then"});
+    let server = Canned::start(move |line, _| match line {
+        "GET /v1/framework" => {
+            Answer::Json(200, json!({"ID": "", "master": "", "connected": false, "hold": hold}))
+        }
+        "POST /v1/framework" => Answer::Empty(204),
+        "GET /v1/quarantine" => Answer::Json(200, json!([task])),
+        "DELETE /v1/quarantine/a%2Fb" => Answer::Empty(204),
+        _ => refusal(404, "there is nothing"),
+    });
+    let shown = swan(server.address, "framework show");
+    let last: Vec<&str> = shown.out.lines().last().expect("a row").split_whitespace().collect();
+    assert_eq!(last, ["F1", "no", "1.5", "64", "0", "0"], "{shown:?}");
+    assert!(shown.out.contains("held since then: the journal is empty\u{fffd}"), "{shown:?}");
+    let adopted = swan(server.address, "framework adopt F1");
+    assert!(adopted.code == 0 && adopted.out.contains("framework F1 is adopted"), "{adopted:?}");
+    assert_eq!(swan(server.address, "framework new --json").json(), json!({"new": true}));
+    let said: Vec<String> = server.changes().into_iter().map(|asked| asked.body).collect();
+    assert_eq!(said, [r#"{"adopt":"F1"}"#, r#"{"new":true}"#]);
+    let listed = swan(server.address, "task quarantined");
+    let row: Vec<&str> = listed.out.lines().nth(1).expect("a row").split_whitespace().collect();
+    assert_eq!(row, ["a/b", "TASK_RUNNING", "S1", "then", "no"], "{listed:?}");
+    let ended = swan(server.address, "task kill --quarantined a/b");
+    assert_eq!((ended.code, ended.out.as_str()), (0, "killing a/b\n"), "{ended:?}");
 }
 
 #[test]
