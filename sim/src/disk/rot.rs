@@ -1,6 +1,6 @@
 //! Owns damage and loss: what is stored is not what was written (Z5), or an old copy of it (Z6).
 
-use swan_core::journal::frame::{FORMAT_LEVEL, HEADER_BYTES};
+use swan_core::journal::frame::HEADER_BYTES;
 use swan_core::journal::{Blob, ChunkName, Place, Refusal, StoreOp};
 
 use super::{Disk, Platter};
@@ -203,7 +203,8 @@ fn damage(intact: &Blob, can_be_missing: bool, draws: &mut Draws) -> Option<Opti
 /// A frame as a newer build writes it.
 fn make_newer(frame: &mut [u8]) {
     let Some(head) = frame.first_chunk_mut::<HEADER_BYTES>() else { return };
-    head[3] = FORMAT_LEVEL + 1;
+    // Newer than any build of these worlds.
+    head[3] = u8::MAX;
     let crc = crc32fast::hash(&head[..HEADER_BYTES - 4]);
     head[HEADER_BYTES - 4..].copy_from_slice(&crc.to_le_bytes());
 }
