@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use swan_core::link::LinkEffect;
+use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, FrameworkId, TaskId};
 use swan_core::scheduler::api::{ApiCall, FrameworkWord};
@@ -22,7 +22,7 @@ pub struct LostStore {
     frameworks: BTreeSet<FrameworkId>,
     /// Tasks of before the loss.
     lived: BTreeMap<TaskId, AgentId>,
-    /// The master saw that they hold something.
+    /// They hold something, as the master last saw.
     held: bool,
     word: Option<(u64, FrameworkWord)>,
     /// Tasks that the operator ends.
@@ -93,6 +93,11 @@ impl Checker for LostStore {
             Seen::Truth(cluster) => self.judge(at, cluster),
             Seen::Told(ManagerInput::Api { request, .. }) => {
                 self.told(at.now, &request.call);
+                Ok(())
+            }
+            // Tasks may have ended by themselves since the loss: then nothing holds anything any more.
+            Seen::Told(ManagerInput::Link(LinkInput::Listed { frameworks, .. })) => {
+                self.held = frameworks.iter().any(|it| it.recovered || !it.allocated.is_empty());
                 Ok(())
             }
             Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { framework, .. })) => {
