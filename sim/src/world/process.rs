@@ -299,6 +299,10 @@ impl World {
         match why {
             End::Refused(refusal) => match (self.has_read_rotten(at), refusal) {
                 (Some(part), _) if part.is_named(&refusal) => self.crash(at, "store: damage refused (Z5)"),
+                // It was damage, which has been mended since it was read.
+                (_, Refusal::NewerFormat { level, .. }) if level > self.newest_format() => {
+                    self.crash(at, "store: damage refused (Z5)");
+                }
                 (_, Refusal::NewerFormat { .. }) => self.too_old(at),
                 (found, _) => {
                     self.broken("S13", format!("with {found:?} damaged it refuses its journal: {refusal}"));
