@@ -181,7 +181,8 @@ fn s14_a_master_without_such_a_framework_or_without_an_answer_is_subscribed_to()
     run([1, 20], async |[m1, _]| {
         let mut rig = asking();
         rig.connected().await;
-        assert_eq!((m1.notes().questions, m1.notes().subscribes.as_slice()), (1, &[None][..]));
+        let notes = m1.notes();
+        assert_eq!((notes.questions, notes.subscribes.as_slice()), (1, &[None][..]));
     });
     run([1, 20], async |[m1, m2]| {
         m1.notes().mood = Mood::Refuses(503);
