@@ -25,7 +25,7 @@ fn with_a_lie(seed: u64) -> Trace {
 
 #[test]
 fn only_what_makes_it_fail_is_left() {
-    let trace = with_a_lie(4);
+    let trace = with_a_lie(8);
     let small = shrink(&trace, &mut |_| true).expect("it fails");
     assert!(trace.events.len() > 20, "there is something to leave out: {}", trace.events.len());
     assert_eq!(small.events.iter().map(Event::app).collect::<Vec<_>>(), ["liar"]);
@@ -38,7 +38,7 @@ fn only_what_makes_it_fail_is_left() {
 
 #[test]
 fn it_ends_when_it_is_told() {
-    let trace = with_a_lie(4);
+    let trace = with_a_lie(8);
     let mut runs = 0;
     let small = shrink(&trace, &mut |progress: Progress| {
         runs = progress.runs;
@@ -51,7 +51,7 @@ fn it_ends_when_it_is_told() {
 
 #[test]
 fn what_does_not_fail_as_it_tells_is_refused() {
-    let mut trace = with_a_lie(4);
+    let mut trace = with_a_lie(8);
     let lie = trace.events.pop();
     assert_eq!(shrink(&trace, &mut |_| true), Err("it does not fail".into()));
     trace.events.extend(lie);
