@@ -189,12 +189,8 @@ impl Network {
         match effect {
             LinkEffect::Subscribe { conn, master, framework, suppressed_roles } => {
                 let opened = self.open(now, process, conn);
-                if let Some(location) = self.redirect(&master, draws, ledger) {
-                    let response = Response { location: Some(location), ..Response::of_status(307) };
-                    return self.carry(now, opened, |conn| LinkInput::Opened { conn, response });
-                }
-                if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
-                    return self.refuse(now, opened, draws, ledger);
+                if let Some(answer) = self.turned_away(now, opened, &master, draws, ledger) {
+                    return answer;
                 }
                 if draws.chance(Site::OddStream, &"", self.masters.odd_streams)
                     && let Some(instead) = self.oddly(now, opened, draws, ledger)
@@ -207,12 +203,8 @@ impl Network {
             }
             LinkEffect::Ask { conn, master } => {
                 let opened = self.open(now, process, conn);
-                if let Some(location) = self.redirect(&master, draws, ledger) {
-                    let response = Response { location: Some(location), ..Response::of_status(307) };
-                    return self.carry(now, opened, |conn| LinkInput::Opened { conn, response });
-                }
-                if draws.chance(Site::SubscribeRefused, &"", self.options.refusals) {
-                    return self.refuse(now, opened, draws, ledger);
+                if let Some(answer) = self.turned_away(now, opened, &master, draws, ledger) {
+                    return answer;
                 }
                 let at = self.arrives_there(now, opened);
                 vec![(at, Happening::Reach(ToMaster::Ask { conn: opened }))]
@@ -271,6 +263,23 @@ impl Network {
         }
         let leader = &all[self.leader];
         (self.has_leader && leader != asked).then(|| place(leader))
+    }
+
+    /// The answer of a master that does not lead, or does not want to be asked.
+    fn turned_away(
+        &mut self,
+        now: u64,
+        opened: ConnId,
+        master: &MasterAddress,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> Option<ToCome> {
+        if let Some(location) = self.redirect(master, draws, ledger) {
+            let response = Response { location: Some(location), ..Response::of_status(307) };
+            return Some(self.carry(now, opened, |conn| LinkInput::Opened { conn, response }));
+        }
+        let refused = draws.chance(Site::SubscribeRefused, &"", self.options.refusals);
+        refused.then(|| self.refuse(now, opened, draws, ledger))
     }
 
     fn refuse(&mut self, now: u64, conn: ConnId, draws: &mut Draws, ledger: &mut Ledger) -> ToCome {
