@@ -198,6 +198,22 @@ impl App {
         self.counts.ready + self.counts.outdated_serving
     }
 
+    /// Whether no healthy task is missed if the one in a seat ends: it does not serve. One that the journal alone tells of
+    /// may do so by now, and is waited for while too few others do (S1).
+    pub(super) fn can_spare(&self, seat: u32) -> bool {
+        self.task(seat).is_none_or(|task| {
+            !task.serves()
+                && !(task.inherited
+                    && task.state != TaskState::Unreachable
+                    && self.healthy() < self.bounds().floor)
+        })
+    }
+
+    /// Whether what is heard of a task may let its replacement go on, though nothing of it changes.
+    pub(super) fn waits_for_news(&self) -> bool {
+        !self.outdated.is_empty() || !self.leaving.is_empty() || !self.successors.is_empty()
+    }
+
     fn slot_mut(&mut self, seat: u32) -> &mut Slot {
         if is_successor(seat) {
             self.successors.get_mut(&number_of(seat)).expect("a second seat is made before it is used")

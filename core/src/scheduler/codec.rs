@@ -649,6 +649,7 @@ mod tests {
             agent,
             state: TaskState::Running,
             sent: true,
+            inherited: false,
             checked: true,
             settled: false,
             healthy: Some(false),

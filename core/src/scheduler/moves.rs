@@ -128,12 +128,12 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let Some(&number) = app.leaving.first() else { return false };
         let task = app.task(number);
-        let (stays, serves) = (task.is_none_or(|task| !can_move(task)), task.is_some_and(Task::serves));
+        let stays = task.is_none_or(|task| !can_move(task));
         let bounds = app.bounds();
         let healthy = app.healthy();
         if stays || !app.is_place(number) {
             app.leaving.remove(&number);
-        } else if !serves || mutant!(MovesAtOnce) {
+        } else if app.can_spare(number) || mutant!(MovesAtOnce) {
             self.stop_task(idx, number, StopReason::Move);
         } else if app.occupied() + app.successor_count() < bounds.ceiling {
             app.leaving.remove(&number);

@@ -439,6 +439,7 @@ impl Scheduler {
             agent,
             state: TaskState::Staging,
             sent: false,
+            inherited: false,
             checked,
             settled: false,
             healthy: None,

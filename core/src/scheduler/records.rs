@@ -303,6 +303,7 @@ impl Scheduler {
             agent: self.agents.acquire(&AgentId::new(record.agent_id), &record.host),
             state,
             sent: true,
+            inherited: true,
             checked: version.is_some_and(|version| version.spec.health.is_some()),
             settled: false,
             healthy: record.healthy,

@@ -6,7 +6,7 @@ use super::apps::AppIdx;
 use super::codec::Key;
 use super::ledger::Change;
 use super::rollout::Bounds;
-use super::slot::{SUCCESSOR, StopReason, Task};
+use super::slot::{SUCCESSOR, StopReason};
 use crate::limits::SLOTS_PER_PLAN;
 
 /// What the two seats of a slot ask for.
@@ -47,7 +47,7 @@ impl Scheduler {
         while *budget > 0 {
             let app = self.apps.get_mut(idx).expect("the planner plans living apps");
             let Bounds { floor, ceiling, parallel } = app.bounds();
-            let Some(&(serves, number)) = app.outdated.first() else { return };
+            let Some(&(_, number)) = app.outdated.first() else { return };
             // Those that are as wanted, were given up, or were not touched yet, do not change now.
             let untouched = u32::try_from(app.outdated.len()).expect("slots are limited");
             let changing = app.instances.saturating_sub(app.counts.ready + app.given_up() + untouched);
@@ -56,7 +56,7 @@ impl Scheduler {
             }
             *budget -= 1;
             let healthy = app.healthy();
-            if !serves {
+            if app.can_spare(number) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else if app.occupied() + app.successor_count()
                 < ceiling + u32::from(mutant!(CeilingOneMore)) + if mutant!(NoCeiling) { 1000 } else { 0 }
@@ -144,11 +144,10 @@ impl Scheduler {
     /// are, and takes the place of the task before it if no rollout will make that one well.
     fn end_successor(&mut self, idx: AppIdx, number: u32, why: StopReason) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
-        let serves = |seat| app.task(seat).is_some_and(Task::serves);
-        let needed = serves(number | SUCCESSOR) && app.counts.serving <= app.bounds().floor;
+        let needed = !app.can_spare(number | SUCCESSOR) && app.counts.serving <= app.bounds().floor;
         if !app.is_place(number) || !needed {
             self.stop_task(idx, number | SUCCESSOR, why);
-        } else if app.rollout.is_none() && !serves(number) {
+        } else if app.rollout.is_none() && app.can_spare(number) {
             self.stop_task(idx, number, StopReason::Replace);
         } else {
             app.pairs.insert(number);
@@ -159,14 +158,14 @@ impl Scheduler {
     fn end_first(&mut self, idx: AppIdx, number: u32) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
         let task = |seat| app.task(seat);
-        let serves = task(number).is_some_and(Task::serves);
+        let needed = !app.can_spare(number);
         let (moves, uncounted) = (
             app.moving.contains(&number),
             task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
         );
         let healthy = app.healthy() + u32::from(uncounted);
         let unready = mutant!(UnreadySuccessor);
-        if !unready && (self.brake.holds() || serves && healthy <= app.bounds().floor) {
+        if !unready && (self.brake.holds() || needed && healthy <= app.bounds().floor) {
             // Looked at again with whatever changes next.
             app.pairs.insert(number);
             return;

@@ -73,6 +73,8 @@ pub(super) struct Task {
     pub(super) state: TaskState,
     /// An ACCEPT with it may have left this process or an earlier one.
     pub(super) sent: bool,
+    /// Known from the journal alone: nothing was heard of it since this manager leads, so that more may be true by now.
+    pub(super) inherited: bool,
     /// The version has a health check.
     pub(super) checked: bool,
     /// It has served for as long as its version asks for.

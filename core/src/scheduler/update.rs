@@ -57,11 +57,14 @@ impl Scheduler {
     fn on_slot_update(&mut self, idx: AppIdx, slot: u32, status: &TaskStatus) {
         let generation = self.reconcile.generation;
         let app = self.apps.get_mut(idx).expect("found just now");
-        let (state, sent) = app.edit(slot, |s| {
+        let (state, sent, inherited) = app.edit(slot, |s| {
             s.heard = generation;
-            let task = s.task.as_ref().expect("found just now");
-            (task.state, task.sent)
+            let task = s.task.as_mut().expect("found just now");
+            (task.state, task.sent, core::mem::take(&mut task.inherited))
         });
+        if inherited && app.waits_for_news() {
+            self.queue_plan(idx);
+        }
         if !sent {
             // Nobody can know of a task whose launch waits to be durable.
             self.stats.odd_updates += 1;

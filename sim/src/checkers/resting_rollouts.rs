@@ -11,7 +11,7 @@ use super::{Checker, Context, Seen};
 const REPLACE: u32 = 2;
 
 /// While an app's rollout rests no task gets a successor or is ended to be replaced; there, and after a rollout failed
-/// or was broken off, whatever dies gets a task of its own version again. Judged by what becomes durable, so that what
+/// or was broken off, whatever dies gets a task of its own version again, unless it is being rolled back. Judged by what becomes durable, so that what
 /// was decided before is told apart.
 #[derive(Clone, Debug, Default)]
 pub struct RestingRollouts {
@@ -44,7 +44,8 @@ impl Checker for RestingRollouts {
 
 impl RestingRollouts {
     fn judge(&self, at: Context<'_>, seat: &StoredSeat) -> Result<(), String> {
-        let Some(app) = self.apps.get(&seat.app).filter(|app| app.rests) else { return Ok(()) };
+        let resting = self.apps.get(&seat.app).filter(|app| app.rests || app.paused);
+        let Some(app) = resting else { return Ok(()) };
         // What goes on by now may have begun this.
         if at.stored.app(&seat.app).is_none_or(|now| now.revision != app.revision) {
             return Ok(());
@@ -59,7 +60,11 @@ impl RestingRollouts {
             return match seat.second {
                 true if app.paused => Err(format!("slot {slot} of {name} gets a successor while that rests")),
                 false
-                    if *version == app.runs && ran != 0 && ran != *version && at.stored.keeps(name, ran) =>
+                    if app.rests
+                        && *version == app.runs
+                        && ran != 0
+                        && ran != *version
+                        && at.stored.keeps(name, ran) =>
                 {
                     Err(format!("slot {slot} of {name}, which ran {ran}, gets {version} while that rests"))
                 }

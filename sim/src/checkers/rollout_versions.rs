@@ -143,6 +143,8 @@ impl RolloutVersions {
         }
         let live = at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.stays()).count();
         match known.paused {
+            // What ends while a rollback rests comes back as what is gone back to.
+            _ if known.under_way.0 == "rollbacking" => Ok(()),
             Some((since, most)) if at.now > since + LAG_MS && live > most && *image == known.target => {
                 Err(format!("{task} is one more of {image} than the {most} there were when {app} paused"))
             }

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use swan_core::journal::Entry;
 use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{TaskId, TaskState};
 use swan_core::scheduler::event::{EventId, EventKind};
 
+use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 
 /// Events are numbered upwards, and a task's states only go forward.
@@ -21,6 +23,9 @@ impl Checker for StateMonotonic {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Seen::Stored(entry) = seen {
+            self.note_lost(entry);
+        }
         let Seen::Does(ManagerEffect::Publish(event)) = seen else { return Ok(()) };
         if let Some(last) = self.last
             && event.id <= last
@@ -44,6 +49,18 @@ impl Checker for StateMonotonic {
                 Err(format!("{task}: went back from {old:?} to {new:?} (event {})", event.id))
             }
             _ => Ok(()),
+        }
+    }
+}
+
+impl StateMonotonic {
+    /// A task that nobody can reach may return in any state, also if a crash kept its loss from being told.
+    fn note_lost(&mut self, entry: &Entry) {
+        for lost in entry.ops.iter().filter_map(StoredSeat::of).filter(StoredSeat::is_lost) {
+            let state = lost.task_id().and_then(|task| self.states.get_mut(&task));
+            if let Some(state) = state.filter(|state| !state.is_terminal()) {
+                *state = TaskState::Unreachable;
+            }
         }
     }
 }
