@@ -179,8 +179,13 @@ impl Rule {
                 (n > most).then(|| format!("{self:?}: {n} tasks have {value}"))
             }
             Self::Cluster(field) => {
-                let values = count(peers.sure, field);
-                (values.len() > 1).then(|| format!("{self:?}: tasks have {:?}", values.keys()))
+                let (value, n) = here(field);
+                let (values, all) = (count(peers.sure, field), count(peers.all, field));
+                let now = n - count(peers.before, field).get(value).copied().unwrap_or_default();
+                // Tasks that were out of reach may return to another value than the one in use since: either will do.
+                let alone = all.get(value).is_none_or(|all| *all <= now);
+                (values.len() > 1 && alone)
+                    .then(|| format!("{self:?}: {value} is not of {:?}", values.keys()))
             }
             Self::GroupBy(field, least) => {
                 let (value, n) = here(field);
@@ -270,6 +275,10 @@ mod tests {
         assert!(!broken(Rule::GroupBy(Field::Rack, None), &[&c, &a, &a, &b], &[&c, &c, &a, &a, &b]));
         assert!(broken(Rule::GroupBy(Field::Rack, Some(2)), &[&a, &b], &[&a, &b]), "a second rack first");
         assert!(broken(Rule::Cluster(Field::Rack), &[&a, &c], &[&a, &c]));
+        assert!(
+            !broken(Rule::Cluster(Field::Rack), &[&c, &a], &[&a, &b, &c]),
+            "one that returned has the other"
+        );
     }
 
     #[test]
