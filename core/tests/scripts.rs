@@ -151,6 +151,7 @@ scripts! {
     given_up_rollback
     health
     idempotency
+    inherited
     ignored_ends
     keeps_trying
     kill
