@@ -48,6 +48,8 @@ pub enum ManagerInput {
     CrashNotes(Vec<CrashNote>),
     /// What all registered managers can read, as it is known now; told again and again where there is a register.
     Readers(Readers),
+    /// A client of this process waits until what the leader has just told it can be seen here.
+    Follow,
     /// The operator wants another manager to lead: no new changes are taken, and it is over once all that were are
     /// durable, or soon. Without effect on one that does not lead.
     Abdicate,
@@ -197,6 +199,7 @@ impl Manager {
             ManagerInput::Api { id, request } => self.push(Inner::Scheduler(Input::Api { id, request })),
             ManagerInput::CrashNotes(notes) => self.crash_notes = notes,
             ManagerInput::Readers(readers) => self.push(Inner::Journal(JournalInput::Readers(readers))),
+            ManagerInput::Follow => self.push(Inner::Journal(JournalInput::Follow)),
             // Who does not lead has nothing to give, and goes on standing for election.
             ManagerInput::Abdicate if self.lease.leads(now.mono) => {
                 self.abdicates = self.abdicates.or(Some(now.mono + ABDICATION));

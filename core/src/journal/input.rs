@@ -26,6 +26,8 @@ pub enum JournalInput {
     Result { id: OpId, result: StoreResult },
     /// What all registered managers can read, as it is known now.
     Readers(Readers),
+    /// Somebody waits for what another has stored by now: whoever follows reads on at once.
+    Follow,
     /// `next_deadline` has come; spurious ones are harmless.
     Wake,
 }
@@ -53,6 +55,7 @@ impl fmt::Debug for JournalInput {
             Self::Records(records) => records.fmt(f),
             Self::Result { id, result } => write!(f, "Result {{ {id:?}, {result:?} }}"),
             Self::Readers(readers) => readers.fmt(f),
+            Self::Follow => f.write_str("Follow"),
             Self::Wake => f.write_str("Wake"),
         }
     }

@@ -168,6 +168,7 @@ impl Journal {
             JournalInput::Records(records) => self.records(records, out),
             JournalInput::Result { id, result } => self.result(now, id, result, out),
             JournalInput::Readers(readers) => self.readers(now, readers, out),
+            JournalInput::Follow => self.follow(now, out),
             JournalInput::Wake => self.wake(now, out),
         }
     }
@@ -307,16 +308,20 @@ impl Journal {
         match &mut self.phase {
             Phase::New | Phase::Ended => return,
             Phase::Reading(_) | Phase::Claiming(_) => {}
-            Phase::Following { poll_at } => {
-                if self.lane.is_idle() && *poll_at <= now {
-                    self.read_tail(now, out);
-                }
-            }
+            Phase::Following { poll_at } if *poll_at <= now => self.follow(now, out),
+            Phase::Following { .. } => {}
             Phase::Leading(leader) => leader.appender.wake(now, &mut self.ids, out),
         }
         self.lane.wake(now, &mut self.ids, out);
         if self.snapshot.levels.ripen(now, self.config.format_raise_after) {
             self.pump(now, out);
+        }
+    }
+
+    /// Reads on, unless it does so already, or waits to try again.
+    fn follow(&mut self, now: Instant, out: &mut Vec<JournalEffect>) {
+        if matches!(self.phase, Phase::Following { .. }) && self.lane.is_idle() {
+            self.read_tail(now, out);
         }
     }
 

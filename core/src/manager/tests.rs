@@ -140,6 +140,19 @@ fn a_standby_knows_all_that_was_stored_when_it_last_asked() {
 }
 
 #[test]
+fn a_standby_that_somebody_waits_for_reads_on_at_once() {
+    let mut rig = Rig::booted();
+    rig.now = 100;
+    rig.step(ManagerInput::Wake);
+    assert_eq!(rig.manager.fresh(Instant(100)), Some(Instant(0)), "it is not due yet");
+    rig.step(ManagerInput::Follow);
+    assert_eq!(rig.manager.fresh(Instant(100)), Some(Instant(100)));
+    let mut leader = Rig::leading();
+    leader.step(ManagerInput::Follow);
+    assert_eq!(leader.out, [], "who leads follows nobody");
+}
+
+#[test]
 fn who_abdicates_finishes_what_it_has_taken_and_takes_no_more() {
     let mut rig = Rig::leading();
     rig.held = Some(Vec::new());

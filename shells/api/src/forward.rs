@@ -110,6 +110,7 @@ impl Way<'_> {
         let durable = durable.and_then(|value| value.to_str().ok()?.parse().ok()).map_or(Seq(0), Seq);
         let deadline = Instant::now() + Duration::from_millis(FOLLOW_PATIENCE.0);
         while self.manager.standing().followed < durable && Instant::now() < deadline {
+            self.manager.follow();
             sleep(PAUSE).await;
         }
         for name in OF_A_CONNECTION {

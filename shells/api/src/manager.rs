@@ -45,6 +45,9 @@ pub trait Manager: Send + Sync + 'static {
     /// How it stands now.
     fn standing(&self) -> Standing;
 
+    /// Asks it to read at once what the leader has stored, rather than in its own time.
+    fn follow(&self);
+
     /// Gives leadership back, if another manager could take it.
     fn abdicate(&self);
 }

@@ -39,6 +39,7 @@ enum Message {
     Read(Read),
     /// For whichever life it is.
     Readers(Readers),
+    Follow,
     Abdicate,
     Stop,
 }
@@ -128,6 +129,11 @@ impl swan_api::Manager for Handle {
         self.standings.now()
     }
 
+    fn follow(&self) {
+        // A thread that is gone follows nobody.
+        let _ = self.sender.send(Message::Follow);
+    }
+
     fn abdicate(&self) {
         // A thread that is gone leads no more.
         let _ = self.sender.send(Message::Abdicate);
@@ -190,7 +196,7 @@ impl Inbox {
                         read(&past.manager.view())();
                     }
                 }
-                Ok(Message::Input { .. } | Message::Readers(_) | Message::Abdicate) => {}
+                Ok(Message::Input { .. } | Message::Readers(_) | Message::Follow | Message::Abdicate) => {}
                 Err(RecvTimeoutError::Timeout) => return false,
             }
         }
@@ -286,6 +292,7 @@ impl Driver<'_> {
             Message::Input { life, input } if life == self.inbox.life => self.step(*input),
             Message::Input { .. } => {}
             Message::Readers(readers) => self.step(ManagerInput::Readers(readers)),
+            Message::Follow => self.step(ManagerInput::Follow),
             Message::Abdicate => self.step(ManagerInput::Abdicate),
             Message::Call(request, answer) => {
                 self.inbox.taken();

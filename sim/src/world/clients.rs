@@ -403,6 +403,7 @@ impl World {
         // What is unchanged is as wanted as it was.
         let taken = matches!(result, Ok(reply) if !matches!(reply, ApiReply::Unchanged { .. }));
         let Some(client) = self.clients.replied(id, taken) else { return };
+        self.passed_back(id);
         let scripted = client == self.clients.count();
         let it = &mut self.clients.clients[client];
         it.waits = None;

@@ -161,6 +161,22 @@ impl World {
         Some(leader)
     }
 
+    /// An answer goes to its client by the manager that was asked: one that does not lead wants to see what it rests on.
+    pub(super) fn passed_back(&mut self, id: RequestId) {
+        let asked = self.some_manager(id);
+        let standby = asked.filter(|at| self.managers[*at].as_ref().is_some_and(|it| !it.leads()));
+        if let Some(manager) = standby {
+            let at = self.now + 1 + self.network.longest();
+            self.queue.push(at, Happening::ReadOn { manager });
+        }
+    }
+
+    pub(super) fn read_on(&mut self, at: usize) {
+        if self.managers[at].is_some() {
+            self.step(at, ManagerInput::Follow);
+        }
+    }
+
     /// One of the managers that are there.
     pub(super) fn any_manager(&mut self) -> Option<usize> {
         if self.zookeeper.is_none() {

@@ -115,6 +115,10 @@ enum Happening {
         client: usize,
         id: RequestId,
     },
+    /// A standby reads on, since it has passed on what the leader has answered.
+    ReadOn {
+        manager: usize,
+    },
     /// A fault, and what follows one.
     Fault(Site),
     Sequel(Sequel),
@@ -536,6 +540,7 @@ impl World {
             Happening::Container { agent, task, turn } => self.container(&agent, &task, turn),
             Happening::Client(client) => self.client(client),
             Happening::Forward { manager, client, id } => self.forwarded(manager, client, id),
+            Happening::ReadOn { manager } => self.read_on(manager),
             Happening::Fault(site) => self.fault(site),
             Happening::Sequel(sequel) => self.follow(sequel),
             Happening::Truth => {

@@ -41,6 +41,8 @@ pub(crate) struct State {
     /// What it says of itself beside that.
     pub(crate) lag: Option<Millis>,
     pub(crate) followed: Seq,
+    /// How often it was asked to read on at once.
+    pub(crate) hurried: usize,
     /// Whether it was told to abdicate.
     pub(crate) abdicated: bool,
     /// What the next changes are answered; by default, they are accepted.
@@ -194,6 +196,10 @@ impl Manager for Fake {
     fn standing(&self) -> Standing {
         let state = self.state();
         Standing { leading: state.standing.leading, lag: state.lag, followed: state.followed, format: 1 }
+    }
+
+    fn follow(&self) {
+        self.state().hurried += 1;
     }
 
     fn abdicate(&self) {

@@ -150,6 +150,7 @@ async fn the_answer_waits_until_the_change_can_be_seen_where_it_was_asked_for() 
     let (answered, followed) = tokio::join!(async { (waiting.await, std::time::Instant::now()) }, follow);
     assert_eq!(answered.0.status, 202);
     assert!(answered.1 > followed);
+    assert!(standby.state().hurried > 0, "it is asked to read on, rather than waited for");
 }
 
 #[tokio::test]
