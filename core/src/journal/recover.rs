@@ -393,6 +393,10 @@ impl Journal {
         part: &LogPart,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
+        if part.begins > 0 && self.snapshot.manifest_number() == 0 {
+            // Only what a snapshot holds is trimmed: there was one, and its chunks would be swept.
+            return Err(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest });
+        }
         match self.take_log(part, out)? {
             Progress::More => {
                 let op = StoreOp::ReadLog { from: self.tail.next_index, max_bytes: limits::LOG_READ_BYTES };

@@ -178,6 +178,33 @@ fn who_has_followed_the_log_may_go_on_behind_a_snapshot_that_was_begun_after_its
     assert_eq!(found, Ok(Seq(2)));
 }
 
+/// Found by the simulator: it led, and swept the chunks of a snapshot of which only the manifest was lost.
+#[test]
+fn who_began_before_the_first_snapshot_sees_by_a_trimmed_log_that_a_manifest_is_lost() {
+    let mut store = Memory::default();
+    let mut leader = world::recover(&mut store).expect("an empty journal is fine").journal;
+    let none = |_: &StoreOp| false;
+    for seq in 1..=3 {
+        drive(&mut leader, &mut store, 1, JournalInput::Store { seq: Seq(seq), ops: Vec::new() }, none);
+    }
+    let mut standby = Journal::new(world::tiny());
+    drive(&mut standby, &mut store, 2, JournalInput::Boot, none);
+    store.log = store.log.split_off(&2);
+    let (mut inputs, mut refused) = (Vec::from([JournalInput::Lead]), None);
+    while let Some(input) = inputs.pop() {
+        let mut out = Vec::new();
+        standby.step(Now::default(), input, &mut out);
+        match out.pop() {
+            Some(JournalEffect::Op { id, op }) => {
+                inputs.push(JournalInput::Result { id, result: store.execute(op) });
+            }
+            Some(JournalEffect::Refused(refusal)) => refused = Some(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, Some(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest }));
+}
+
 #[test]
 fn batches_that_wait_share_an_entry() {
     let mut store = Memory::default();
