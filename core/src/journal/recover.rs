@@ -240,7 +240,8 @@ impl Journal {
     /// Checks and follows a stretch of the log. Only entries that were never known to be durable may be damaged: a
     /// torn write of a leader that is gone, or is writing just now.
     fn take_log(&mut self, part: &LogPart, out: &mut Vec<JournalEffect>) -> Result<Progress, Refusal> {
-        if !part.entries.is_empty() && part.first > self.tail.next_index {
+        // Also where nothing is left of what follows: what is missing is to be named by who knows the new beginning.
+        if part.first > self.tail.next_index {
             return Ok(Progress::Behind);
         }
         let mut torn = false;
