@@ -8,18 +8,20 @@ use swan_core::scheduler::Scheduler;
 use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, ErrorKind, FrameworkWord};
 use swan_core::scheduler::effect::{Effect, MesosCall};
 use swan_core::scheduler::input::{Build, Config, Input, Lead, LinkEvent, RequestId, StoreEvent};
-use swan_core::time::{ClusterTime, Now};
+use swan_core::time::{ClusterTime, Millis, Now};
 
 /// A machine that leads, and what is durable.
 struct Rig {
     machine: Scheduler,
     stored: Vec<Op>,
     seq: Seq,
+    now: Now,
 }
 
 impl Rig {
     fn following(stored: Vec<Op>) -> (Self, Vec<Effect>) {
-        let mut rig = Self { machine: Scheduler::new(), stored: Vec::new(), seq: Seq(0) };
+        let mut rig =
+            Self { machine: Scheduler::new(), stored: Vec::new(), seq: Seq(0), now: Now::default() };
         let config = Config {
             framework_name: "swan".into(),
             roles: vec!["*".into()],
@@ -52,8 +54,28 @@ impl Rig {
 
     fn step(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = vec![];
-        self.machine.step(Now::default(), input, &mut effects);
+        self.machine.step(self.now, input, &mut effects);
         effects
+    }
+
+    /// What happens in so many ms.
+    fn wait(&mut self, ms: u64) -> Vec<Effect> {
+        let (until, mut effects) = (self.now.mono + Millis(ms), vec![]);
+        while let Some(at) = self.machine.next_deadline().filter(|at| *at <= until) {
+            self.now.mono = self.now.mono.max(at);
+            let woken = self.step(Input::Wake);
+            effects.extend(self.durable(woken));
+        }
+        self.now.mono = until;
+        effects
+    }
+
+    /// What it does once it hears so of a task of its own.
+    fn hears(&mut self, task: &TaskId, state: TaskState) -> Vec<Effect> {
+        let status = TaskStatus::from_master(task.clone(), state, Reason::Reconciliation);
+        let event = Box::new(MesosEvent::Update(Box::new(status)));
+        let effects = self.step(Input::Mesos(LinkEvent::Event(event)));
+        self.durable(effects)
     }
 
     /// What follows once all that was handed over is durable; `effects` are what handed it over.
@@ -202,12 +224,7 @@ fn s14_a_quarantined_task_ends_by_an_operators_word_only_and_again_until_it_is_o
     rig.durable(effects);
     rig.connect("F1");
     let task = TaskId::from("stray");
-    let hears = |rig: &mut Rig, state| {
-        let status = TaskStatus::from_master(task.clone(), state, Reason::Reconciliation);
-        let event = Box::new(MesosEvent::Update(Box::new(status)));
-        let effects = rig.step(Input::Mesos(LinkEvent::Event(event)));
-        rig.durable(effects)
-    };
+    let hears = |rig: &mut Rig, state| rig.hears(&task, state);
     assert_eq!(kills(&hears(&mut rig, TaskState::Running)), 0);
     assert_eq!(kills(&hears(&mut rig, TaskState::Running)), 0);
     let end = ApiCall::KillQuarantined { task: task.clone() };
@@ -222,4 +239,32 @@ fn s14_a_quarantined_task_ends_by_an_operators_word_only_and_again_until_it_is_o
     assert_eq!(kills(&hears(&mut rig, TaskState::Running)), 1, "another process remembers");
     hears(&mut rig, TaskState::Killed);
     assert_eq!(reply(&rig.ask(end)).expect_err("it is gone").0, ErrorKind::NotFound);
+}
+
+/// L6, R85: silence is no end.
+#[test]
+fn s14_the_kill_of_a_quarantined_task_is_repeated_until_its_end_is_known() {
+    let mut rig = Rig::held();
+    let effects = rig.say(adopt("F1"));
+    rig.durable(effects);
+    rig.connect("F1");
+    let task = TaskId::from("stray");
+    rig.hears(&task, TaskState::Running);
+    assert_eq!(kills(&rig.wait(600_000)), 0, "nobody has asked for it");
+    let effects = rig.ask(ApiCall::KillQuarantined { task: task.clone() });
+    assert_eq!(kills(&rig.durable(effects)), 1);
+    assert_eq!(kills(&rig.wait(4_999)), 0);
+    assert_eq!(kills(&rig.wait(1)), 1);
+    assert_eq!(kills(&rig.wait(600_000)), 7, "with longer and longer pauses");
+    rig.hears(&task, TaskState::Killing);
+    assert_eq!(kills(&rig.wait(120_000)), 1, "it may hang");
+    rig.hears(&task, TaskState::Unreachable);
+    assert_eq!(kills(&rig.wait(600_000)), 0, "no KILL reaches it");
+    assert_eq!(kills(&rig.hears(&task, TaskState::Running)), 1);
+    let (mut rig, _) = Rig::following(rig.stored);
+    assert_eq!(kills(&rig.wait(600_000)), 0, "it is not connected");
+    rig.connect("F1");
+    assert_eq!(kills(&rig.wait(5_000)), 1, "another process goes on");
+    rig.hears(&task, TaskState::Killed);
+    assert_eq!(kills(&rig.wait(600_000)), 0);
 }

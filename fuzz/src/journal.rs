@@ -126,7 +126,7 @@ impl<'a> Store<'a> {
         match op {
             StoreOp::ReadEpoch => Payload::Epoch(Epoch(0)),
             StoreOp::ReadLog { from, .. } => {
-                Payload::Log(LogPart { first: *from, entries: Vec::new(), end: true, durable: 0 })
+                Payload::Log(LogPart { first: *from, begins: 0, entries: Vec::new(), end: true, durable: 0 })
             }
             StoreOp::ReadChunk { name } => {
                 let known = self.chunks.iter().find(|(known, _)| known == name);
@@ -162,7 +162,9 @@ impl<'a> Store<'a> {
         let skipped = item.body.first().map_or(0, |&byte| u64::from(byte));
         let durable = item.body.get(1).map_or(0, |&byte| u64::from(byte));
         let end = item.tag & 2 == 0;
-        Payload::Log(LogPart { first: from.saturating_add(skipped), entries, end, durable })
+        let first = from.saturating_add(skipped);
+        let begins = if skipped > 0 { first } else { 0 };
+        Payload::Log(LogPart { first, begins, entries, end, durable })
     }
 
     /// A sound manifest of as many chunks as the item's number says, each an item of its own.

@@ -322,7 +322,7 @@ impl Platter {
         if first > self.end() {
             entries.clear();
         }
-        LogPart { first, entries, end, durable: self.durable }
+        LogPart { first, begins: self.first, entries, end, durable: self.durable }
     }
 }
 

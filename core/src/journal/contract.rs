@@ -147,6 +147,7 @@ fn trimming_leaves_what_is_above(mut store: impl Executor) {
     assert_eq!(store.execute(StoreOp::Trim { epoch: Epoch(1), below: 5 }), DONE);
     let part = log(&mut store, 0, u64::MAX);
     assert!(part.first <= 5 && part.entries == (part.first..8).map(entry).collect::<Vec<_>>(), "{part:?}");
+    assert_eq!((part.begins, log(&mut store, 6, 0).begins), (part.first, part.first), "{part:?}");
     assert_eq!(append(&mut store, 1, 0), StoreResult::Conflict, "trimmed is not empty");
     assert_eq!(append(&mut store, 1, 8), DONE);
     holds(&mut store.reopen(), 5, 9);

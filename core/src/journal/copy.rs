@@ -100,7 +100,7 @@ mod tests {
             StoreOp::ReadManifest => Payload::Manifest(written.iter().find_map(manifest)),
             StoreOp::ReadChunk { name } => Payload::Chunk(chunk(*name)),
             StoreOp::ReadLog { from, .. } => {
-                Payload::Log(LogPart { first: *from, entries: Vec::new(), end: true, durable: 0 })
+                Payload::Log(LogPart { first: *from, begins: 0, entries: Vec::new(), end: true, durable: 0 })
             }
             other => panic!("a journal that follows does not ask for {other:?}"),
         })

@@ -136,6 +136,8 @@ pub enum Payload {
 pub struct LogPart {
     /// The index of the first entry here; higher than asked if the ones before were trimmed.
     pub first: u64,
+    /// The index of the first entry that is kept at all; 0 if none was ever trimmed.
+    pub begins: u64,
     /// Consecutive entries.
     pub entries: Vec<Blob>,
     /// Nothing follows.

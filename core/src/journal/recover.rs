@@ -240,7 +240,8 @@ impl Journal {
     /// Checks and follows a stretch of the log. Only entries that were never known to be durable may be damaged: a
     /// torn write of a leader that is gone, or is writing just now.
     fn take_log(&mut self, part: &LogPart, out: &mut Vec<JournalEffect>) -> Result<Progress, Refusal> {
-        if !part.entries.is_empty() && part.first > self.tail.next_index {
+        // Also where nothing is left of what follows: what is missing is to be named by who knows the new beginning.
+        if part.first > self.tail.next_index {
             return Ok(Progress::Behind);
         }
         let mut torn = false;
@@ -393,6 +394,10 @@ impl Journal {
         part: &LogPart,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
+        if part.begins > 0 && self.snapshot.manifest_number() == 0 {
+            // Only what a snapshot holds is trimmed: there was one, and its chunks would be swept.
+            return Err(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest });
+        }
         match self.take_log(part, out)? {
             Progress::More => {
                 let op = StoreOp::ReadLog { from: self.tail.next_index, max_bytes: limits::LOG_READ_BYTES };

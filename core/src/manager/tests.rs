@@ -92,7 +92,7 @@ fn nothing_is_stored(op: &StoreOp) -> StoreResult {
         StoreOp::ReadEpoch => Payload::Epoch(Epoch(0)),
         StoreOp::ListChunks => Payload::Chunks(Vec::new()),
         StoreOp::ReadLog { from, .. } => {
-            Payload::Log(LogPart { first: *from, entries: Vec::new(), end: true, durable: 0 })
+            Payload::Log(LogPart { first: *from, begins: 0, entries: Vec::new(), end: true, durable: 0 })
         }
         _ => Payload::Nothing,
     })

@@ -65,6 +65,7 @@ impl Scheduler {
         for task in tasks {
             self.await_former(&task);
         }
+        self.resume_quarantine();
         self.arm_keys();
         if !self.awaits_word() {
             self.subscribe();

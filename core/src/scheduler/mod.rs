@@ -408,6 +408,7 @@ impl Scheduler {
         match key {
             TimerKey::Slot(app, slot) => self.slot_due(app, slot),
             TimerKey::Former(task) => self.former_due(&task),
+            TimerKey::Quarantined(task) => self.quarantined_due(&task),
             TimerKey::Rollout(app) => self.rollout_due(app),
             TimerKey::Brake => self.brake_due(),
             TimerKey::Offers => self.offers_timer = None,

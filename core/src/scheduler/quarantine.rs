@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,9 +13,11 @@ use super::effect::MesosCall;
 use super::event::EventKind;
 use super::ledger::{Change, Gated};
 use super::requests::Outcome;
-use crate::limits::QUARANTINE_MAX;
+use super::stop::kill_pause;
+use super::timers::TimerKey;
+use crate::limits::{KILL_RETRY, QUARANTINE_MAX};
 use crate::mesos::{AgentId, TaskId, TaskState, TaskStatus};
-use crate::time::Timestamp;
+use crate::time::{Instant, Timestamp};
 
 /// One unknown task.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +28,9 @@ pub(super) struct Quarantined {
     pub(super) heard: u32,
     /// An operator ends it.
     pub(super) ending: bool,
+    /// How often this process has told it so.
+    pub(super) kills: u8,
+    pub(super) timer: Option<Instant>,
 }
 
 impl Scheduler {
@@ -45,16 +51,14 @@ impl Scheduler {
         let generation = self.reconcile.generation;
         if let Some(known) = self.quarantine.get_mut(id) {
             known.heard = generation;
-            let again = known.ending && status.state != TaskState::Killing;
-            if again {
+            let before = core::mem::replace(&mut known.state, status.state);
+            if known.ending && status.state != TaskState::Killing {
                 // Whatever is heard of it says that it is not over: the KILL may have got lost.
-                self.gate(Gated::KillQuarantined(id.clone()));
+                self.kill_quarantined(id);
             }
-            let Some(known) = self.quarantine.get_mut(id) else { return };
-            if known.state == status.state {
+            if before == status.state {
                 return;
             }
-            known.state = status.state;
         } else {
             if self.quarantine.len() >= QUARANTINE_MAX {
                 self.stats.quarantine_dropped += 1;
@@ -66,6 +70,8 @@ impl Scheduler {
                 first_seen: self.now.wall,
                 heard: generation,
                 ending: false,
+                kills: 0,
+                timer: None,
             };
             self.quarantine.insert(id.clone(), entry);
             let state = status.state.name().unwrap_or("TASK_UNKNOWN").to_string();
@@ -76,7 +82,7 @@ impl Scheduler {
         self.ledger.note(Change::Quarantine(id.clone()));
     }
 
-    /// An operator ends an unknown task. It is told again whenever it is heard of, until it is over.
+    /// An operator ends an unknown task.
     pub(super) fn end_quarantined(&mut self, task: &TaskId) -> Outcome {
         let Some(entry) = self.quarantine.get_mut(task) else {
             let detail = format!("no task '{task}' is in quarantine");
@@ -86,8 +92,48 @@ impl Scheduler {
             entry.ending = true;
             self.ledger.note(Change::Quarantine(task.clone()));
         }
-        self.gate(Gated::KillQuarantined(task.clone()));
+        self.kill_quarantined(task);
         Ok(ApiReply::Done)
+    }
+
+    /// Goes on with what operators have asked for under an earlier leader.
+    pub(super) fn resume_quarantine(&mut self) {
+        let ending = self.quarantine.iter().filter(|(_, entry)| entry.ending);
+        for task in ending.map(|(task, _)| task.clone()).collect::<Vec<_>>() {
+            self.kill_quarantined(&task);
+        }
+    }
+
+    /// Sends the next KILL of a task that an operator ends, and arms the one after (R85). One that nobody can reach rests
+    /// until more is heard of it.
+    pub(super) fn kill_quarantined(&mut self, task: &TaskId) {
+        let connected = self.link.connected;
+        let Some(entry) = self.quarantine.get_mut(task).filter(|entry| entry.ending) else { return };
+        if entry.state == TaskState::Unreachable {
+            entry.kills = 0;
+            return self.arm_quarantined(task, None);
+        }
+        if !connected {
+            return self.arm_quarantined(task, Some(self.now.mono + KILL_RETRY));
+        }
+        let pause = kill_pause(entry.kills);
+        entry.kills = entry.kills.saturating_add(1);
+        self.arm_quarantined(task, Some(self.now.mono + pause));
+        self.gate(Gated::KillQuarantined(task.clone()));
+    }
+
+    /// The timer of a task that an operator ends.
+    pub(super) fn quarantined_due(&mut self, task: &TaskId) {
+        if let Some(entry) = self.quarantine.get_mut(task) {
+            entry.timer = None;
+        }
+        self.kill_quarantined(task);
+    }
+
+    fn arm_quarantined(&mut self, task: &TaskId, at: Option<Instant>) {
+        if let Some(entry) = self.quarantine.get_mut(task) {
+            self.timers.arm(TimerKey::Quarantined(task.clone()), &mut entry.timer, at);
+        }
     }
 
     /// Releases the KILL of an unknown task.
@@ -101,6 +147,7 @@ impl Scheduler {
     }
 
     fn forget_quarantined(&mut self, id: &TaskId) {
+        self.arm_quarantined(id, None);
         if self.quarantine.remove(id).is_some() {
             self.ledger.note(Change::Gone(Key::Quarantine(String::from(id.as_str())).encode()));
         }

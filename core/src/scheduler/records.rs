@@ -176,7 +176,8 @@ impl Scheduler {
                 let (state, first_seen) =
                     (TaskState::from_number(record.state), Timestamp(record.first_seen));
                 let ending = record.ending;
-                let entry = Quarantined { agent, state, first_seen, heard: 0, ending };
+                let (heard, kills, timer) = (0, 0, None);
+                let entry = Quarantined { agent, state, first_seen, heard, ending, kills, timer };
                 self.quarantine.insert(TaskId::new(task), entry);
             }
             Key::Idempotency(key) => {

@@ -229,6 +229,6 @@ impl Scheduler {
 }
 
 /// The pause after the `n`th KILL.
-fn kill_pause(n: u8) -> Millis {
+pub(super) fn kill_pause(n: u8) -> Millis {
     KILL_RETRY.times(1 << n.min(10)).min(KILL_RETRY_MAX)
 }

@@ -15,6 +15,8 @@ pub(super) enum TimerKey {
     Slot(AppIdx, u32),
     /// Kill a superseded task again, or forget it.
     Former(TaskId),
+    /// Kill a task in quarantine again.
+    Quarantined(TaskId),
     /// A rollout may go on, or has not moved for too long.
     Rollout(AppIdx),
     /// The oldest loss of an agent is past.

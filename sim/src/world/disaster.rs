@@ -1,6 +1,6 @@
 //! Owns how a run may end: with what no machine can mend by itself, and must not make worse.
 
-use swan_core::mesos::FrameworkId;
+use swan_core::mesos::{AgentId, FrameworkId};
 use swan_core::scheduler::View;
 
 use super::watch::Watch;
@@ -102,9 +102,12 @@ impl World {
 
     /// The operator ends one of the tasks that nobody remembers, and just that one ends.
     fn end_unknown(&mut self, framework: &FrameworkId) {
-        let Some(task) = self.cluster.alive_of(framework).map(|(_, task)| task.clone()).next() else {
+        // Of what runs where no agent is registered any more no manager can know.
+        let known = |on: &AgentId| self.cluster.agents().any(|(agent, reachable)| agent == on && reachable);
+        let Some((_, task)) = self.cluster.alive_of(framework).find(|(agent, _)| known(agent)) else {
             return;
         };
+        let task = task.clone();
         self.ask(Ask::EndUnknown { task: task.to_string() });
         self.run_until(self.now + WATCHED_MS);
         if self.watch.violation.is_none() && self.cluster.alive_of(framework).any(|(_, alive)| *alive == task)

@@ -139,7 +139,7 @@ impl World {
     }
 
     /// Whoever does not lead yet must not lead with what is damaged; who leads has no need of what it reads.
-    fn reads_rotten(&mut self, at: usize, rotten: Option<Part>) {
+    pub(super) fn reads_rotten(&mut self, at: usize, rotten: Option<Part>) {
         if let Some(process) = self.managers[at].as_mut().filter(|it| !it.leads()) {
             process.rotten = rotten.or(process.rotten);
         }

@@ -152,6 +152,8 @@ impl World {
     }
 
     pub(super) fn answered_by_disk(&mut self, id: OpId, result: StoreResult) {
+        // It may be stopped before it says so, and the damage mended meanwhile.
+        self.reads_rotten(0, self.disk.read_rotten());
         self.step(0, ManagerInput::Stored { id, result });
     }
 
@@ -292,7 +294,7 @@ impl World {
 
     /// What a process has read that is damaged.
     fn has_read_rotten(&self, at: usize) -> Option<Part> {
-        self.managers[at].as_ref().and_then(|process| process.rotten).or_else(|| self.disk.read_rotten())
+        self.managers[at].as_ref().and_then(|process| process.rotten)
     }
 
     fn end(&mut self, at: usize, why: End) {

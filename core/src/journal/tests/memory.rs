@@ -81,8 +81,14 @@ impl Memory {
     }
 
     fn read_log(&self, from: u64, max_bytes: u64) -> LogPart {
-        let first = self.log.keys().next().map_or(from, |first| from.max(*first));
-        let mut part = LogPart { first, entries: Vec::new(), end: true, durable: self.durable };
+        let begins = self.log.keys().next().copied().unwrap_or_default();
+        let mut part = LogPart {
+            first: from.max(begins),
+            begins,
+            entries: Vec::new(),
+            end: true,
+            durable: self.durable,
+        };
         let mut bytes = 0;
         for entry in self.log.range(from..).map(|(_, entry)| entry) {
             if !part.entries.is_empty() && bytes >= max_bytes {

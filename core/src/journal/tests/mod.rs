@@ -178,6 +178,57 @@ fn who_has_followed_the_log_may_go_on_behind_a_snapshot_that_was_begun_after_its
     assert_eq!(found, Ok(Seq(2)));
 }
 
+/// Found by the simulator: it led, and swept the chunks of a snapshot of which only the manifest was lost.
+#[test]
+fn who_began_before_the_first_snapshot_sees_by_a_trimmed_log_that_a_manifest_is_lost() {
+    let mut store = Memory::default();
+    let mut leader = world::recover(&mut store).expect("an empty journal is fine").journal;
+    let none = |_: &StoreOp| false;
+    for seq in 1..=3 {
+        drive(&mut leader, &mut store, 1, JournalInput::Store { seq: Seq(seq), ops: Vec::new() }, none);
+    }
+    let mut standby = Journal::new(world::tiny());
+    drive(&mut standby, &mut store, 2, JournalInput::Boot, none);
+    store.log = store.log.split_off(&2);
+    let (mut inputs, mut refused) = (Vec::from([JournalInput::Lead]), None);
+    while let Some(input) = inputs.pop() {
+        let mut out = Vec::new();
+        standby.step(Now::default(), input, &mut out);
+        match out.pop() {
+            Some(JournalEffect::Op { id, op }) => {
+                inputs.push(JournalInput::Result { id, result: store.execute(op) });
+            }
+            Some(JournalEffect::Refused(refusal)) => refused = Some(refusal),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(refused, Some(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest }));
+}
+
+/// Found by the simulator: it named an entry that was rightly gone.
+#[test]
+fn who_is_behind_a_trimmed_log_whose_first_entry_is_lost_looks_for_the_new_beginning() {
+    let mut standby = Journal::new(world::tiny());
+    drive(&mut standby, &mut Memory::default(), 0, JournalInput::Boot, |_| false);
+    let mut next = |input| {
+        let (mono, mut out) = (Instant(60_000), Vec::new());
+        standby.step(Now { mono, ..Now::default() }, input, &mut out);
+        out.pop()
+    };
+    let Some(JournalEffect::Op { id, op: StoreOp::ReadLog { .. } }) = next(JournalInput::Wake) else {
+        panic!("it follows")
+    };
+    let part = LogPart { first: 2, begins: 2, entries: Vec::new(), end: true, durable: 4 };
+    let result = StoreResult::Done(Payload::Log(part));
+    let Some(JournalEffect::Op { id, op }) = next(JournalInput::Result { id, result }) else {
+        panic!("the manifest may be another")
+    };
+    assert_eq!(op, StoreOp::ReadManifest);
+    let manifest = Manifest { number: 1, replay_from: 2, ..Manifest::default() }.encode();
+    let result = StoreResult::Done(Payload::Manifest(Some(manifest)));
+    assert_eq!(next(JournalInput::Result { id, result }), Some(JournalEffect::Restart));
+}
+
 #[test]
 fn batches_that_wait_share_an_entry() {
     let mut store = Memory::default();

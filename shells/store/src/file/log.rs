@@ -174,8 +174,8 @@ impl Log {
 
     pub(crate) fn read(&mut self, dir: &Directory, from: u64, max_bytes: u64) -> Result<LogPart, StoreError> {
         let durable = self.mark.durable();
-        let first = self.segments.first().copied().unwrap_or(from);
-        let mut part = LogPart { first: from.max(first), entries: Vec::new(), end: true, durable };
+        let begins = self.segments.first().copied().unwrap_or_default();
+        let mut part = LogPart { first: from.max(begins), begins, entries: Vec::new(), end: true, durable };
         let known = self.cursor.filter(|cursor| cursor.index == part.first);
         let Some(mut place) = (match known {
             Some(cursor) => Some(cursor),

@@ -60,15 +60,16 @@ pub(super) async fn append(
 pub(super) async fn read(client: &Client, tree: &Tree, from: u64, max_bytes: u64) -> Result<LogPart, Error> {
     loop {
         let before = extent(client, tree).await?;
-        let from = from.max(before.head.first);
+        let begins = before.head.first;
+        let from = from.max(begins);
         let (entries, ended) = entries(client, tree, from, before.end, max_bytes).await?;
         let end = from + entries.len() as u64;
         if !ended || end >= before.end {
-            return Ok(LogPart { first: from, entries, end: ended, durable: before.end.max(end) });
+            return Ok(LogPart { first: from, begins, entries, end: ended, durable: before.end.max(end) });
         }
         // One that should be there is not. If the log is as it was, that is damage, which the journal finds.
         if extent(client, tree).await? == before {
-            return Ok(LogPart { first: from, entries, end: true, durable: before.end });
+            return Ok(LogPart { first: from, begins, entries, end: true, durable: before.end });
         }
     }
 }
