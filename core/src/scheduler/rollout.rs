@@ -517,10 +517,12 @@ impl Scheduler {
             return;
         }
         let given_up = app.given_up();
-        // A scale-down is over once the surplus is gone, however the rest fares.
-        let enough = matches!(app.operation(), Operation::ScalingDown | Operation::Stopping)
-            || app.progress() + given_up >= app.instances;
-        if !app.is_rolling() || !enough || app.counts.stopping > 0 {
+        let enough = match app.operation() {
+            // Over once the surplus is gone, however the rest fares.
+            Operation::ScalingDown | Operation::Stopping => app.surplus_is_gone(),
+            _ => app.progress() + given_up >= app.instances && app.counts.stopping == 0,
+        };
+        if !app.is_rolling() || !enough {
             return;
         }
         let left = app.left_behind();
