@@ -130,6 +130,7 @@ scripts! {
     avoid
     brake
     brake_ended
+    brake_rollouts
     brake_successor
     brake_superseded
     coalesce

@@ -9,12 +9,18 @@ use serde::{Deserialize, Serialize};
 
 use super::Scheduler;
 use super::agents::{AgentIdx, Loss};
+use super::apps::AppIdx;
 use super::event::EventKind;
 use super::ledger::Change;
+use super::rollout::Operation;
+use super::slot::number_of;
 use super::timers::TimerKey;
 use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_MIN, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
 use crate::mesos::{AgentId, TaskState};
 use crate::time::{ClusterTime, Instant, Millis};
+
+/// What a rollout says that is late because of the brake.
+const HELD: &str = "the disaster brake holds its tasks";
 
 /// What was lost lately, and whether that is too much.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -147,7 +153,7 @@ impl Scheduler {
             };
             self.publish(None, None, event);
             if !disaster {
-                self.plan_all_rolling();
+                self.resume_rolling();
             }
         }
         self.arm_brake();
@@ -186,15 +192,54 @@ impl Scheduler {
         let held = core::mem::replace(&mut self.brake.engaged, false);
         if held {
             self.publish(None, None, EventKind::BrakeReleased { by_operator: true });
-            self.plan_all_rolling();
+            self.resume_rolling();
         }
         held
     }
 
-    fn plan_all_rolling(&mut self) {
+    /// Whether the brake keeps the rollout under way from moving on: what it is to replace, or what it has lost, waits.
+    pub(super) fn brake_holds(&self, idx: AppIdx) -> bool {
+        let Some(app) = self.apps.get(idx).filter(|_| self.brake.holds()) else { return false };
+        let waits = |seat: u32| match app.task(seat) {
+            None => app.slot(seat).is_some_and(|slot| slot.held),
+            Some(task) => {
+                let lost = task.state == TaskState::Unreachable && task.stop.is_none();
+                lost && self.lost_pause(idx, seat).is_some()
+            }
+        };
+        match app.operation() {
+            Operation::Deleting | Operation::Stopping | Operation::ScalingDown => false,
+            operation => {
+                operation.replaces()
+                    || app.seats_from(0).any(|seat| app.is_place(number_of(seat)) && waits(seat))
+            }
+        }
+    }
+
+    /// A rollout is late because of the brake: it says so, and is waited for.
+    pub(super) fn wait_for_brake(&mut self, idx: AppIdx) {
+        let clock = self.clock.read(self.now.mono);
+        let rollout = self.apps.get_mut(idx).and_then(|app| app.rollout.as_mut());
+        let rollout = rollout.expect("only rollouts under way are late");
+        rollout.progress_at = clock;
+        // One that goes back by itself says why for as long as it goes on.
+        if !rollout.automatic {
+            rollout.error = HELD.into();
+        }
+        self.note_app(idx);
+        self.arm_rollout(idx);
+    }
+
+    /// Nothing holds rollouts any more.
+    fn resume_rolling(&mut self) {
         for idx in self.rolling.clone() {
+            let rollout = self.apps.get_mut(idx).and_then(|app| app.rollout.as_mut());
+            if let Some(rollout) = rollout.filter(|rollout| rollout.error == HELD) {
+                rollout.error.clear();
+            }
             self.queue_plan(idx);
         }
+        self.forgive_rollouts();
     }
 
     fn arm_brake(&mut self) {

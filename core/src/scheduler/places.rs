@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::apps::App;
+use super::slot::SUCCESSOR;
 use crate::spec::KillSelection;
 
 impl App {
@@ -22,6 +23,12 @@ impl App {
         let idle = |number: &&u32| self.slot(**number).is_none_or(|slot| slot.task.is_none());
         let idle = self.vacant.iter().filter(idle).count();
         self.slot_count() - u32::try_from(idle).expect("slots are limited")
+    }
+
+    /// Whether no task is left that is one too many.
+    pub(super) fn surplus_is_gone(&self) -> bool {
+        let idle = |number: &u32| [*number, number | SUCCESSOR].iter().all(|&seat| self.task(seat).is_none());
+        self.slot_count() == self.span() && self.vacant.iter().all(idle)
     }
 
     /// The next slot below `above` that is not wanted.

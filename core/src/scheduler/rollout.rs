@@ -379,7 +379,7 @@ impl Scheduler {
         self.arm_rollout(idx);
     }
 
-    /// Every rollout gets its whole span again: nothing could happen while Mesos was away.
+    /// Every rollout gets its whole span again: nothing could happen while Mesos was away, or the brake held.
     pub(super) fn forgive_rollouts(&mut self) {
         let clock = self.clock.read(self.now.mono);
         for idx in self.rolling.clone() {
@@ -402,11 +402,13 @@ impl Scheduler {
         let late = !mutant!(NoProgressDeadline)
             && clock.since(rollout.progress_at) >= span
             && rollout.next_at <= clock;
-        if self.link.connected && app.is_rolling() && late {
+        if !(self.link.connected && app.is_rolling() && late) {
+            self.arm_rollout(idx);
+        } else if self.brake_holds(idx) {
+            self.wait_for_brake(idx);
+        } else {
             let why = self.why_no_progress(idx);
             self.fail_rollout(idx, format!("no progress for {} s: {why}", span.0 / 1000));
-        } else {
-            self.arm_rollout(idx);
         }
         self.queue_plan(idx);
     }
@@ -517,10 +519,12 @@ impl Scheduler {
             return;
         }
         let given_up = app.given_up();
-        // A scale-down is over once the surplus is gone, however the rest fares.
-        let enough = matches!(app.operation(), Operation::ScalingDown | Operation::Stopping)
-            || app.progress() + given_up >= app.instances;
-        if !app.is_rolling() || !enough || app.counts.stopping > 0 {
+        let enough = match app.operation() {
+            // Over once the surplus is gone, however the rest fares.
+            Operation::ScalingDown | Operation::Stopping => app.surplus_is_gone(),
+            _ => app.progress() + given_up >= app.instances && app.counts.stopping == 0,
+        };
+        if !app.is_rolling() || !enough {
             return;
         }
         let left = app.left_behind();

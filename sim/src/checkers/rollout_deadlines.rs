@@ -37,6 +37,12 @@ impl Checker for RolloutDeadlines {
         match seen {
             // What was before is not counted against the new process.
             Seen::Started { .. } => self.seen = at.now,
+            // All that went on while the disaster brake held begin their time anew.
+            Seen::Does(ManagerEffect::Publish(event))
+                if matches!(event.kind, EventKind::BrakeReleased { .. }) =>
+            {
+                self.still.clear();
+            }
             Seen::Does(ManagerEffect::Publish(event)) => {
                 let moves =
                     matches!(event.kind, EventKind::TaskHealthy { .. } | EventKind::RolloutEnded { .. });

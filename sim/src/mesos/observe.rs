@@ -7,7 +7,7 @@ use swan_core::mesos::{
 
 use super::Cluster;
 use super::pool::Pool;
-use super::state::Phase;
+use super::state::{Agent, Phase, Standing};
 
 /// A task as the master knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +42,13 @@ impl Cluster {
     /// All agents ever seen, in order of their ids, and whether each is up and registered.
     pub fn agents(&self) -> impl Iterator<Item = (&AgentId, bool)> {
         self.agents.iter().map(|(id, agent)| (id, agent.reachable()))
+    }
+
+    /// An agent that the master still counts on, though nothing is heard of it, and that it will give up: until then it says
+    /// nothing of its tasks.
+    pub fn awaited_agent(&self) -> Option<&AgentId> {
+        let awaited = |agent: &Agent| agent.standing == Standing::Recovered || agent.ping_deadline.is_some();
+        self.agents.iter().find(|(_, agent)| awaited(agent)).map(|(id, _)| id)
     }
 
     /// Tasks with a container on this agent, wanted or not.

@@ -375,13 +375,18 @@ impl World {
         }
         match self.standing() {
             Standing::Pending(why) => Some(why),
-            // Rollouts run out of time before a task is given up that never starts (R86): too early to start them again.
-            Standing::GivenUp(_) => self
-                .executors
-                .stuck(&self.cluster)
-                .map(|task| format!("{task} never starts, and is not given up")),
+            Standing::GivenUp(_) => self.too_early(),
             Standing::AsWanted => view.pending(),
         }
+    }
+
+    /// Why what was given up would be again if it were started now: rollouts run out of time before a task is given up that
+    /// never starts (R86), and before a master gives up an agent that is gone.
+    fn too_early(&self) -> Option<String> {
+        let stuck = self.executors.stuck(&self.cluster);
+        let stuck = stuck.map(|task| format!("{task} never starts, and is not given up"));
+        let awaited = || self.cluster.awaited_agent().map(|agent| format!("the master still awaits {agent}"));
+        stuck.or_else(awaited)
     }
 
     /// An update that some agent still repeats (L7).

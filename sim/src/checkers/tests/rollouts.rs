@@ -13,13 +13,14 @@ use swan_core::mesos::{
 use swan_core::record::{Epoch, Op, RecordKey};
 use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
+use swan_core::scheduler::event::EventKind;
 use swan_core::scheduler::input::RequestId;
 use swan_core::scheduler::launch::Launch;
 use swan_core::scheduler::view::RolloutView;
 use swan_core::spec::AppSpec;
 use swan_core::time::{Millis, Timestamp};
 
-use super::{entry, hears, sends};
+use super::{entry, hears, publishes, sends};
 use crate::checkers::convergence::Book;
 use crate::checkers::durable_replies::DurableReplies;
 use crate::checkers::fleet::{Fleet, Member};
@@ -441,6 +442,16 @@ fn l4_a_rollout_ends_or_says_why_not() {
     assert_eq!(judged(&rollout("running", "no agent suits")), Ok(()), "it says so");
     assert_eq!(judged(&rollout("paused", "")), Ok(()), "a user let it rest");
     assert_eq!(judged(&rollout("failed", "")), Ok(()), "it has ended");
+    let mut watched = Watched::new(rollout_deadlines::RolloutDeadlines::default(), &[]);
+    let running = rollout("running", "");
+    for _ in 0..4 {
+        let mut looks = 0..60;
+        looks
+            .try_for_each(|_| watched.checker.judge("web", Some(&running), 5_000, &policy))
+            .expect("it has time");
+        let released = publishes(1, EventKind::BrakeReleased { by_operator: false });
+        watched.see(Seen::Does(&released)).expect("the brake held it");
+    }
 }
 
 impl Watched<RolloutVersions> {

@@ -151,6 +151,25 @@ fn a_partition_shows_only_when_pings_fail() {
 }
 
 #[test]
+fn an_agent_is_awaited_until_it_is_back_or_given_up() {
+    let mut bench = Bench::new(1);
+    let agent = bench.agent(1);
+    assert_eq!(bench.cluster.awaited_agent(), None);
+    bench.step(ClusterInput::Partition { agent: agent.clone() });
+    assert_eq!(bench.cluster.awaited_agent(), Some(&agent), "its pings fail");
+    bench.pass(Millis::from_secs(91));
+    assert_eq!(bench.cluster.awaited_agent(), None, "it is given up");
+    bench.step(ClusterInput::Heal { agent: agent.clone() });
+    bench.step(ClusterInput::MasterFailover);
+    assert_eq!(bench.cluster.awaited_agent(), Some(&agent), "the new master has not heard of it yet");
+    bench.step(ClusterInput::AgentReturn { agent });
+    assert_eq!(bench.cluster.awaited_agent(), None);
+    bench.step(ClusterInput::MasterFailover);
+    bench.pass(ClusterOptions::default().reregister_timeout);
+    assert_eq!(bench.cluster.awaited_agent(), None, "it never came");
+}
+
+#[test]
 fn a_new_master_says_nothing_of_tasks_that_may_come_back() {
     let mut bench = Bench::new(1);
     let agent = bench.agent(1);
