@@ -210,6 +210,16 @@ impl Journal {
         Ok(())
     }
 
+    /// What is missing where the log does not go on. Only what a snapshot holds is trimmed: whoever knows of none has
+    /// lost its manifest.
+    const fn lost_before(&self, part: &LogPart) -> Place {
+        if part.begins > 0 && self.snapshot.manifest_number() == 0 {
+            Place::Manifest
+        } else {
+            Place::Entry(self.tail.next_index)
+        }
+    }
+
     fn follow_tail(
         &mut self,
         now: Instant,
@@ -220,7 +230,7 @@ impl Journal {
         match self.take_log(part, out)? {
             Progress::More => self.read_tail(now, out),
             Progress::Behind => {
-                let place = Place::Entry(self.tail.next_index);
+                let place = self.lost_before(part);
                 self.missing(Refusal::Corruption { what: Damage::Missing, place }, out);
             }
             Progress::End => {
@@ -394,8 +404,8 @@ impl Journal {
         part: &LogPart,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
-        if part.begins > 0 && self.snapshot.manifest_number() == 0 {
-            // Only what a snapshot holds is trimmed: there was one, and its chunks would be swept.
+        if self.lost_before(part) == Place::Manifest {
+            // The chunks of its snapshot would be swept.
             return Err(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest });
         }
         match self.take_log(part, out)? {

@@ -142,9 +142,12 @@ impl RolloutVersions {
             return Err(format!("{task} runs {image}, which {app} was rolled back from"));
         }
         let live = at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.stays()).count();
+        let wanted = at.stored.app(app).map_or(0, |record| record.target).to_string();
         match known.paused {
             // What ends while a rollback rests comes back as what is gone back to.
             _ if known.under_way.0 == "rollbacking" => Ok(()),
+            // A restart brings the same image: what ran before it comes back as what it was.
+            _ if member.version != wanted => Ok(()),
             Some((since, most)) if at.now > since + LAG_MS && live > most && *image == known.target => {
                 Err(format!("{task} is one more of {image} than the {most} there were when {app} paused"))
             }

@@ -31,7 +31,7 @@ impl Part {
     pub(crate) fn is_named(self, refusal: &Refusal) -> bool {
         let (Refusal::Corruption { place, .. } | Refusal::NewerFormat { place, .. }) = refusal;
         match (self, place) {
-            (Self::Manifest, Place::Manifest | Place::Entry(0)) => true,
+            (Self::Manifest, Place::Manifest) => true,
             (Self::Chunk(name), Place::Chunk(named)) => name == *named,
             (Self::Entry(index), Place::Entry(named)) => index == *named,
             _ => false,

@@ -13,6 +13,8 @@ use crate::definition::{Definition, OnExhausted, OnFailure, Trouble};
 
 /// So many things that may be wanted are told apart by all that led to them.
 const EXACT_MAX: usize = 24;
+/// What may go back to more states than this may be anything: each request multiplies them.
+const BEFORE_MAX: usize = 12;
 
 /// One thing to ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +130,9 @@ impl Ask {
             }
             (_, None) => vec![None],
             (Self::Change { change: Change::Delete, .. }, Some(_)) => vec![None],
-            (_, Some(wanted)) if wanted.is_anything() => vec![Some(Wanted::anything())],
+            (_, Some(wanted)) if wanted.is_anything() || wanted.before.len() > BEFORE_MAX => {
+                vec![Some(Wanted::anything())]
+            }
             (_, Some(wanted)) => {
                 let now = may_have_become(wanted, book);
                 let mut after: Vec<_> = now.iter().flat_map(|it| self.after_one(it)).collect();
