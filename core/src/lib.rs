@@ -16,6 +16,7 @@ pub mod link;
 pub mod manager;
 pub mod mesos;
 mod number;
+pub mod predecessor;
 pub mod record;
 pub mod rng;
 pub mod scheduler;

@@ -1,8 +1,8 @@
 //! Owns what a manager does whose journal was lost while its tasks ran: it holds until an operator has spoken, whatever
 //! process leads (S14).
 
-use swan_core::link::{JOURNAL_LABEL, Predecessor};
 use swan_core::mesos::{Event as MesosEvent, FrameworkId, Reason, Subscribed, TaskId, TaskState, TaskStatus};
+use swan_core::predecessor::{JOURNAL_LABEL, Predecessor};
 use swan_core::record::{Epoch, Op, Seq};
 use swan_core::scheduler::Scheduler;
 use swan_core::scheduler::api::{ApiCall, ApiReply, ApiRequest, Caller, ErrorKind, FrameworkWord};

@@ -6,7 +6,6 @@
 
 mod answer;
 mod calls;
-mod predecessor;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -25,6 +24,7 @@ use crate::limits::{
     SUBSCRIBE_BACKOFF_MAX, SUBSCRIBE_STABLE,
 };
 use crate::mesos::{Event, FrameworkId, FrameworkInfo, ListedFramework, Subscribed};
+use crate::predecessor;
 use crate::rng::Rng;
 use crate::scheduler::effect::MesosCall;
 use crate::scheduler::input::LinkEvent;
@@ -33,7 +33,6 @@ use crate::time::{Instant, Millis, Now};
 use answer::{Fault, Verdict};
 pub use answer::{Response, excerpt};
 use calls::Calls;
-pub use predecessor::{JOURNAL_LABEL, Predecessor};
 
 /// What a master may tell of its heartbeats and be believed.
 const HEARTBEAT_MIN: Millis = Millis::from_secs(1);

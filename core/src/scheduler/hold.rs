@@ -13,8 +13,8 @@ use super::api::{ApiError, ApiReply, Caller, ErrorKind, FrameworkWord};
 use super::event::EventKind;
 use super::ledger::{Change, Gated};
 use super::requests::Outcome;
-use crate::link::Predecessor;
 use crate::mesos::FrameworkId;
+use crate::predecessor::Predecessor;
 use crate::time::Timestamp;
 
 /// Why a manager does not subscribe, or has not yet.

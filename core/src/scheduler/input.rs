@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::api::ApiRequest;
 use crate::id::DottedId;
-use crate::link::Predecessor;
 use crate::mesos::{Event as MesosEvent, Subscribed};
+use crate::predecessor::Predecessor;
 use crate::record::{Epoch, Op, Seq};
 use crate::time::{ClusterTime, Instant};
 

@@ -16,8 +16,8 @@ use super::ledger::Change;
 use super::slot::{SUCCESSOR, Task};
 use super::{Role, Scheduler};
 use crate::limits::{FAILOVER_TIMEOUT, STAGING_ASK};
-use crate::link::JOURNAL_LABEL;
 use crate::mesos::{Capability, FrameworkInfo, TaskId, TaskState};
+use crate::predecessor::JOURNAL_LABEL;
 use crate::rng::Rng;
 use crate::time::{ClusterTime, Instant, Millis};
 

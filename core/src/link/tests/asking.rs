@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::mesos::Resource;
+use crate::predecessor::JOURNAL_LABEL;
 
 /// A subscription of a framework that says where its journal is, as it begins.
 pub(in crate::link) fn first(anew: bool) -> MesosCall {

@@ -1,8 +1,8 @@
 //! Owns the JSON documents about who Swan is for Mesos.
 
 use serde::{Deserialize, Serialize};
-use swan_core::link::Predecessor;
 use swan_core::mesos::FrameworkId;
+use swan_core::predecessor::Predecessor;
 use swan_core::scheduler::Hold;
 use swan_core::scheduler::api::FrameworkWord;
 use swan_core::scheduler::view::ManagerView;

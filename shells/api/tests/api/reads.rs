@@ -1,7 +1,7 @@
 //! Owns the tests of what is read: original Swan's names, pages, tags, marks.
 
 use serde_json::json;
-use swan_core::link::Predecessor;
+use swan_core::predecessor::Predecessor;
 use swan_core::scheduler::Hold;
 use swan_core::scheduler::api::{ApiCall, FrameworkWord};
 use swan_core::time::Timestamp;

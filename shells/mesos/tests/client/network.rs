@@ -4,8 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use swan_core::limits::{HEARTBEATS_MISSED_MAX, MESOS_CALL_ANSWER};
-use swan_core::link::{JOURNAL_LABEL, LinkStatus, MasterAddress};
+use swan_core::link::{LinkStatus, MasterAddress};
 use swan_core::mesos::{Call, FrameworkInfo, ListedFramework, Resource};
+use swan_core::predecessor::JOURNAL_LABEL;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::LinkEvent;
 use swan_core::time::{Instant, Millis};

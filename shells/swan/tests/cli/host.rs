@@ -45,6 +45,8 @@ impl Manager for Door {
         Standing { leading: true, ..Standing::default() }
     }
 
+    fn follow(&self) {}
+
     fn abdicate(&self) {}
 }
 

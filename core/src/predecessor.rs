@@ -56,14 +56,14 @@ impl Predecessor {
 }
 
 /// The journal that a framework says is its own.
-pub(super) fn journal_of(labels: &[(String, Option<String>)]) -> Option<&str> {
+pub(crate) fn journal_of(labels: &[(String, Option<String>)]) -> Option<&str> {
     let own = labels.iter().find(|(key, _)| key == JOURNAL_LABEL);
     own.and_then(|(_, value)| value.as_deref()).filter(|journal| !journal.is_empty())
 }
 
 /// Those of the frameworks that a master lists whose memory this journal should be; the first few. One that a new master
 /// knows only from its agents counts, whatever they have told so far.
-pub(super) fn predecessors(own: &FrameworkInfo, listed: &[ListedFramework]) -> Vec<Predecessor> {
+pub(crate) fn predecessors(own: &FrameworkInfo, listed: &[ListedFramework]) -> Vec<Predecessor> {
     let Some(journal) = journal_of(&own.labels) else { return Vec::new() };
     let ours = |it: &&ListedFramework| it.name == own.name && journal_of(&it.labels) == Some(journal);
     let holds = |it: &&ListedFramework| it.recovered || !it.allocated.is_empty();
