@@ -196,12 +196,14 @@ impl Fleet {
     }
 
     fn told(&mut self, now: u64, status: &TaskStatus) {
-        if status.uuid.as_ref().is_some_and(|uuid| !self.heard.insert(uuid.clone())) {
-            return;
-        }
+        let again = status.uuid.as_ref().is_some_and(|uuid| !self.heard.insert(uuid.clone()));
         let Some(member) = self.get_mut(&status.task_id).filter(|member| member.ended.is_none()) else {
             return;
         };
+        // What a process heard that ended before it was durable also tells another that a task is back.
+        if again && !matches!(member.state, TaskState::Unreachable | TaskState::Unknown) {
+            return;
+        }
         if matches!(status.state, TaskState::Staging | TaskState::Starting) && member.running.is_some() {
             // An agent that is back repeats what it could not tell.
             return;
