@@ -199,11 +199,11 @@ impl Outlook<'_> {
                 && (told.status == "noop" || self.ended_or_goes_on(told, &told.image))
     }
 
-    /// Whether a rollout has run out of time while slots paused, of an app none of whose images is to blame: so would the
-    /// next one.
+    /// Whether a rollout has failed while slots pause, of an app none of whose images is to blame: the next one would run
+    /// out of time.
     fn tries_again(&self, app: &str, wishes: &BTreeSet<Option<Wanted>>) -> bool {
-        let late = |told: &Told| told.pausing > 0 && told.error.starts_with("no progress");
-        let pauses = self.told.get(app).is_some_and(late);
+        let failed = |told: &Told| told.pausing > 0 && !told.error.is_empty();
+        let pauses = self.told.get(app).is_some_and(failed);
         let before =
             |wanted: &Wanted| wanted.before.iter().map(|(image, _)| image.clone()).collect::<Vec<_>>();
         let mut images = wishes.iter().flatten().flat_map(|it| [before(it), it.versions.clone()].concat());
@@ -354,7 +354,7 @@ mod tests {
     fn l1_nobody_gives_up_while_slots_only_pause() {
         let judged = |image: &str| {
             let (good, book) = after_update(image, OnFailure::Stop);
-            let mut outlook = outlook(&book, "noop", "no progress", true);
+            let mut outlook = outlook(&book, "noop", "4 errors of new tasks", true);
             outlook.told.get_mut("web").expect("it is told").pausing = 1;
             standing(&good, &[running(1, "a")], &outlook)
         };
