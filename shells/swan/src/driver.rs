@@ -3,7 +3,7 @@
 //! A turn executes effects, then wakes the machine if it is due, then takes the next message. Nothing here decides
 //! anything about apps, tasks or leadership.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,6 +20,7 @@ use swan_core::scheduler::api::ApiRequest;
 use swan_core::scheduler::input::{CrashNote, RequestId};
 use swan_core::time::Instant;
 
+use crate::answers::Answers;
 use crate::clock::Clock;
 use crate::standing::Standings;
 
@@ -220,7 +221,7 @@ struct Driver<'a> {
     manager: Manager,
     hands: Hands,
     inbox: &'a Inbox,
-    answers: BTreeMap<RequestId, Answer>,
+    answers: Answers,
     /// What readers were shown, until all that it rests on is durable.
     copied: VecDeque<(Seq, Deliver)>,
     next_request: u64,
@@ -241,7 +242,7 @@ pub(crate) fn run(
         manager: Manager::new(JournalConfig::default()),
         hands,
         inbox,
-        answers: BTreeMap::new(),
+        answers: Answers::default(),
         copied: VecDeque::new(),
         next_request: 0,
         effects: Vec::new(),
@@ -298,7 +299,7 @@ impl Driver<'_> {
                 self.inbox.taken();
                 self.next_request += 1;
                 let id = RequestId(self.next_request);
-                self.answers.insert(id, answer);
+                self.answers.expect(id, answer);
                 self.step(ManagerInput::Api { id, request });
             }
             Message::Read(read) => {
@@ -354,10 +355,7 @@ impl Driver<'_> {
             ManagerEffect::Store { id, op } => (self.hands.store)(id, op),
             ManagerEffect::Link(effect) => (self.hands.link)(effect),
             ManagerEffect::Reply { id, result } => {
-                if let Some(answer) = self.answers.remove(&id) {
-                    // The client may have gone.
-                    drop(answer.send(result));
-                }
+                self.answers.reply(id, result);
             }
             ManagerEffect::Publish(event) => self.inbox.handle.events.publish(event),
             // There are no gateways to tell yet.

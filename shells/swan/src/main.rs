@@ -1,5 +1,6 @@
 //! Owns the command `swan`: what it is told, and who does it.
 
+mod answers;
 mod arguments;
 mod cli;
 mod clock;

@@ -46,6 +46,8 @@ pub type Book = BTreeMap<String, Definition>;
 pub struct Told {
     /// `noop`, or what is under way.
     pub status: String,
+    /// What is, or was last, under way.
+    pub operation: String,
     /// Why it is not as wanted.
     pub error: String,
     /// Why its slots wait, in words for whoever reads of a failure.
@@ -223,7 +225,10 @@ impl Outlook<'_> {
         let instances = wanted.before.iter().map(|(_, n)| *n).chain([wanted.instances]).max().unwrap_or(0);
         let policy = self.policy(&wanted.image);
         // Where a rollout goes back by itself, what was there before is what must be there again, if it can.
+        // What was stopped, which breaks off what was under way, is started as it is, or not.
+        let starts = self.told.get(app).is_some_and(|told| told.operation == "starting");
         let falls_back = policy.on_failure == OnFailure::Rollback
+            && !starts
             && !wanted.before.is_empty()
             && !wanted.before.iter().any(|(image, n)| self.is_hopeless(image, (*n).max(instances)));
         // That no agent suits is held against an oracle elsewhere (S24); here it is enough that it is said.

@@ -23,6 +23,10 @@ impl Checker for DeadConnections {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        // Not at once after it was woken: it may end before it gives the connection up.
+        if let Seen::Told(_) = seen {
+            self.judge()?;
+        }
         match seen {
             Seen::Started { .. } => self.current = None,
             Seen::Does(ManagerEffect::Link(
@@ -46,7 +50,6 @@ impl Checker for DeadConnections {
                 }
             }
             Seen::Told(ManagerInput::Wake) => self.woken = at.now,
-            Seen::Truth(_) => return self.judge(),
             _ => {}
         }
         Ok(())

@@ -404,6 +404,7 @@ impl World {
             let told = apps.map(|app| {
                 // While a rollout goes on, it says itself what is in its way.
                 let rollouts = view.rollouts(&app.id).unwrap_or_default();
+                let operation = rollouts.first().map_or_else(String::new, |it| it.operation.into());
                 let running = rollouts.first().filter(|it| it.ended.is_none());
                 let in_its_way = running.map(|it| it.error.clone()).filter(|_| app.error_message.is_empty());
                 let error = in_its_way.unwrap_or(app.error_message);
@@ -420,7 +421,8 @@ impl World {
                 let unreachable = unreachable.map_or(0, |(_, count)| *count);
                 let image = image_in(&app.spec).unwrap_or_default().to_owned();
                 let (status, instances) = (app.operation_status.into(), app.instances);
-                (app.id.to_string(), Told { status, error, waiting, pausing, image, instances, unreachable })
+                let told = Told { status, operation, error, waiting, pausing, image, instances, unreachable };
+                (app.id.to_string(), told)
             });
             told.collect()
         };
