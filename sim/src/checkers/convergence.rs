@@ -213,9 +213,9 @@ impl Outlook<'_> {
         pauses && !images.any(doomed)
     }
 
-    /// Whether an error is said, and either nothing is under way or it is to be tried for ever.
+    /// Whether an error is said, and either nothing is under way or it is to be tried for ever, as what goes back is.
     fn ended_or_goes_on(&self, told: &Told, image: &str) -> bool {
-        let goes_on = self.policy(image).on_failure == OnFailure::Continue;
+        let goes_on = self.policy(image).on_failure == OnFailure::Continue || told.status == "rollbacking";
         (told.status == "noop" || goes_on) && !told.error.is_empty()
     }
 
@@ -233,7 +233,7 @@ impl Outlook<'_> {
             && !wanted.before.iter().any(|(image, n)| self.is_hopeless(image, (*n).max(instances)));
         // That no agent suits is held against an oracle elsewhere (S24); here it is enough that it is said.
         // What faults made fail may have used up a rollout's time; it is started again, and judged strictly then.
-        let excused = ["no satisfied agent", "TASK_FAILED"];
+        let excused = ["no satisfied agent", "TASK_FAILED", "out of reach"];
         let says = |what: &&str| self.told.get(app).is_some_and(|told| told.error.contains(*what));
         let excused = excused.iter().any(says);
         let tried = self.tried(app, wanted);
