@@ -372,7 +372,9 @@ impl World {
 
     /// A request comes from a standby to who led when it was passed on.
     pub(super) fn forwarded(&mut self, manager: usize, client: usize, id: RequestId) {
-        if self.clients.clients[client].waits != Some(id) {
+        // What users asked for last must not come after all was put right for them.
+        let late = self.clients.retired && client != self.clients.count();
+        if late || self.clients.clients[client].waits != Some(id) {
             return;
         }
         if self.managers[manager].is_none() {
