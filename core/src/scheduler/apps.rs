@@ -202,10 +202,9 @@ impl App {
     /// may do so by now, and is waited for while too few others do (S1).
     pub(super) fn can_spare(&self, seat: u32) -> bool {
         self.task(seat).is_none_or(|task| {
-            !task.serves()
-                && !(task.inherited
-                    && task.state != TaskState::Unreachable
-                    && self.healthy() < self.bounds().floor)
+            let unheard = task.inherited && task.state != TaskState::Unreachable;
+            let may_serve = unheard && self.healthy() < self.bounds().floor;
+            !task.serves() && !may_serve
         })
     }
 
