@@ -213,9 +213,10 @@ impl Outlook<'_> {
         pauses && !images.any(doomed)
     }
 
-    /// Whether an error is said, and either nothing is under way or it is to be tried for ever, as what goes back is.
+    /// Whether an error is said, and either nothing is under way or it is to be tried for ever.
     fn ended_or_goes_on(&self, told: &Told, image: &str) -> bool {
-        let goes_on = self.policy(image).on_failure == OnFailure::Continue || told.status == "rollbacking";
+        let waits = told.status == "rollbacking" && told.error.contains("no satisfied agent");
+        let goes_on = self.policy(image).on_failure == OnFailure::Continue || waits;
         (told.status == "noop" || goes_on) && !told.error.is_empty()
     }
 

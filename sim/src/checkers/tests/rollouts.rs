@@ -64,7 +64,7 @@ impl<C: Checker> Watched<C> {
 
     /// That, and so far it is.
     fn wants_at(&mut self, instances: u32, image: &str, operation: &str, stage: &str) {
-        let target = u64::from(image.bytes().map(u32::from).sum::<u32>());
+        let target = version(image);
         let rollout =
             (operation != "noop").then(|| StoredRollout { operation: operation.into(), stage: stage.into() });
         let app = StoredApp { target, instances, rollout, ..StoredApp::default() };
@@ -164,8 +164,13 @@ fn launch(slot: u32, hex: u64, agent: &str, image: &str) -> Launch {
         host: "".into(),
         ports: [].into(),
         claims: vec![].into(),
-        template: Arc::new(spec.template(&path.dotted(), "1")),
+        template: Arc::new(spec.template(&path.dotted(), &version(image).to_string())),
     }
+}
+
+/// The version that brings an image.
+fn version(image: &str) -> u64 {
+    image.bytes().map(u64::from).sum()
 }
 
 fn plain(image: &str) -> Definition {
@@ -468,8 +473,7 @@ impl Watched<RolloutVersions> {
 fn s10_what_ran_the_version_before_the_pause_may_get_it_again() {
     let launched = |ran: &str| {
         let mut watched = Watched::new(RolloutVersions::default(), &[]);
-        watched.wants_at(2, "a", "rollbacking", "paused");
-        let version = |image: &str| u64::from(image.bytes().map(u32::from).sum::<u32>());
+        watched.wants_at(2, "a", "updating", "paused");
         watched.launches(1, 1, "A1", "a").expect("before the pause");
         watched.records_version(1, 1, version("a"), 0).expect("it was so");
         let record = prost::Message::encode_to_vec(&SlotMessage { task: None, ran: version(ran) });
