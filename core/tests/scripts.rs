@@ -130,6 +130,7 @@ scripts! {
     avoid
     brake
     brake_ended
+    brake_growth
     brake_rollouts
     brake_successor
     brake_superseded

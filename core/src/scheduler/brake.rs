@@ -70,10 +70,12 @@ impl Brake {
 
     /// Whether what is lost is too much of `tasks`.
     fn is_disaster(&self, tasks: u64) -> bool {
-        !mutant!(NoBrake)
-            && self.lost.len() >= BRAKE_AGENTS_MIN
-            && self.lost_tasks >= BRAKE_TASKS_MIN
-            && u64::from(self.lost_tasks) * 100 >= tasks.max(1) * BRAKE_TASKS_PERCENT
+        self.is_wide() && u64::from(self.lost_tasks) * 100 >= tasks.max(1) * BRAKE_TASKS_PERCENT
+    }
+
+    /// Whether enough is lost to be a disaster in a cluster that is small enough.
+    fn is_wide(&self) -> bool {
+        !mutant!(NoBrake) && self.lost.len() >= BRAKE_AGENTS_MIN && self.lost_tasks >= BRAKE_TASKS_MIN
     }
 }
 
@@ -82,7 +84,7 @@ impl Scheduler {
     pub(super) fn note_loss(&mut self, agent: AgentIdx) {
         let clock = self.clock.read(self.now.mono);
         self.brake.add(self.agents.get(agent).id.clone(), clock, 1);
-        self.judge_losses();
+        self.judge_losses(self.brake.is_wide());
     }
 
     /// A task has ended with its agent. Nothing else tells the next leader of it, so that the agent's record does. One that
@@ -100,7 +102,7 @@ impl Scheduler {
     pub(super) fn note_return(&mut self, agent: &AgentId) {
         if self.brake.remove(agent) {
             self.agents.forgive(agent);
-            self.judge_losses();
+            self.judge_losses(false);
         }
     }
 
@@ -129,7 +131,7 @@ impl Scheduler {
                 }
             }
         }
-        self.judge_losses();
+        self.judge_losses(self.brake.is_wide());
     }
 
     /// What was lost before then is long past.
@@ -137,8 +139,10 @@ impl Scheduler {
         ClusterTime(self.clock.read(self.now.mono).0.saturating_sub(BRAKE_WINDOW.0))
     }
 
-    fn judge_losses(&mut self) {
-        let disaster = self.brake.is_disaster(self.live_tasks);
+    /// Engages or releases the brake. One that is engaged stays so if `stays`: only returns let it go, and not that tasks
+    /// elsewhere are more than they were when it engaged.
+    fn judge_losses(&mut self, stays: bool) {
+        let disaster = self.brake.is_disaster(self.live_tasks) || stays && self.brake.engaged;
         if disaster != self.brake.engaged {
             self.brake.engaged = disaster;
             if disaster {
