@@ -261,8 +261,11 @@ pub const MESOS_ANSWER_HEAD_BYTES_MAX: usize = 64 * 1024;
 pub const MESOS_ANSWER_BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Calls sent to a master and not yet answered (R18).
 pub const MESOS_CALLS_IN_FLIGHT_MAX: usize = 1024;
-/// Calls that wait for one in flight to be answered; beyond it a call is dropped (R18).
-pub const MESOS_CALLS_QUEUED_MAX: usize = 16 * 1024;
+/// Calls but acknowledgements that wait for one in flight to be answered; beyond it a call is dropped (R18). More than one
+/// for each agent of the largest clusters: offers of all may be answered at once.
+pub const MESOS_CALLS_QUEUED_MAX: usize = 128 * 1024;
+/// Acknowledgements that wait so; beyond it one is dropped, and asked for again by the agent (R18). Some 50 MB.
+pub const MESOS_ACKNOWLEDGEMENTS_QUEUED_MAX: usize = 256 * 1024;
 /// A call not answered for this long is taken for lost, and the connection with it.
 pub const MESOS_CALL_ANSWER: Millis = Millis::from_secs(30);
 /// A SUBSCRIBE must lead to a subscription within this span.

@@ -32,9 +32,10 @@ pub fn journal_frames(data: &[u8]) {
     }
 }
 
-/// A recovery and a take-over from a store that holds and answers whatever the bytes say.
+/// A recovery and a take-over from a store that holds and answers whatever the bytes say. While nothing is on its way,
+/// time passes, or a client asks that it reads on.
 pub fn journal_recovery(data: &[u8]) {
-    let mut store = Store { script: data, chunks: Vec::new() };
+    let mut store = Store { script: data, chunks: Vec::new(), asked: false };
     let mut journal = Journal::new(JournalConfig::default());
     let mut inputs = vec![JournalInput::Boot, JournalInput::Lead];
     let mut now = Now { mono: Instant(0), wall: Timestamp(0) };
@@ -62,6 +63,10 @@ pub fn journal_recovery(data: &[u8]) {
             }
         }
         if inputs.is_empty() {
+            if core::mem::take(&mut store.asked) {
+                inputs.push(JournalInput::Follow);
+                continue;
+            }
             let Some(deadline) = journal.next_deadline() else { break };
             now.mono = now.mono.max(deadline);
             inputs.push(JournalInput::Wake);
@@ -74,9 +79,11 @@ pub fn journal_recovery(data: &[u8]) {
 struct Store<'a> {
     script: &'a [u8],
     chunks: Vec<(ChunkName, Blob)>,
+    /// A client waits for what the leader did, as the last item said.
+    asked: bool,
 }
 
-/// A tag byte, a number (8 bytes if the tag's highest bit is set, else 1), a length (2 bytes if the next bit is set,
+/// A tag byte (its third highest bit: a client waits then), a number (8 bytes if the tag's highest bit is set, else 1), a length (2 bytes if the next bit is set,
 /// else 1), and so many bytes. Sound frames are made of it where the lowest bit is set.
 struct Item<'a> {
     tag: u8,
@@ -103,6 +110,7 @@ impl<'a> Store<'a> {
 
     fn item(&mut self) -> Option<Item<'a>> {
         let tag = self.take(1)?[0];
+        self.asked = tag & 0x20 != 0;
         let little_endian =
             |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
         let number = little_endian(self.take(if tag & 0x80 == 0 { 1 } else { 8 })?);

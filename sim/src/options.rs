@@ -14,37 +14,10 @@ pub use self::ensemble::EnsembleOptions;
 pub use self::masters::MasterOptions;
 use crate::streams;
 
-/// What the machines can do. Clients ask for nothing else, and the world has nothing that they cannot know of yet.
-pub const MACHINE: Abilities = Abilities {
-    rollouts: true,
-    policies: true,
-    rules: true,
-    strategies: true,
-    maintenance: true,
-    brake: true,
-};
-
 /// Most agents, and most clients, of a world.
 const SIZE_MAX: u64 = 1_000;
 /// Longest time that makes sense in a world, ms: some thirty years.
 const TIME_MAX: u64 = 1 << 40;
-
-/// What machines may be able to do; each is one feature of the profile, switched on by whoever adds it to the machines.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Abilities {
-    /// Changes that end, also if their image is bad: rollback, restart, stop, start, pause, resume, cancel, force.
-    pub rollouts: bool,
-    /// `upgradeStrategy`, `update`, `failover`, `unreachableStrategy`.
-    pub policies: bool,
-    /// `constraints`.
-    pub rules: bool,
-    /// `placement.strategy`.
-    pub strategies: bool,
-    /// Maintenance windows: inverse offers are answered.
-    pub maintenance: bool,
-    /// Replacements wait when many agents are lost at once (R54).
-    pub brake: bool,
-}
 
 /// Everything that a run depends on, beside its seed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -436,7 +409,7 @@ impl Options {
             settle_ms: 60 * 60_000,
             agents: rng.between(2, 8) as u32,
             apps: rng.between(1, 5) as u32,
-            clients: ClientOptions::swarm(rng, &MACHINE),
+            clients: ClientOptions::swarm(rng),
             store: StoreOptions {
                 latency_ms: (0, rng.between(1, 40)),
                 fails: share(rng, 30_000),
@@ -458,7 +431,7 @@ impl Options {
                 rescind_every: every(rng, 500, 30_000),
             },
             tasks: TaskOptions::swarm(rng, seed),
-            agent_faults: AgentOptions::swarm(rng, &MACHINE, seed),
+            agent_faults: AgentOptions::swarm(rng, seed),
             process: ProcessOptions {
                 crash_effects: every(rng, 5, 600),
                 crash_every: every(rng, 2_000, 120_000),
@@ -529,11 +502,9 @@ impl ClientOptions {
         }
     }
 
-    fn swarm(rng: &mut Rng, machine: &Abilities) -> Self {
-        let rollouts = u64::from(machine.rollouts);
-        let mut more = |most: u64| rollouts * rng.below(most);
-        let (rollback, restart, stop, start) = (more(4), more(3), more(3), more(3));
-        let (pause, resume, cancel) = (more(5), more(3), more(3));
+    fn swarm(rng: &mut Rng) -> Self {
+        let (rollback, restart, stop, start) = (rng.below(4), rng.below(3), rng.below(3), rng.below(3));
+        let (pause, resume, cancel) = (rng.below(5), rng.below(3), rng.below(3));
         let verbs = Verbs {
             create: 3,
             update: rng.below(5),
@@ -549,7 +520,6 @@ impl ClientOptions {
             resume,
             cancel,
         };
-        let able = |it: bool, share: u32| if it { share } else { 0 };
         Self {
             count: rng.between(1, 3) as u32,
             think_ms: rng.between(1_000, 60_000),
@@ -557,16 +527,16 @@ impl ClientOptions {
             keyed: share(rng, 1_000_000),
             matched: share(rng, 500_000),
             instances: rng.between(1, 8),
-            bad_images: able(machine.rollouts, share(rng, 400_000)),
-            policies: able(machine.policies, share(rng, 1_000_000)),
-            rules: able(machine.rules, share(rng, 700_000)),
-            forced: able(machine.rollouts, share(rng, 400_000)),
+            bad_images: share(rng, 400_000),
+            policies: share(rng, 1_000_000),
+            rules: share(rng, 700_000),
+            forced: share(rng, 400_000),
         }
     }
 }
 
 impl AgentOptions {
-    fn swarm(rng: &mut Rng, machine: &Abilities, seed: u64) -> Self {
+    fn swarm(rng: &mut Rng, seed: u64) -> Self {
         let maintenance_every = every(rng, 60_000, 400_000);
         Self {
             crash_every: every(rng, 20_000, 240_000),
@@ -577,7 +547,7 @@ impl AgentOptions {
             black_holes: share(rng, 300_000),
             mass_loss_every: every(rng, 60_000, 600_000),
             flap_every: every(rng, 60_000, 400_000),
-            maintenance_every: if machine.maintenance { maintenance_every } else { 0 },
+            maintenance_every,
             untold_attributes: share(&mut streams::named(seed, "agents.untoldAttributes"), 400_000),
             reboot_every: every(&mut streams::named(seed, "agents.rebootEvery"), 60_000, 600_000),
             skewed_clocks: share(&mut streams::named(seed, "agents.skewedClocks"), 1_000_000),

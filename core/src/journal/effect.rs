@@ -68,6 +68,10 @@ pub enum Place {
 }
 
 impl Refusal {
+    pub(super) const fn missing(place: Place) -> Self {
+        Self::Corruption { what: Damage::Missing, place }
+    }
+
     pub(super) const fn new(place: Place, error: FrameError) -> Self {
         match error {
             FrameError::Damaged(what) => Self::Corruption { what, place },

@@ -33,7 +33,7 @@ pub(super) enum Reading {
         at: usize,
     },
     /// Something that the manifest promises is missing: was the manifest replaced meanwhile?
-    Recheck(Refusal),
+    Recheck(Place),
     Tail,
 }
 
@@ -110,8 +110,8 @@ impl Journal {
             (Phase::Reading(Reading::Chunk { at }), Payload::Chunk(stored)) => {
                 self.take_chunk(now, *at, stored.as_ref(), out)
             }
-            (Phase::Reading(Reading::Recheck(refusal)), Payload::Manifest(stored)) => {
-                self.recheck(*refusal, stored.as_ref(), out)
+            (Phase::Reading(Reading::Recheck(place)), Payload::Manifest(stored)) => {
+                self.recheck(*place, stored.as_ref(), out)
             }
             (Phase::Reading(Reading::Tail) | Phase::Following { .. }, Payload::Log(part)) => {
                 self.follow_tail(now, &part, out)
@@ -179,7 +179,7 @@ impl Journal {
         let (chunk, to) = self.snapshot.chunk(at).expect("the chunk that was asked for");
         let place = Place::Chunk(chunk.name);
         let Some(blob) = stored else {
-            self.missing(Refusal::Corruption { what: Damage::Missing, place }, out);
+            self.missing(place, out);
             return Ok(());
         };
         let ops = decode_chunk(self.config.format, &chunk, to.as_ref(), blob.as_slice())
@@ -189,21 +189,21 @@ impl Journal {
         Ok(())
     }
 
-    fn missing(&mut self, refusal: Refusal, out: &mut Vec<JournalEffect>) {
-        self.phase = Phase::Reading(Reading::Recheck(refusal));
+    fn missing(&mut self, place: Place, out: &mut Vec<JournalEffect>) {
+        self.phase = Phase::Reading(Reading::Recheck(place));
         self.lane.issue(StoreOp::ReadManifest, &mut self.ids, out);
     }
 
     fn recheck(
         &mut self,
-        refusal: Refusal,
+        place: Place,
         stored: Option<&Blob>,
         out: &mut Vec<JournalEffect>,
     ) -> Result<(), Refusal> {
         let number =
             stored.map(|blob| self.decode_manifest(blob)).transpose()?.map_or(0, |manifest| manifest.number);
         if number == self.snapshot.manifest_number() {
-            return Err(refusal);
+            return Err(Refusal::missing(place));
         }
         self.phase = Phase::Ended;
         out.push(JournalEffect::Restart);
@@ -231,7 +231,7 @@ impl Journal {
             Progress::More => self.read_tail(now, out),
             Progress::Behind => {
                 let place = self.lost_before(part);
-                self.missing(Refusal::Corruption { what: Damage::Missing, place }, out);
+                self.missing(place, out);
             }
             Progress::End => {
                 if first_time {
@@ -302,7 +302,7 @@ impl Journal {
         let lost = if part.durable > end { Some(end) } else { self.snapshot.replay_from().checked_sub(1) };
         match lost {
             Some(index) if index >= end || index >= part.durable => {
-                Err(Refusal::Corruption { what: Damage::Missing, place: Place::Entry(index) })
+                Err(Refusal::missing(Place::Entry(index)))
             }
             _ => Ok(Progress::End),
         }
@@ -406,7 +406,7 @@ impl Journal {
     ) -> Result<(), Refusal> {
         if self.lost_before(part) == Place::Manifest {
             // The chunks of its snapshot would be swept.
-            return Err(Refusal::Corruption { what: Damage::Missing, place: Place::Manifest });
+            return Err(Refusal::missing(Place::Manifest));
         }
         match self.take_log(part, out)? {
             Progress::More => {

@@ -5,16 +5,20 @@ use alloc::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::CallId;
-use crate::limits::{MESOS_CALL_ANSWER, MESOS_CALLS_IN_FLIGHT_MAX, MESOS_CALLS_QUEUED_MAX};
+use crate::limits::{
+    MESOS_ACKNOWLEDGEMENTS_QUEUED_MAX, MESOS_CALL_ANSWER, MESOS_CALLS_IN_FLIGHT_MAX, MESOS_CALLS_QUEUED_MAX,
+};
 use crate::scheduler::effect::MesosCall;
 use crate::time::Instant;
 
-/// Calls in the order in which they were made.
+/// Calls in the order in which they were made; but acknowledgements, which come in floods and are asked for again, wait for
+/// all others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Calls {
     next: CallId,
     in_flight: BTreeMap<CallId, InFlight>,
     queue: VecDeque<MesosCall>,
+    acknowledgements: VecDeque<MesosCall>,
     /// When the last answer came: the master works its way through the calls.
     progress: Instant,
 }
@@ -33,15 +37,25 @@ pub(super) const fn answers_offers(call: &MesosCall) -> bool {
 impl Calls {
     /// None yet, where so many were sent by earlier subscriptions: ids are never reused.
     pub(super) const fn after(sent: u64) -> Self {
-        Self { next: CallId(sent), in_flight: BTreeMap::new(), queue: VecDeque::new(), progress: Instant(0) }
+        Self {
+            next: CallId(sent),
+            in_flight: BTreeMap::new(),
+            queue: VecDeque::new(),
+            acknowledgements: VecDeque::new(),
+            progress: Instant(0),
+        }
     }
 
     /// Takes a call, or gives it back if there is no room.
     pub(super) fn push(&mut self, call: MesosCall) -> Result<(), MesosCall> {
-        if self.queue.len() >= MESOS_CALLS_QUEUED_MAX {
+        let (queue, room) = match call {
+            MesosCall::Acknowledge { .. } => (&mut self.acknowledgements, MESOS_ACKNOWLEDGEMENTS_QUEUED_MAX),
+            _ => (&mut self.queue, MESOS_CALLS_QUEUED_MAX),
+        };
+        if queue.len() >= room {
             return Err(call);
         }
-        self.queue.push_back(call);
+        queue.push_back(call);
         Ok(())
     }
 
@@ -50,7 +64,7 @@ impl Calls {
         if self.in_flight.len() >= MESOS_CALLS_IN_FLIGHT_MAX {
             return None;
         }
-        let call = self.queue.pop_front()?;
+        let call = self.queue.pop_front().or_else(|| self.acknowledgements.pop_front())?;
         let id = self.next;
         self.next = CallId(id.0 + 1);
         self.in_flight.insert(id, InFlight { sent: now, answers_offers: answers_offers(&call) });
@@ -74,6 +88,6 @@ impl Calls {
     }
 
     pub(super) fn queued(&self) -> usize {
-        self.queue.len()
+        self.queue.len() + self.acknowledgements.len()
     }
 }

@@ -5,8 +5,10 @@ pub(super) mod asking;
 use alloc::vec;
 
 use super::*;
-use crate::limits::{MESOS_CALL_ANSWER, MESOS_CALLS_IN_FLIGHT_MAX, MESOS_CALLS_QUEUED_MAX};
-use crate::mesos::OfferId;
+use crate::limits::{
+    MESOS_ACKNOWLEDGEMENTS_QUEUED_MAX, MESOS_CALL_ANSWER, MESOS_CALLS_IN_FLIGHT_MAX, MESOS_CALLS_QUEUED_MAX,
+};
+use crate::mesos::{AgentId, OfferId, TaskId, Uuid};
 use crate::time::Timestamp;
 
 pub(super) fn master(host: &str) -> MasterAddress {
@@ -23,6 +25,11 @@ pub(super) fn decline() -> MesosCall {
 
 pub(super) fn revive() -> MesosCall {
     MesosCall::Revive { roles: vec![] }
+}
+
+fn acknowledge() -> MesosCall {
+    let (task, agent) = (TaskId::new("0.web"), AgentId::new("S1"));
+    MesosCall::Acknowledge { task, agent, uuid: Uuid(vec![7; 16].into()) }
 }
 
 pub(super) fn subscribed(framework: &str) -> Event {
@@ -393,6 +400,22 @@ fn r18_what_does_not_fit_is_dropped_and_counted() {
     assert_eq!(rig.link.status(), LinkStatus::Subscribed);
     rig.call(decline());
     assert!(rig.why().contains("too slow"), "offers would be held for ever");
+}
+
+#[test]
+fn r18_a_flood_of_acknowledgements_leaves_room_for_other_calls_and_lets_them_pass() {
+    let mut rig = Rig::connected(&["m1"]);
+    for _ in 0..MESOS_CALLS_IN_FLIGHT_MAX + MESOS_ACKNOWLEDGEMENTS_QUEUED_MAX + 3 {
+        rig.call(acknowledge());
+    }
+    assert_eq!(rig.link.stats().calls_overflowed, 3);
+    rig.call(decline());
+    assert_eq!(rig.link.status(), LinkStatus::Subscribed);
+    let answer = CallAnswer::Response(Response::of_status(202));
+    rig.step(LinkInput::Answered { conn: rig.link.last_conn, id: CallId(0), answer });
+    let sent = rig.sends();
+    let [LinkEffect::Send { call, .. }] = &sent[..] else { panic!("one may leave: {sent:?}") };
+    assert!(matches!(**call, MesosCall::Decline { .. }), "{call:?}");
 }
 
 #[test]

@@ -354,9 +354,7 @@ impl Driver<'_> {
         match effect {
             ManagerEffect::Store { id, op } => (self.hands.store)(id, op),
             ManagerEffect::Link(effect) => (self.hands.link)(effect),
-            ManagerEffect::Reply { id, result } => {
-                self.answers.reply(id, result);
-            }
+            ManagerEffect::Reply { id, result } => self.answers.reply(id, result),
             ManagerEffect::Publish(event) => self.inbox.handle.events.publish(event),
             // There are no gateways to tell yet.
             ManagerEffect::Route(_) => {}

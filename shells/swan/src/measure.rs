@@ -53,20 +53,21 @@ pub(crate) fn run(args: &MeasureArgs, seed: Option<u64>, minutes: Option<u64>) -
     let mut bench = Bench::new(seed, size);
     println!("agents           {:>12}", size.agents);
     println!("tasks            {:>12}", size.tasks);
-    let deployed = time(&mut bench, Bench::deploy)?;
     println!("all deployed at once, until all run");
-    deployed.print();
-    let worked = time(&mut bench, |bench| bench.work(minutes))?;
+    measure(&mut bench, Bench::deploy)?;
     println!("one task replaced a minute");
-    worked.print();
+    measure(&mut bench, |bench| bench.work(minutes))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn time(bench: &mut Bench, part: impl FnOnce(&mut Bench) -> Result<(), String>) -> Result<Part, Failure> {
+/// Prints what a part took, also if it fails.
+fn measure(bench: &mut Bench, part: impl FnOnce(&mut Bench) -> Result<(), String>) -> Result<(), Failure> {
     let (before, began) = (bench.ledger(), Instant::now());
-    part(bench).map_err(|why| Failure::failed(format!("the cluster does not settle: {why}")))?;
+    let done = part(bench);
     let (after, spent) = (bench.ledger(), began.elapsed());
-    Ok(Part { virtual_ms: after.virtual_ms - before.virtual_ms, events: after.events - before.events, spent })
+    let virtual_ms = after.virtual_ms - before.virtual_ms;
+    Part { virtual_ms, events: after.events - before.events, spent }.print();
+    done.map_err(|why| Failure::failed(format!("the cluster does not settle: {why}")))
 }
 
 impl Part {

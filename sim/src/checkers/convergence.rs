@@ -225,9 +225,9 @@ impl Outlook<'_> {
     fn excuses(&self, app: &str, wanted: &Wanted, containers: &[&Running]) -> bool {
         let instances = wanted.before.iter().map(|(_, n)| *n).chain([wanted.instances]).max().unwrap_or(0);
         let policy = self.policy(&wanted.image);
-        // Where a rollout goes back by itself, what was there before is what must be there again, if it can.
         // What was stopped, which breaks off what was under way, is started as it is, or not.
         let starts = self.told.get(app).is_some_and(|told| told.operation == "starting");
+        // Where a rollout goes back by itself, what was there before is what must be there again, if it can.
         let falls_back = policy.on_failure == OnFailure::Rollback
             && !starts
             && !wanted.before.is_empty()

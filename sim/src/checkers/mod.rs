@@ -54,7 +54,6 @@ use self::each::Each;
 use self::fleet::Fleet;
 use self::stored::Stored;
 use crate::mesos::Cluster;
-use crate::options::Abilities;
 
 /// One thing that can be seen from outside.
 #[derive(Clone, Copy, Debug)]
@@ -151,9 +150,9 @@ pub fn after_loss(cluster: &Cluster) -> Vec<Box<dyn Checker>> {
     ]
 }
 
-/// All checkers that watch while a run goes on; those of what the machine cannot do yet are left out.
-pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
-    let mut all: Vec<Box<dyn Checker>> = vec![
+/// All checkers that watch while a run goes on.
+pub fn all() -> Vec<Box<dyn Checker>> {
+    vec![
         Box::new(unique_launch::UniqueLaunch::default()),
         Box::new(bounded_duplication::BoundedDuplication::default()),
         Box::new(ack_rule::AckRule::default()),
@@ -174,16 +173,11 @@ pub fn all(machine: &Abilities) -> Vec<Box<dyn Checker>> {
         Box::new(store_away::StoreAway::default()),
         Box::new(placement_rules::PlacementRules::default()),
         Box::new(format_levels::FormatLevels::default()),
-    ];
-    if machine.rollouts {
-        all.push(Box::new(planned_stops::PlannedStops::default()));
-        all.push(Box::new(kept_versions::KeptVersions::default()));
-        all.push(Box::new(rollout_versions::RolloutVersions::default()));
-        all.push(Box::new(resting_rollouts::RestingRollouts::default()));
-        all.push(Box::new(Each::<rollout_deadlines::RolloutDeadlines>::default()));
-    }
-    if machine.brake {
-        all.push(Box::new(disaster_brake::DisasterBrake::default()));
-    }
-    all
+        Box::new(planned_stops::PlannedStops::default()),
+        Box::new(kept_versions::KeptVersions::default()),
+        Box::new(rollout_versions::RolloutVersions::default()),
+        Box::new(resting_rollouts::RestingRollouts::default()),
+        Box::new(Each::<rollout_deadlines::RolloutDeadlines>::default()),
+        Box::new(disaster_brake::DisasterBrake::default()),
+    ]
 }

@@ -5,7 +5,7 @@ use swan_core::scheduler::api::RolloutVerb;
 
 use super::asks::{Ask, Change};
 use crate::definition::{Definition, OnExhausted, OnFailure, Policy, Trouble, image};
-use crate::options::{ClientOptions, MACHINE};
+use crate::options::ClientOptions;
 use crate::rules::{Field, Rule};
 
 /// Thinks of things to ask for.
@@ -95,7 +95,7 @@ impl Inventor {
         let policy = rng.chance(self.options.policies).then(|| policy(rng));
         let rules = if rng.chance(self.options.rules) { some_rules(rng) } else { Vec::new() };
         let strategies = ["spread", "binpack", "random", "weighted"];
-        let strategy = (MACHINE.strategies && rng.chance(300_000)).then(|| any(rng, &strategies).to_owned());
+        let strategy = rng.chance(300_000).then(|| any(rng, &strategies).to_owned());
         Definition {
             image: image(self.images, trouble),
             instances,

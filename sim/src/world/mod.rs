@@ -61,7 +61,7 @@ use crate::draws::{Draws, Site};
 use crate::ledger::Ledger;
 use crate::marks::phases;
 use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
-use crate::options::{MACHINE, Options};
+use crate::options::Options;
 use crate::queue::Queue;
 use crate::trace::Event;
 use crate::zookeeper::ZooKeeper;
@@ -461,7 +461,7 @@ impl World {
         // One that goes on trying cannot be started.
         let rests = |app: &DottedId| self.view()?.app(app).map(|app| app.operation_status == "noop");
         apps.retain(|app| rests(&DottedId::from_text(app)) == Some(true));
-        if !MACHINE.rollouts || self.watch.violation.is_some() {
+        if self.watch.violation.is_some() {
             return None;
         }
         for app in &apps {
@@ -488,7 +488,7 @@ impl World {
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
     pub fn settle(&mut self, deadline: u64) -> Option<String> {
-        let (begun, gone) = (self.now, MACHINE.brake && self.some_agents_are_gone());
+        let (begun, gone) = (self.now, self.some_agents_are_gone());
         while self.watch.violation.is_none() {
             self.run_until(self.now + TRUTH_EVERY);
             let why = self.pending()?;

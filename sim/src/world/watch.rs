@@ -7,7 +7,6 @@ use crate::checkers::fleet::Fleet;
 use crate::checkers::stored::Stored;
 use crate::checkers::{self, Checker, Context, Seen};
 use crate::mesos::Cluster;
-use crate::options::MACHINE;
 
 /// A broken invariant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new() -> Self {
         Self {
-            checkers: checkers::all(&MACHINE),
+            checkers: checkers::all(),
             fleet: Fleet::default(),
             stored: Stored::default(),
             calm_since: 0,
