@@ -131,6 +131,7 @@ scripts! {
     brake
     brake_ended
     brake_growth
+    brake_makes_way
     brake_rollouts
     brake_successor
     brake_superseded

@@ -115,6 +115,14 @@ mod tests {
     }
 
     #[test]
+    fn a_flood_of_updates_is_acknowledged_before_any_is_repeated() {
+        let mut bench = Bench::new(1, Size { agents: 650, tasks: 20_000 });
+        bench.deploy().expect("there is room for all");
+        let took = bench.ledger().virtual_ms - START_MS;
+        assert!(took < 10_000, "agents repeat updates after 10 s: {took} ms");
+    }
+
+    #[test]
     fn what_has_no_room_is_said() {
         let deploy = |tasks| Bench::new(1, Size { agents: 1, tasks }).deploy();
         assert_eq!(deploy(ROOM), Ok(()));

@@ -13,7 +13,7 @@ use super::apps::AppIdx;
 use super::event::EventKind;
 use super::ledger::Change;
 use super::rollout::Operation;
-use super::slot::number_of;
+use super::slot::{is_successor, number_of};
 use super::timers::TimerKey;
 use crate::limits::{BRAKE_AGENTS_MIN, BRAKE_PAUSE, BRAKE_TASKS_MIN, BRAKE_TASKS_PERCENT, BRAKE_WINDOW};
 use crate::mesos::{AgentId, TaskState};
@@ -201,13 +201,20 @@ impl Scheduler {
         held
     }
 
+    /// Whether the brake keeps the task that nobody can reach from being replaced, whether it is lost or was to make way for
+    /// another: that may run as well.
+    pub(super) fn keeps(&self, idx: AppIdx, seat: u32) -> bool {
+        let task = self.apps.get(idx).and_then(|app| app.task(seat)).filter(|_| self.brake.holds());
+        task.is_some_and(|task| task.stop.is_none_or(|stop| !is_successor(seat) && stop.why.makes_way()))
+    }
+
     /// Whether the brake keeps the rollout under way from moving on: what it is to replace, or what it has lost, waits.
     pub(super) fn brake_holds(&self, idx: AppIdx) -> bool {
         let Some(app) = self.apps.get(idx).filter(|_| self.brake.holds()) else { return false };
         let waits = |seat: u32| match app.task(seat) {
             None => app.slot(seat).is_some_and(|slot| slot.held),
             Some(task) => {
-                let lost = task.state == TaskState::Unreachable && task.stop.is_none();
+                let lost = task.state == TaskState::Unreachable && self.keeps(idx, seat);
                 lost && self.lost_pause(idx, seat).is_some()
             }
         };

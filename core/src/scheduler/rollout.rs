@@ -315,6 +315,7 @@ impl Scheduler {
         self.drop_demand(idx);
         self.note_vacancies(idx, &moved);
         self.try_again(idx);
+        self.wait_for_lost_anew(idx);
         self.changed(idx);
         self.arm_rollout(idx);
     }

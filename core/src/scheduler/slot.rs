@@ -130,6 +130,11 @@ pub(super) enum StopReason {
 }
 
 impl StopReason {
+    /// Whether Swan itself has chosen to put another task in its place.
+    pub(super) const fn makes_way(self) -> bool {
+        matches!(self, Self::Replace | Self::Stuck | Self::Move)
+    }
+
     /// From its number in a record.
     pub(super) const fn from_number(number: u32) -> Option<Self> {
         Some(match number {

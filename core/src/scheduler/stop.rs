@@ -31,14 +31,20 @@ pub(super) struct Former {
 }
 
 impl Scheduler {
-    /// Begins to end a task; a reason given earlier stays.
+    /// Begins to end a task; a reason given earlier stays, but for one that makes the task wait for others.
     pub(super) fn stop_task(&mut self, idx: AppIdx, slot: u32, why: StopReason) {
         let clock = self.clock.read(self.now.mono);
         let app = self.apps.get_mut(idx).expect("only tasks of living apps are ended");
         let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
-        if task.stop.is_some() {
+        if let Some(stop) = task.stop {
             if task.state == TaskState::Unreachable {
-                // It was waited for, which may be in vain: now nothing is to take its place.
+                // It was waited for, which may be in vain: now nothing is to take its place, or its user says so.
+                if stop.why.makes_way() && !why.makes_way() {
+                    app.edit(slot, |s| {
+                        s.task.as_mut().expect("checked above").stop = Some(Stop { why, ..stop });
+                    });
+                    self.note_slot(idx, slot);
+                }
                 self.arm_slot(idx, slot, Some(self.now.mono));
             }
             return;

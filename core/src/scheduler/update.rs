@@ -4,6 +4,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use super::Scheduler;
 use super::apps::AppIdx;
@@ -227,10 +228,9 @@ impl Scheduler {
         let app = self.apps.get(idx).expect("found just now");
         let task = app.slot(slot).and_then(|s| s.task.as_ref()).expect("found just now");
         let agent = task.agent;
-        let replaced_for_good = task.stop.is_some() && self.lost_pause(idx, slot).is_some();
         let served = task.serves();
         self.note_loss(agent);
-        if replaced_for_good {
+        if self.lost_pause(idx, slot) == Some(Millis(0)) {
             self.replace_lost(idx, slot, status);
             return;
         }
@@ -256,11 +256,51 @@ impl Scheduler {
     /// would take its place.
     pub(super) fn lost_pause(&self, idx: AppIdx, slot: u32) -> Option<Millis> {
         let app = self.apps.get(idx).expect("only tasks of living apps are waited for");
-        match app.wanted().spec.unreachable {
-            Unreachable::Replace { after, .. } => Some(after.max(LOSS_SETTLE)),
-            Unreachable::Wait if mutant!(NeverTwiceIgnored) => Some(LOSS_SETTLE),
-            Unreachable::Wait if !app.is_place(number_of(slot)) => Some(LOSS_SETTLE),
-            Unreachable::Wait => None,
+        let never_twice = app.is_place(number_of(slot)) && !mutant!(NeverTwiceIgnored);
+        let lost = match app.wanted().spec.unreachable {
+            Unreachable::Wait if never_twice => return None,
+            Unreachable::Wait => LOSS_SETTLE,
+            Unreachable::Replace { after, .. } => after.max(LOSS_SETTLE),
+        };
+        Some(match app.task(slot).and_then(|task| task.stop) {
+            None => lost,
+            Some(stop) if stop.why.makes_way() => LOSS_SETTLE,
+            // Nobody may ever answer its KILL, and nothing of Swan's own choice takes its place.
+            Some(_) => Millis(0),
+        })
+    }
+
+    /// The timer of a task that nobody can reach.
+    fn lost_due(&mut self, idx: AppIdx, slot: u32) {
+        let clock = self.clock.read(self.now.mono);
+        let Some(pause) = self.lost_pause(idx, slot) else { return };
+        let task = self.apps.get(idx).and_then(|app| app.task(slot)).expect("found just now");
+        let (stopping, left) = (task.stop.is_some(), (task.since + pause).since(clock));
+        let wait = if left > Millis(0) {
+            left
+        } else if self.keeps(idx, slot) {
+            self.brake.pause()
+        } else if !stopping && !self.may_replace_lost(idx) {
+            WAVE_PAUSE
+        } else {
+            let status = self.status_of(idx, slot, TaskState::Unreachable);
+            self.replace_lost(idx, slot, &status);
+            return;
+        };
+        self.arm_slot(idx, slot, Some(self.now.mono + wait));
+    }
+
+    /// How long tasks out of reach are waited for follows from what is wanted, which is something else now.
+    pub(super) fn wait_for_lost_anew(&mut self, idx: AppIdx) {
+        let clock = self.clock.read(self.now.mono);
+        let app = self.apps.get(idx).expect("only living apps want something else");
+        let lost = app.seats_from(0).filter_map(|seat| {
+            let task = app.task(seat).filter(|task| task.state == TaskState::Unreachable)?;
+            Some((seat, task.since))
+        });
+        for (seat, since) in lost.collect::<Vec<_>>() {
+            let due = self.lost_pause(idx, seat).map(|pause| since + pause.max(UNKNOWN_SETTLE));
+            self.arm_slot(idx, seat, due.map(|due| self.now.mono + due.since(clock)));
         }
     }
 
@@ -293,11 +333,12 @@ impl Scheduler {
             let agent = self.agents.get(agent).id.clone();
             self.supersede(id, agent, ClusterTime(0));
         }
-        if end == TaskState::Gone && status.reason == Some(Reason::Reconciliation) {
-            // A master says so only of an agent that is registered, and does not have the task any more.
+        // A master says that a task is gone only of an agent that is registered, and does not have it any more.
+        let there = end == TaskState::Gone && status.reason == Some(Reason::Reconciliation);
+        if there || !could_be_reached && !ends_with_agent(end) {
             let agent = self.agents.get(agent).id.clone();
             self.note_return(&agent);
-        } else if ends_with_agent(end) && !asked {
+        } else if ends_with_agent(end) && !(asked && could_be_reached) {
             self.note_loss_for_good(agent, could_be_reached);
         }
         if asked {
@@ -366,18 +407,7 @@ impl Scheduler {
         };
         let (state, since, stopping) = (task.state, task.since, task.stop.is_some());
         match state {
-            // Due after its time to return; at once if it is to be ended, since nobody may ever answer a KILL.
-            TaskState::Unreachable if self.lost_pause(idx, slot).is_none() => {}
-            TaskState::Unreachable if self.brake.holds() && !stopping => {
-                self.arm_slot(idx, slot, Some(self.now.mono + self.brake.pause()));
-            }
-            TaskState::Unreachable if !stopping && !self.may_replace_lost(idx) => {
-                self.arm_slot(idx, slot, Some(self.now.mono + WAVE_PAUSE));
-            }
-            TaskState::Unreachable => {
-                let status = self.status_of(idx, slot, TaskState::Unreachable);
-                self.replace_lost(idx, slot, &status);
-            }
+            TaskState::Unreachable => self.lost_due(idx, slot),
             _ if stopping => self.kill_stopping(idx, slot),
             TaskState::Running => self.running_due(idx, slot),
             TaskState::Staging | TaskState::Starting if clock.since(since) >= STAGING_DEADLINE => {

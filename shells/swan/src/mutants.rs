@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::ops::ControlFlow;
 use std::process::ExitCode;
 
 use clap::Args;
 use swan_core::mutants::{Mutant, switch_on};
 use swan_sim::options::Options;
 use swan_sim::run::{Failure, Keep, Kind, run};
+
+use crate::batch;
 
 #[derive(Debug, Args)]
 pub(crate) struct MutantsArgs {
@@ -55,8 +58,12 @@ pub(crate) fn run_all(args: &MutantsArgs) -> ExitCode {
 /// What fails, by seed.
 fn failures(mutant: Option<Mutant>, (from, to): (u64, u64)) -> BTreeMap<u64, Failure> {
     switch_on(mutant);
-    let one = |seed| Some((seed, run(seed, &Options::swarm(seed, None), Keep::Nothing).failure?));
-    let found = (from..to).filter_map(one).collect();
+    let mut found = BTreeMap::new();
+    let one = |seed| run(seed, &Options::swarm(seed, None), Keep::Nothing).failure;
+    batch::run_all(from..to, one, |seed, failure| {
+        found.extend(failure.map(|failure| (seed, failure)));
+        ControlFlow::Continue(())
+    });
     switch_on(None);
     found
 }

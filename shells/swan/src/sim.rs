@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -12,6 +13,7 @@ use swan_sim::marks::missing;
 use swan_sim::options::Options;
 use swan_sim::run::{Keep, Kind, run as run_seed};
 
+use crate::batch;
 use crate::failure::Failure;
 use crate::measure::{self, MeasureArgs};
 use crate::traces::{self, ShrinkArgs};
@@ -185,9 +187,9 @@ fn run_seeds(args: &RunArgs, draw: fn(u64, Option<u64>) -> Options) -> ExitCode 
     let (from, to) = args.seed.map_or_else(|| args.seeds.unwrap_or(SEEDS), |seed| (seed, seed + 1));
     let (began, mut shown) = (Instant::now(), Instant::now());
     let (mut total, mut failures, mut worst) = (Ledger::default(), 0_u64, None);
-    for seed in from..to {
-        let keep = if args.log { Keep::Log } else { Keep::Nothing };
-        let outcome = run_seed(seed, &draw(seed, args.minutes), keep);
+    let keep = if args.log { Keep::Log } else { Keep::Nothing };
+    let run = |seed| run_seed(seed, &draw(seed, args.minutes), keep);
+    batch::run_all(from..to, run, |seed, outcome| {
         total.add(&outcome.ledger);
         outcome.log.iter().for_each(|line| println!("{line}"));
         if let Some(failure) = outcome.failure {
@@ -198,14 +200,15 @@ fn run_seeds(args: &RunArgs, draw: fn(u64, Option<u64>) -> Options) -> ExitCode 
             traces::tell(seed, draw(seed, args.minutes), &failure, dir);
             println!("again:   {}", args.again(seed));
             if !args.keep_going {
-                break;
+                return ControlFlow::Break(());
             }
         }
         if shown.elapsed() >= REFRESH {
             shown = Instant::now();
             progress(seed + 1 - from, to - from, &total, failures, began);
         }
-    }
+        ControlFlow::Continue(())
+    });
     clear_line();
     let (seconds, factor) = (began.elapsed().as_secs_f64(), total.virtual_ms as f64 / 1000.0);
     print!("{total}");
