@@ -55,6 +55,8 @@ pub struct Disk {
     busy: Option<Busy>,
     /// Appends of unknown outcome that take effect only now (R94).
     late: Vec<(u64, StoreOp)>,
+    /// Until then there is no room for anything new (S-3).
+    full_until: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -67,7 +69,12 @@ impl Disk {
     /// An empty disk.
     pub fn new(options: StoreOptions, rng: Rng) -> Self {
         let platter = Platter::default();
-        Self { options, rng, platter, waiting: VecDeque::new(), busy: None, late: Vec::new() }
+        Self { options, rng, platter, waiting: VecDeque::new(), busy: None, late: Vec::new(), full_until: 0 }
+    }
+
+    /// There is no room for anything new until then.
+    pub(crate) const fn fill(&mut self, until: u64) {
+        self.full_until = until;
     }
 
     /// What is stored now.
@@ -164,8 +171,9 @@ impl Disk {
         draws: &mut Draws,
         ledger: &mut Ledger,
     ) {
-        if draws.chance(Site::DiskFails, &Named(&group[0].1), self.options.fails) {
-            ledger.note("store: failed");
+        let full = now < self.full_until && adds(&group[0].1);
+        if full || draws.chance(Site::DiskFails, &Named(&group[0].1), self.options.fails) {
+            ledger.note(if full { "store: write to a full disk (S-3)" } else { "store: failed" });
             let failed = |(id, _)| (id, StoreResult::FailedClean("no space is left".into()));
             done.answers.extend(group.into_iter().map(failed));
             return;
@@ -324,6 +332,17 @@ impl Platter {
         }
         LogPart { first, begins: self.first, entries, end, durable: self.durable }
     }
+}
+
+/// Whether an operation needs more room.
+const fn adds(op: &StoreOp) -> bool {
+    matches!(
+        op,
+        StoreOp::ClaimEpoch { .. }
+            | StoreOp::Append { .. }
+            | StoreOp::WriteChunk { .. }
+            | StoreOp::SwitchManifest { .. }
+    )
 }
 
 fn level_of(manifest: &Blob) -> u8 {

@@ -104,6 +104,15 @@ sites! {
     StaysHalfOpen "packets go on vanishing after the process has closed its end"
     Rolls "an operator starts a manager as another build"
     StaleRegister "the register of managers is read from a server that lags"
+    MasterSlow "the master, or the way to it, is slow for a while"
+    AgentMarkedGone "an operator marks an agent as gone"
+    AgentDrains "an operator drains an agent"
+    ExecutorsLost "an agent that comes back has lost its executors"
+    NothingStarts "no task ever starts on this agent"
+    SlowPull "an image is pulled for minutes"
+    KillHangs "a task that is told to end does not"
+    DiskFull "the disk is full for a while"
+    IdleWake "a manager wakes though nothing is due"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

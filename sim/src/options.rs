@@ -171,6 +171,12 @@ pub struct StoreOptions {
     /// Share of starts that find what is stored damaged (Z5), ppm.
     #[serde(default)]
     pub rots: u32,
+    /// Nothing can be written for a while (S-3); a mean in ms, 0 is never.
+    #[serde(default)]
+    pub full_every: u64,
+    /// Most bytes of a snapshot's chunk (S-4); 0 is as in production.
+    #[serde(default)]
+    pub chunk_bytes: u64,
 }
 
 /// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
@@ -225,6 +231,12 @@ pub struct TaskOptions {
     /// Updates without what they should have, or with what nobody knows (T7, T8).
     #[serde(default)]
     pub odd_updates: u32,
+    /// Images that are pulled for minutes (T1).
+    #[serde(default)]
+    pub slow_pulls: u32,
+    /// Tasks that do not end, whatever they are told (T4).
+    #[serde(default)]
+    pub hanging_kills: u32,
 }
 
 impl TaskOptions {
@@ -241,6 +253,8 @@ impl TaskOptions {
             odd_ends: part("tasks.oddEnds", 500_000),
             run_twice: part("tasks.runTwice", 500_000),
             odd_updates: part("tasks.oddUpdates", 200_000),
+            slow_pulls: part("tasks.slowPulls", 200_000),
+            hanging_kills: part("tasks.hangingKills", 200_000),
         }
     }
 }
@@ -279,6 +293,18 @@ pub struct AgentOptions {
     /// All agents of one or two racks of three cut off for minutes (A5).
     #[serde(default)]
     pub racks_cut_every: u64,
+    /// Agents that an operator marks as gone, whether they are or not (M16).
+    #[serde(default)]
+    pub gone_every: u64,
+    /// Agents that an operator drains (M16).
+    #[serde(default)]
+    pub drain_every: u64,
+    /// Share of agents that come back from a crash without their executors (A3), ppm.
+    #[serde(default)]
+    pub lost_executors: u32,
+    /// Share of agents on which no task ever starts (A6), ppm.
+    #[serde(default)]
+    pub hanging: u32,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -291,6 +317,9 @@ pub struct ProcessOptions {
     pub crash_every: u64,
     /// Longest time until it is started again, ms.
     pub down_ms: u64,
+    /// Mean time between two wakes at which nothing need be due (S-4), ms.
+    #[serde(default)]
+    pub idle_wakes_every: u64,
 }
 
 impl Options {
@@ -310,6 +339,8 @@ impl Options {
                 torn: 0,
                 snapshot_entries: 1000,
                 rots: 0,
+                full_every: 0,
+                chunk_bytes: 0,
             },
             network: NetworkOptions {
                 latency_ms: (1, 1),
@@ -333,6 +364,8 @@ impl Options {
                 odd_ends: 0,
                 run_twice: 0,
                 odd_updates: 0,
+                slow_pulls: 0,
+                hanging_kills: 0,
             },
             agent_faults: AgentOptions {
                 crash_every: 0,
@@ -348,8 +381,12 @@ impl Options {
                 reboot_every: 0,
                 skewed_clocks: 0,
                 racks_cut_every: 0,
+                gone_every: 0,
+                drain_every: 0,
+                lost_executors: 0,
+                hanging: 0,
             },
-            process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000 },
+            process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000, idle_wakes_every: 0 },
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
             ensemble: EnsembleOptions::default(),
@@ -418,6 +455,8 @@ impl Options {
                 torn: share(rng, 1_000_000),
                 snapshot_entries: rng.between(5, 400),
                 rots: share(&mut streams::named(seed, "store.rots"), 300_000),
+                full_every: every(&mut streams::named(seed, "store.fullEvery"), 60_000, 600_000),
+                chunk_bytes: every(&mut streams::named(seed, "store.chunkBytes"), 200, 4_000),
             },
             network: NetworkOptions {
                 latency_ms: (0, rng.between(1, 200)),
@@ -436,6 +475,7 @@ impl Options {
                 crash_effects: every(rng, 5, 600),
                 crash_every: every(rng, 2_000, 120_000),
                 down_ms: rng.between(1, 20_000),
+                idle_wakes_every: every(&mut streams::named(seed, "process.idleWakesEvery"), 1_000, 30_000),
             },
             masters: MasterOptions::swarm(seed),
             clocks: ClockOptions::swarm(seed),
@@ -552,6 +592,10 @@ impl AgentOptions {
             reboot_every: every(&mut streams::named(seed, "agents.rebootEvery"), 60_000, 600_000),
             skewed_clocks: share(&mut streams::named(seed, "agents.skewedClocks"), 1_000_000),
             racks_cut_every: every(&mut streams::named(seed, "agents.racksCutEvery"), 60_000, 400_000),
+            gone_every: every(&mut streams::named(seed, "agents.goneEvery"), 60_000, 600_000),
+            drain_every: every(&mut streams::named(seed, "agents.drainEvery"), 60_000, 400_000),
+            lost_executors: share(&mut streams::named(seed, "agents.lostExecutors"), 500_000),
+            hanging: share(&mut streams::named(seed, "agents.hanging"), 300_000),
         }
     }
 }

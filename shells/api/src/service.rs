@@ -116,19 +116,24 @@ impl Api {
     }
 
     /// Runs `read` on the machine's thread; beside what it copied, how far that is to be trusted. Refused until the
-    /// manager knows all that is stored: it would say that apps are not there which are.
+    /// manager knows all that is stored: apps are not there yet, or in parts, which no reader is made for.
     pub(crate) async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Reading) -> T + Send + 'static,
     ) -> Result<(T, Mark), Problem> {
+        self.lag()?;
         let (copied, standing) = self.copy(read).await?;
-        let lag = match standing.leading {
-            true => None,
-            false => Some(self.manager.standing().lag.ok_or_else(|| {
-                Problem::unavailable("this manager has not read yet what is stored; try again")
-            })?),
-        };
+        let lag = if standing.leading { None } else { self.lag()? };
         Ok((copied, Mark { stalled: standing.stalled, lag }))
+    }
+
+    /// For how long the manager may not know what was stored; `None` if it leads. An error until it has read all once.
+    fn lag(&self) -> Result<Option<Millis>, Problem> {
+        let standing = self.manager.standing();
+        if standing.lag.is_none() && !standing.leading {
+            return Err(Problem::unavailable("this manager has not read yet what is stored; try again"));
+        }
+        Ok(standing.lag.filter(|_| !standing.leading))
     }
 
     async fn copy<T: Send + 'static>(

@@ -31,6 +31,8 @@ pub struct MasterOptions {
     pub odd_offers: u32,
     /// New masters that know of no agents, and so of no tasks, until each agent registers (M13).
     pub lost_registries: u32,
+    /// The master answers and tells late for a while, by up to half a minute (M17, N1).
+    pub slow_every: u64,
     /// There are several masters, and so many SUBSCRIBEs are redirected to none that leads (M3).
     pub redirects: u32,
 }
@@ -51,6 +53,7 @@ impl MasterOptions {
             error_every: often("masters.errorEvery", 30_000, 400_000),
             odd_offers: part("masters.oddOffers", 400_000),
             lost_registries: part("masters.lostRegistries", 1_000_000),
+            slow_every: often("masters.slowEvery", 60_000, 600_000),
             redirects: part("masters.redirects", 400_000),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Resource, Unavailability};
 
+use super::executors::Turn;
 use super::faults::Sequel;
 use super::{Happening, WALL_START, World};
 use crate::draws::{Draws, Site};
@@ -72,6 +73,14 @@ impl Agents {
 
     pub(super) fn up(&self) -> Vec<usize> {
         (0..self.all.len()).filter(|&at| self.all[at].1 == Standing::Up).collect()
+    }
+
+    /// One that the operator has not given up, unless it is the last that is up.
+    fn pick_any(&self, draws: &mut Draws) -> Option<usize> {
+        let all = (0..self.all.len()).filter(|&at| self.all[at].1 != Standing::Gone);
+        let all: Vec<u64> = all.map(|at| at as u64).collect();
+        let at = draws.one_of("agent", &all)? as usize;
+        (self.up().len() > 1 || self.all[at].1 != Standing::Up).then_some(at)
     }
 
     /// One of those that are up, unless it is the last.
@@ -167,6 +176,10 @@ impl World {
         if self.draws.chance(Site::BlackHole, &agent, self.options.agent_faults.black_holes) {
             self.ledger.note("agent: black hole (A6)");
             self.executors.black_hole(agent.clone());
+        }
+        if self.draws.chance(Site::NothingStarts, &agent, self.options.agent_faults.hanging) {
+            self.ledger.note("agent: nothing starts (A6)");
+            self.executors.hang_on(agent.clone());
         }
         if self.draws.chance(Site::ClockSkewed, &agent, self.options.agent_faults.skewed_clocks) {
             self.ledger.note("agent: clock skewed (A7)");
@@ -327,6 +340,32 @@ impl World {
         self.operate(OperatorCall::PlanOutage { agent, window: None });
     }
 
+    /// An operator marks an agent as gone, which may be up, or come back no more.
+    pub(super) fn mark_gone(&mut self) {
+        let Some(at) = self.agents.pick_any(&mut self.draws) else { return };
+        let agent = self.agents.all[at].0.clone();
+        self.disturbed("operator: marks an agent gone (M16)");
+        self.agents.all[at].1 = Standing::Gone;
+        self.operate(OperatorCall::MarkAgentGone { agent });
+        let away = self.absence();
+        self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentJoins));
+    }
+
+    /// An operator has an agent emptied, and uses it again later.
+    pub(super) fn drain_agent(&mut self) {
+        let Some(at) = self.agents.pick(&mut self.draws) else { return };
+        let agent = self.agents.all[at].0.clone();
+        self.disturbed("operator: drains an agent (M16)");
+        self.operate(OperatorCall::DrainAgent { agent, max_grace: None });
+        self.follow_after("forMs", 10_000, 600_000, Sequel::DrainOver(at));
+    }
+
+    /// An agent that was drained is used again.
+    pub(super) fn reactivate(&mut self, at: usize) {
+        let agent = self.agents.all[at].0.clone();
+        self.operate(OperatorCall::ReactivateAgent { agent });
+    }
+
     fn operate(&mut self, call: OperatorCall) {
         self.cluster_step(ClusterInput::Operator { request: OPERATOR, call });
     }
@@ -340,10 +379,20 @@ impl World {
             Standing::Up | Standing::Gone => return,
         };
         self.agents.all[at].1 = Standing::Up;
-        if let ClusterInput::AgentReturn { agent } = &input {
-            self.tell_attributes(&agent.clone());
+        let restarted = standing == Standing::Crashed;
+        let agent = self.agents.all[at].0.clone();
+        if restarted {
+            self.tell_attributes(&agent);
         }
         self.cluster_step(input);
+        let lost = self.options.agent_faults.lost_executors;
+        if restarted && self.draws.chance(Site::ExecutorsLost, &agent, lost) {
+            self.ledger.note("agent: executors lost (A3)");
+            for task in self.executors.open_on(&agent) {
+                let (agent, turn) = (agent.clone(), Turn::ExecutorLost);
+                self.queue.push(self.now + 1, Happening::Container { agent, task, turn });
+            }
+        }
     }
 
     /// An agent that is there registers with a new leader, if it has not yet.
@@ -372,6 +421,7 @@ impl World {
             self.register_agent(at);
             self.restart_untold(at);
             self.lift_outage(at);
+            self.reactivate(at);
         }
         for _ in self.agents.up().len()..self.options.agents as usize {
             self.join_agent();

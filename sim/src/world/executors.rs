@@ -31,6 +31,8 @@ pub(super) enum Turn {
     Exits(i32),
     /// It ends because it was told so.
     Killed,
+    /// Its agent cannot find its executor any more (A3).
+    ExecutorLost,
     /// Its executor says once more that it runs, at another address perhaps (T5, T7).
     RunsAgain { elsewhere: bool },
     /// Its agent says that it failed, after it has ended (T5).
@@ -61,6 +63,9 @@ struct Container {
     check: Option<(u64, u64)>,
     probes: u64,
     stubborn: bool,
+    /// It does not end, whatever it is told (T4).
+    hangs: bool,
+    told_to_end: bool,
     odd_end: Option<OddEnd>,
     /// It never starts.
     stuck: bool,
@@ -95,12 +100,26 @@ pub(super) struct Executors {
     faults: bool,
     /// Agents on which everything fails.
     black_holes: BTreeSet<AgentId>,
+    /// Agents on which nothing ever starts.
+    hanging: BTreeSet<AgentId>,
     containers: BTreeMap<(AgentId, TaskId), Container>,
 }
 
 impl Executors {
     pub(super) const fn new(options: TaskOptions, rng: Rng) -> Self {
-        Self { options, rng, faults: true, black_holes: BTreeSet::new(), containers: BTreeMap::new() }
+        Self {
+            options,
+            rng,
+            faults: true,
+            black_holes: BTreeSet::new(),
+            hanging: BTreeSet::new(),
+            containers: BTreeMap::new(),
+        }
+    }
+
+    /// Nothing starts on this agent.
+    pub(super) fn hang_on(&mut self, agent: AgentId) {
+        self.hanging.insert(agent);
     }
 
     /// Everything fails on this agent.
@@ -108,15 +127,19 @@ impl Executors {
         self.black_holes.insert(agent);
     }
 
-    /// Every task starts, stays and is healthy from now on, if its image is good.
-    pub(super) fn heal(&mut self) {
+    /// Every task starts, stays and is healthy from now on, if its image is good, and ends when told to: gives those that
+    /// were told already.
+    pub(super) fn heal(&mut self) -> Vec<(AgentId, TaskId)> {
         self.faults = false;
         self.black_holes.clear();
+        self.hanging.clear();
         for container in self.containers.values_mut() {
             if Trouble::of_image(&container.image) != Some(Trouble::Sick) {
                 container.health = Health::Good;
             }
         }
+        let told = self.containers.iter().filter(|(_, container)| container.told_to_end && !container.over);
+        told.map(|(key, _)| key.clone()).collect()
     }
 
     /// A new container, and what will happen to it.
@@ -154,6 +177,8 @@ impl Executors {
             check,
             probes: 0,
             stubborn: draws.chance(Site::Stubborn, &slot, self.options.stubborn),
+            hangs: draws.chance(Site::KillHangs, &slot, self.options.hanging_kills),
+            told_to_end: false,
             odd_end: self.odd_end(slot, draws, ledger),
             stuck: false,
             started: false,
@@ -171,11 +196,18 @@ impl Executors {
             let ends = if self.rng.chance(500_000) { Turn::Fails } else { Turn::Exits(1) };
             return vec![(1, Turn::Starting), (2, ends)];
         }
-        if draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
-            ledger.note("task: stuck (T1)");
+        let hanging = self.hanging.contains(agent);
+        if hanging || draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
+            ledger.note(if hanging { "task: where nothing starts (A6)" } else { "task: stuck (T1)" });
             self.containers.entry(key).and_modify(|container| container.stuck = true);
             return Vec::new();
         }
+        let starts = if draws.chance(Site::SlowPull, &slot, self.options.slow_pulls) {
+            ledger.note("task: slow pull (T1)");
+            draws.number("ms", 60_000, 600_000)
+        } else {
+            starts
+        };
         if draws.chance(Site::LaunchFails, &slot, self.options.launch_fails) {
             ledger.note("task: launch failed (T1)");
             return vec![(starts, Turn::Fails)];
@@ -219,11 +251,34 @@ impl Executors {
         theirs.for_each(|(_, container)| container.over = true);
     }
 
+    /// The tasks of an agent that have not ended.
+    pub(super) fn open_on(&self, agent: &AgentId) -> Vec<TaskId> {
+        let theirs = self.containers.iter().filter(|((its, _), container)| its == agent && !container.over);
+        theirs.map(|((_, task), _)| task.clone()).collect()
+    }
+
     /// A container is told to end: when it will have.
-    pub(super) fn kill(&mut self, agent: &AgentId, task: &TaskId, grace: u64) -> Option<u64> {
+    pub(super) fn kill(
+        &mut self,
+        agent: &AgentId,
+        task: &TaskId,
+        grace: u64,
+        ledger: &mut Ledger,
+    ) -> Option<u64> {
         let takes = self.rng.between(0, grace / 2);
-        let container = self.containers.get(&(agent.clone(), task.clone()))?;
-        (!container.over).then_some(if container.stubborn { grace } else { takes })
+        let container = self.containers.get_mut(&(agent.clone(), task.clone()))?;
+        if container.over {
+            return None;
+        }
+        container.told_to_end = true;
+        if container.hangs && self.faults {
+            ledger.note("task: does not end (T4)");
+            return None;
+        }
+        if container.stubborn {
+            ledger.note("task: ignores the signal (T4)");
+        }
+        Some(if container.stubborn { grace } else { takes })
     }
 
     /// Something happens to a container, if it is still there.
@@ -273,6 +328,10 @@ impl Executors {
                     }
                     None => Some(TaskReport::Exited { status }),
                 }
+            }
+            Turn::ExecutorLost => {
+                container.over = true;
+                Some(TaskReport::ExecutorLost)
             }
             Turn::RunsAgain { elsewhere } => {
                 let ip = if elsewhere { "172.17.0.3" } else { "172.17.0.2" };

@@ -15,6 +15,7 @@ pub(super) enum Sequel {
     /// For so many ms.
     OutageBegins(usize, u64),
     OutageLifted(usize),
+    DrainOver(usize),
     /// A master leads again; agents find it within so many ms.
     MasterLeads(u64),
     /// An agent registers with the new leader.
@@ -30,7 +31,7 @@ pub(super) enum Sequel {
     JournalMended,
 }
 
-const REPEATED: [Site; 28] = [
+const REPEATED: [Site; 33] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -59,6 +60,11 @@ const REPEATED: [Site; 28] = [
     Site::Abdicates,
     Site::ZooKeeperRots,
     Site::Rolls,
+    Site::MasterSlow,
+    Site::AgentMarkedGone,
+    Site::AgentDrains,
+    Site::DiskFull,
+    Site::IdleWake,
 ];
 
 impl World {
@@ -94,6 +100,11 @@ impl World {
             Site::AgentReboots => agents.reboot_every,
             Site::RacksCut => agents.racks_cut_every,
             Site::Rolls => self.options.builds.roll_every,
+            Site::MasterSlow => masters.slow_every,
+            Site::AgentMarkedGone => agents.gone_every,
+            Site::AgentDrains => agents.drain_every,
+            Site::DiskFull => self.options.store.full_every,
+            Site::IdleWake => self.options.process.idle_wakes_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -161,6 +172,11 @@ impl World {
             Site::AgentReboots => self.reboot_agent(),
             Site::RacksCut => self.cut_racks(),
             Site::Rolls => self.roll(),
+            Site::MasterSlow => self.slow_master(),
+            Site::AgentMarkedGone => self.mark_gone(),
+            Site::AgentDrains => self.drain_agent(),
+            Site::DiskFull => self.fill_disk(),
+            Site::IdleWake => self.wake_idly(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);
@@ -177,6 +193,7 @@ impl World {
             Sequel::HostReturns(number) => self.join_host(number),
             Sequel::OutageBegins(at, away) => self.begin_outage(at, away),
             Sequel::OutageLifted(at) => self.lift_outage(at),
+            Sequel::DrainOver(at) => self.reactivate(at),
             Sequel::MasterLeads(within) => self.elect_master(within),
             Sequel::AgentRegisters(at) => self.register_agent(at),
             Sequel::OffersGoOn => self.cluster_step(ClusterInput::PauseOffers(false)),

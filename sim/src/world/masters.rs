@@ -84,7 +84,14 @@ impl World {
         self.cluster_step(ClusterInput::EndStreams { message: message.into() });
     }
 
-    fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {
+    /// The master, or the way to it, is slow for a while.
+    pub(super) fn slow_master(&mut self) {
+        self.disturbed("master: slow (M17)");
+        let until = self.now + self.draws.number("forMs", 5_000, 120_000);
+        self.network.slow_down(until, self.draws.number("byMs", 100, 30_000));
+    }
+
+    pub(super) fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {
         let wait = self.draws.number(name, shortest, longest);
         self.queue.push(self.now + wait, Happening::Sequel(sequel));
     }

@@ -345,10 +345,14 @@ impl World {
         self.crash_before = None;
         self.watch.calm_since = self.now;
         self.rough = self.now;
-        self.executors.heal();
+        for (agent, task) in self.executors.heal() {
+            let turn = Turn::Killed;
+            self.queue.push(self.now + 1, Happening::Container { agent, task, turn });
+        }
         self.network.heal(self.now);
         self.heal_managers();
         self.disk.mend();
+        self.disk.fill(0);
         self.clients.retire();
         self.heal_clocks();
         self.heal_masters();
@@ -665,7 +669,7 @@ impl World {
     }
 
     fn kill(&mut self, agent: AgentId, task: TaskId, grace: u64) {
-        if let Some(wait) = self.executors.kill(&agent, &task, grace) {
+        if let Some(wait) = self.executors.kill(&agent, &task, grace, &mut self.ledger) {
             let turn = Turn::Killed;
             self.queue.push(self.now + wait, Happening::Container { agent, task, turn });
         }

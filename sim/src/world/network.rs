@@ -97,6 +97,8 @@ pub(super) struct Network {
     next_request: u64,
     requests: BTreeMap<RequestNo, (ConnId, CallId, Fate)>,
     oddities: Oddities,
+    /// Until when, and by how much at most, messages are late, ms.
+    slow: (u64, u64),
 }
 
 /// How many masters there are where one may redirect to another.
@@ -128,7 +130,13 @@ impl Network {
             next_conn: 0,
             next_request: 0,
             requests: BTreeMap::new(),
+            slow: (0, 0),
         }
+    }
+
+    /// Messages are late until then, by up to so many ms.
+    pub(super) const fn slow_down(&mut self, until: u64, by: u64) {
+        self.slow = (until, by);
     }
 
     /// An agent's clock is so much ahead.
@@ -139,6 +147,7 @@ impl Network {
     /// Agents' clocks are right, and packets arrive.
     pub(super) fn heal(&mut self, now: u64) {
         self.oddities.heal();
+        self.slow = (0, 0);
         for conn in self.conns.values_mut() {
             conn.resets_from = conn.resets_from.map(|from| from.min(now));
         }
@@ -146,11 +155,13 @@ impl Network {
 
     /// How long a message may take.
     pub(super) const fn longest(&self) -> u64 {
-        self.options.latency_ms.1
+        self.options.latency_ms.1 + self.slow.1
     }
 
-    fn latency(&mut self) -> u64 {
-        self.rng.between(self.options.latency_ms.0, self.options.latency_ms.1)
+    fn latency(&mut self, now: u64) -> u64 {
+        let (until, by) = self.slow;
+        let late = if now < until { self.rng.between(0, by) } else { 0 };
+        late + self.rng.between(self.options.latency_ms.0, self.options.latency_ms.1)
     }
 
     fn arrive(&self, conn: ConnId, at: u64, input: LinkInput) -> (u64, Happening) {
@@ -159,14 +170,14 @@ impl Network {
 
     /// When a message sent now arrives, in order behind all before it.
     fn arrives_here(&mut self, now: u64, conn: ConnId) -> u64 {
-        let latency = self.latency();
+        let latency = self.latency(now);
         let conn = self.conns.get_mut(&conn).expect("connections are kept");
         conn.to_process_at = conn.to_process_at.max(now + latency);
         conn.to_process_at
     }
 
     fn arrives_there(&mut self, now: u64, conn: ConnId) -> u64 {
-        let latency = self.latency();
+        let latency = self.latency(now);
         let conn = self.conns.get_mut(&conn).expect("connections are kept");
         conn.to_master_at = conn.to_master_at.max(now + latency);
         conn.to_master_at

@@ -88,6 +88,21 @@ pub(crate) fn boot(seed: u64) -> Boot {
     }
 }
 
+/// Snapshots in chunks of so many bytes at most, or as in production if 0.
+fn chunks(bytes: u64) -> JournalConfig {
+    let production = JournalConfig::default();
+    match usize::try_from(bytes) {
+        Ok(0) | Err(_) => production,
+        Ok(most) => JournalConfig {
+            chunk_bytes_max: most,
+            chunk_bytes_fill: most / 2,
+            chunk_bytes_merge: most / 4,
+            records_ask_bytes: bytes / 8,
+            ..production
+        },
+    }
+}
+
 impl World {
     /// A manager begins, in a new process or, with the clock that it has, in the same as before.
     pub(super) fn start(&mut self, at: usize, clock: Option<u64>) {
@@ -100,7 +115,7 @@ impl World {
             format,
             format_raise_after: Millis(self.options.builds.raise_after_ms),
             snapshot_log_entries: self.options.store.snapshot_entries,
-            ..JournalConfig::default()
+            ..chunks(self.options.store.chunk_bytes)
         };
         let mean = self.options.process.crash_effects;
         let left = (mean > 0).then(|| self.draws.below(2 * mean + 1));
@@ -165,6 +180,22 @@ impl World {
         self.step(at, ManagerInput::Wake);
     }
 
+    /// A manager is woken though nothing need be due.
+    pub(super) fn wake_idly(&mut self) {
+        if let Some(at) = self.any_manager().filter(|&at| self.managers[at].is_some()) {
+            self.ledger.note("process: woken for nothing (S-4)");
+            self.step(at, ManagerInput::Wake);
+        }
+    }
+
+    /// Nothing can be written to the disk for a while.
+    pub(super) fn fill_disk(&mut self) {
+        if self.zookeeper.is_none() {
+            self.disturbed("store: full (S-3)");
+            self.disk.fill(self.now + self.draws.number("forMs", 1_000, 120_000));
+        }
+    }
+
     fn process_clocks(&self, at: usize) -> Now {
         let base = self.managers[at].as_ref().map_or(0, |process| process.base);
         Now { mono: Instant(base + self.now), wall: self.wall.at(self.now) }
@@ -191,12 +222,11 @@ impl World {
         if process.leads() && !led {
             self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Leads);
         }
-        self.watch.see(
-            self.now,
-            self.ledger.effects,
-            self.clients.book(),
-            Seen::Stepped(process.manager.view()),
-        );
+        // Until all was read once, apps are there in parts, and nobody is shown them.
+        if process.manager.fresh(now.mono).is_some() {
+            let seen = Seen::Stepped(process.manager.view());
+            self.watch.see(self.now, self.ledger.effects, self.clients.book(), seen);
+        }
         if self.managers[at].as_ref().is_some_and(Process::leads) && self.has_read_rotten(at).is_some() {
             self.broken("S13", "what is stored is damaged, and taken for sound".into());
         }

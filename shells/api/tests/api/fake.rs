@@ -51,6 +51,8 @@ pub(crate) struct State {
     /// Drops whatever it is asked.
     pub(crate) gone: bool,
     pub(crate) asked: Vec<ApiRequest>,
+    /// How often its machine was looked at.
+    pub(crate) looked: usize,
     /// The largest number of items that one read has copied.
     pub(crate) copied_max: usize,
 }
@@ -182,8 +184,9 @@ impl Manager for Fake {
     }
 
     fn read(&self, read: Read) {
-        let state = self.state();
+        let mut state = self.state();
         if !state.gone {
+            state.looked += 1;
             drop(state);
             read(&Look(self))();
         }

@@ -131,7 +131,11 @@ async fn reads_say_how_old_they_may_be() {
     assert_eq!((read.status, read.header("swan-lag-ms")), (200, Some("250")));
     assert_eq!(get(leader.address, "/v1/apps").await.header("swan-lag-ms"), None);
     standby.state().lag = None;
-    assert_eq!(get(standby.address, "/v1/apps").await.status, 503, "it has not read all yet");
+    let looked = standby.state().looked;
+    for path in ["/v1/apps", "/v1/apps/web.shop", "/v1/apps/web.shop/rollouts"] {
+        assert_eq!(get(standby.address, path).await.status, 503, "it has not read all yet");
+    }
+    assert_eq!(standby.state().looked, looked, "nobody looks at what is there in parts");
 }
 
 #[tokio::test]
