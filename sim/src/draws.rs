@@ -113,6 +113,7 @@ sites! {
     KillHangs "a task that is told to end does not"
     DiskFull "the disk is full for a while"
     IdleWake "a manager wakes though nothing is due"
+    Forbidden "SUBSCRIBE is forbidden"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

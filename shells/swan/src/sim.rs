@@ -94,7 +94,7 @@ struct RunArgs {
     #[arg(long)]
     log: bool,
     /// Run the trace of an earlier run again instead of seeds: just what it tells happens by chance.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "seed", "seeds", "minutes", "agents", "tasks", "keep_going", "trace_dir"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["profile", "seed", "seeds", "minutes", "agents", "tasks", "keep_going", "marks", "trace_dir"])]
     trace: Option<PathBuf>,
     /// Where traces of seeds that fail are written, as swan-sim-SEED.trace. [default: .]
     #[arg(long, value_name = "DIR")]

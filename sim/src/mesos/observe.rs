@@ -5,9 +5,9 @@ use swan_core::mesos::{
     Unavailability,
 };
 
-use super::Cluster;
 use super::pool::Pool;
-use super::state::{Agent, Phase, Standing};
+use super::state::{Agent, Framework, Phase, Standing};
+use super::{Cluster, validation};
 
 /// A task as the master knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,13 @@ impl Cluster {
             };
             (&framework.info, listed)
         })
+    }
+
+    /// Whether the framework wants no offers, as far as its master knows.
+    pub fn is_suppressed(&self, framework: &FrameworkId) -> bool {
+        let roles =
+            |it: &Framework| validation::roles(&it.info).iter().all(|role| it.suppressed.contains(role));
+        self.frameworks.get(framework).is_some_and(roles)
     }
 
     /// How often a task was started on an agent; more than once is a framework's error (S2).

@@ -34,7 +34,7 @@ use swan_core::scheduler::View;
 use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::input::RequestId;
-use swan_core::scheduler::view::WaitingView;
+use swan_core::scheduler::view::{AppView, WaitingView};
 use swan_core::time::{Instant, Now, Timestamp};
 
 use self::agents::Agents;
@@ -68,6 +68,8 @@ use crate::zookeeper::ZooKeeper;
 
 /// Wall time at the beginning: some day in 2026.
 const WALL_START: u64 = 1_780_000_000_000;
+/// For so long a world is left alone in which everything is as wanted, ms.
+const REST_MS: u64 = 3 * 60_000;
 /// Between two looks at what is really so.
 const TRUTH_EVERY: u64 = 1_000;
 /// Between two looks of an operator at the disaster brake.
@@ -454,9 +456,35 @@ impl World {
         let deadline = self.now + self.options.settle_ms;
         let pending = self.settle(deadline).or_else(|| self.try_again());
         if pending.is_none() && self.watch.violation.is_none() {
+            self.rest();
+        }
+        if pending.is_none() && self.watch.violation.is_none() {
             self.end_in_disaster();
         }
         pending
+    }
+
+    /// With nothing to place, no offer is held, and none is wanted (L8).
+    fn rest(&mut self) {
+        self.run_until(self.now + REST_MS);
+        let Some(view) = self.view() else { return };
+        let waits = |app: &AppView| {
+            let waiting = view.explain(&app.id).is_some_and(|explained| !explained.waiting.is_empty());
+            let lost = app.tasks_status.iter().any(|(state, _)| *state == "TASK_UNREACHABLE");
+            waiting || lost || app.operation_status != "noop"
+        };
+        let (manager, apps) = (view.manager(), view.apps(None, usize::MAX - 1).items);
+        if !manager.connected || apps.iter().any(waits) {
+            return;
+        }
+        self.ledger.note("nothing to place");
+        let framework = FrameworkId::new(manager.framework_id);
+        let held = self.cluster.outstanding_offers().filter(|it| *it.framework_id == framework).count();
+        if held > 0 {
+            self.broken("L8", format!("{held} offers are held, with nothing to place"));
+        } else if !self.cluster.is_suppressed(&framework) {
+            self.broken("L8", "offers are asked for, with nothing to place".into());
+        }
     }
 
     /// Starts once more what was given up; now nothing but an app itself is to blame if it is given up again.

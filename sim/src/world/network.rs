@@ -299,8 +299,14 @@ impl Network {
             self.conns.get_mut(&conn).expect("connections are kept").dead = true;
             return Vec::new();
         }
-        ledger.note("network: SUBSCRIBE refused");
-        self.carry(now, conn, |conn| LinkInput::Opened { conn, response: no_leader() })
+        let response = if draws.chance(Site::Forbidden, &"", 300_000) {
+            ledger.note("master: SUBSCRIBE forbidden (M6)");
+            Response::of_status(if draws.also("unknown", 500_000) { 401 } else { 403 })
+        } else {
+            ledger.note("network: SUBSCRIBE refused");
+            no_leader()
+        };
+        self.carry(now, conn, |conn| LinkInput::Opened { conn, response })
     }
 
     /// The stream will be odd; gives what comes instead of it, if the master never hears of it.
