@@ -14,6 +14,10 @@ const REFUSAL_BYTES_MAX: usize = 512;
 /// Bodies of requests but for apps: a refusal shows the form that would be right, and what was accepted is the same when
 /// it is written and read again.
 pub fn api_bodies(data: &[u8]) {
+    let is_object = matches!(serde_json::from_slice(data), Ok(Value::Object(_)));
+    let accepted =
+        [ScaleDto::read(data).is_ok(), RollbackDto::read(data).is_ok(), FrameworkWordDto::read(data).is_ok()];
+    assert!(is_object || accepted == [false; 3], "only objects are accepted");
     match ScaleDto::read(data) {
         Ok(scale) => assert_eq!(ScaleDto::read(&written(&scale)).ok(), Some(scale)),
         Err(problem) => refused(problem, data, &["the body must be {\"instances\""]),

@@ -19,8 +19,13 @@ use crate::reply;
 const JSON_BLANKS: &[u8] = b" \t\r\n";
 
 fn read<T: DeserializeOwned>(body: &[u8], form: &str) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("the body must be {form}: {error}")))
+    let refuse = |why: &str| Problem::bad_request(format!("the body must be {form}: {why}"));
+    let read = serde_json::from_slice(body).map_err(|error| refuse(&error.to_string()))?;
+    // An array of the values of all keys would pass, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(refuse("it is no object"));
+    }
+    Ok(read)
 }
 
 impl ScaleDto {
@@ -131,6 +136,15 @@ mod tests {
         assert!(listing.page_after("web.shop").len() < HTTP_URL_BYTES_MAX);
         let refused = read(4_000).expect_err("each comma is written as three characters");
         assert!(refused.detail.starts_with("labels and fields must be shorter"), "{}", refused.detail);
+    }
+
+    #[test]
+    fn an_array_is_no_body() {
+        assert!(ScaleDto::read(b" {\"instances\": 3}").is_ok());
+        let refused = ProblemDto::from(ScaleDto::read(b"[3]").expect_err("no object"));
+        assert!(refused.detail.starts_with("the body must be {") && refused.detail.ends_with("no object"));
+        assert!(RollbackDto::read(b"[\"1\"]").is_err());
+        assert!(FrameworkWordDto::read(b"[\"F\"]").is_err());
     }
 
     #[test]
