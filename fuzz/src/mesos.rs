@@ -4,10 +4,11 @@ use core::fmt::Debug;
 
 use prost::Message;
 use swan_core::limits::MESOS_RECORD_BYTES_MAX;
-use swan_mesos::wire::v1::scheduler;
+use swan_core::mesos::FrameworkInfo;
+use swan_mesos::wire::v1::{master, scheduler};
 use swan_mesos::wire::{
     Answer, AnswerDecoder, AnswerError, RecordDecoder, RecordError, call_from_wire, call_to_wire,
-    encode_record, event_from_wire, event_to_wire,
+    encode_record, event_from_wire, event_to_wire, frameworks_from_wire, frameworks_to_wire,
 };
 
 /// RecordIO: the same records however the stream is cut, and none above the limit (R3).
@@ -63,13 +64,16 @@ fn answers(stream: &[u8], piece: usize) -> Vec<Result<Answer, AnswerError>> {
     answers
 }
 
-/// Events and calls in protobuf: what is understood means the same after its own encoding.
+/// Events, calls and lists of frameworks in protobuf: what is understood means the same after its own encoding.
 pub fn mesos_protobuf(data: &[u8]) {
     if let Ok(event) = scheduler::Event::decode(data) {
         event_survives(event);
     }
     if let Ok(call) = scheduler::Call::decode(data) {
         call_survives(call);
+    }
+    if let Ok(response) = master::Response::decode(data) {
+        frameworks_survive(response);
     }
 }
 
@@ -104,4 +108,19 @@ fn call_survives(call: scheduler::Call) {
     let bytes = wire.encode_to_vec();
     let wire = scheduler::Call::decode(&bytes[..]).expect("what was encoded decodes");
     assert_eq!(call_from_wire(wire), Ok((framework, call)));
+}
+
+fn frameworks_survive(response: master::Response) {
+    let Ok(frameworks) = frameworks_from_wire(response) else { return };
+    let infos: Vec<FrameworkInfo> = frameworks
+        .iter()
+        .map(|listed| FrameworkInfo {
+            name: listed.name.clone(),
+            labels: listed.labels.clone(),
+            ..FrameworkInfo::default()
+        })
+        .collect();
+    let Ok(wire) = frameworks_to_wire(infos.iter().zip(frameworks.iter().cloned())) else { return };
+    let wire = master::Response::decode(&wire.encode_to_vec()[..]).expect("what was encoded decodes");
+    assert_eq!(frameworks_from_wire(wire), Ok(frameworks));
 }

@@ -2,13 +2,12 @@
 
 use axum::response::Response;
 use swan_core::id::DottedId;
-use swan_core::selector::AppFilter;
 
-use crate::calls::{Paging, Parameters};
+use crate::asked::AppListing;
+use crate::calls::Paging;
 use crate::dto::{AppDto, VersionDto};
 use crate::look::{Look, each};
 use crate::problem::Problem;
-use crate::reply;
 
 /// Apps in order of id. `Link: …; rel="next"` leads to the next page.
 #[utoipa::path(get, path = "/v1/apps", tag = "apps",
@@ -22,25 +21,16 @@ use crate::reply;
         (status = 304, description = "If-None-Match names just this page"),
         (status = 400, description = "No valid selector; the detail says at which character")))]
 pub(crate) async fn list(look: Look) -> Result<Response, Problem> {
-    let paging = look.paging(&["limit", "after", "labels", "fields"])?;
-    let paging = Paging { after: paging.after.map(|id| id.to_ascii_lowercase()), ..paging };
-    let filter = AppFilter::parse(&look.parameters.joined("labels"), &look.parameters.joined("fields"));
-    let filter = filter.map_err(Problem::bad_request)?;
-    let path = same_listing(&look.parameters);
+    let listing = AppListing::of(&look.parameters)?;
+    let path = listing.path().to_owned();
+    let paging = Paging { limit: listing.limit, after: listing.after };
+    let filter = listing.filter;
     look.page::<_, AppDto>(
         &path,
         paging,
         move |reading, after, limit| Ok(reading.apps(&filter, after, limit)),
     )
     .await
-}
-
-/// The path of a listing with what it is narrowed to.
-fn same_listing(parameters: &Parameters) -> String {
-    let chosen = ["labels", "fields"].map(|name| (name, parameters.joined(name)));
-    let chosen = chosen.iter().filter(|(_, value)| !value.is_empty());
-    let query: Vec<String> = chosen.map(|(name, value)| format!("{name}={}", reply::escape(value))).collect();
-    if query.is_empty() { "/v1/apps".to_owned() } else { format!("/v1/apps?{}", query.join("&")) }
 }
 
 /// One app. The ETag's part before `-` is the revision, which `If-Match` takes.

@@ -2,7 +2,7 @@
 
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
 use swan_core::id::DottedId;
@@ -56,15 +56,19 @@ pub(crate) struct Parameters(pub(crate) Vec<(String, String)>);
 impl<S: Send + Sync> FromRequestParts<S> for Parameters {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Query(pairs) = Query::from_request_parts(parts, state)
-            .await
-            .map_err(|_| Problem::bad_request("the query must be 'name=value' pairs joined by '&'"))?;
-        Ok(Self(pairs))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::of(&parts.uri)
     }
 }
 
 impl Parameters {
+    /// Reads the query of `uri`.
+    pub(crate) fn of(uri: &Uri) -> Result<Self, Problem> {
+        let Query(pairs) = Query::try_from_uri(uri)
+            .map_err(|_| Problem::bad_request("the query must be 'name=value' pairs joined by '&'"))?;
+        Ok(Self(pairs))
+    }
+
     /// Refuses parameters that would be ignored: a filter that does not filter misleads.
     pub(crate) fn only(&self, known: &[&str]) -> Result<(), Problem> {
         match self.0.iter().find(|(name, _)| !known.contains(&name.as_str())) {

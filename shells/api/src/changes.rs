@@ -2,11 +2,11 @@
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use swan_core::id::AppPath;
 use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
 use swan_core::spec::AppSpec;
 
 use crate::apps::no_such_app;
+use crate::asked::with_compose;
 use crate::calls::Change;
 use crate::described::ChangeOfApp;
 use crate::dto::{AcceptedDto, AddedDto, CreatedDto, DryRunDto, ResetDto, RollbackDto, ScaleDto};
@@ -78,10 +78,7 @@ pub(crate) async fn delete(change: Change) -> Result<Response, Problem> {
     responses(ChangeOfApp, (status = 304, description = "There are as many already")))]
 pub(crate) async fn scale(change: Change) -> Result<Response, Problem> {
     let change = change.takes(CONDITIONS)?;
-    let ScaleDto { instances, ips } = serde_json::from_slice(change.json()?).map_err(|error| {
-        let form = "{\"instances\": NUMBER}, or with \"ips\": [\"10.0.0.7\", …] beside it";
-        Problem::bad_request(format!("the body must be {form}: {error}"))
-    })?;
+    let ScaleDto { instances, ips } = ScaleDto::read(change.json()?)?;
     let ips = ips.filter(|ips| !ips.is_empty());
     change_app(change, AppChange::Scale { instances, ips }, |taken| match taken {
         ApiReply::Unchanged { revision, .. } => {
@@ -102,9 +99,7 @@ pub(crate) async fn scale(change: Change) -> Result<Response, Problem> {
 pub(crate) async fn rollback(change: Change) -> Result<Response, Problem> {
     let change = change.takes(&["version", "force", "dryRun"])?;
     let in_body = match change.has_body() {
-        true => serde_json::from_slice::<RollbackDto>(change.json()?).map_err(|error| {
-            Problem::bad_request(format!("the body must be empty or {{\"version\": \"ID\"}}: {error}"))
-        })?,
+        true => RollbackDto::read(change.json()?)?,
         false => RollbackDto::default(),
     };
     let in_query = change.parameters.last("version").map(str::to_owned);
@@ -224,22 +219,4 @@ async fn ask_or_try(
 fn warnings(document: &[u8]) -> Vec<ProblemItem> {
     let warnings = AppSpec::parse(document).map_or_else(|_| Vec::new(), |parsed| parsed.warnings);
     warnings.into_iter().map(ProblemItem::from).collect()
-}
-
-/// The document with the key `compose` behind all others: what stands before it keeps its place, so that errors point at
-/// what the caller wrote. One that has the key already has it twice then, which is refused.
-fn with_compose(document: &[u8], compose: &str) -> Result<Vec<u8>, Problem> {
-    check_segment(compose).map_err(|why| Problem::bad_request(format!("compose: {why}")))?;
-    let text = document.trim_ascii_end();
-    let Some(open) = text.strip_suffix(b"}") else { return Ok(document.to_vec()) };
-    let comma = if open.trim_ascii() == b"{" { "" } else { "," };
-    Ok([open, format!("{comma}\"compose\":\"{compose}\"}}").as_bytes()].concat())
-}
-
-fn check_segment(text: &str) -> Result<(), String> {
-    if text.is_empty() || text.contains('/') || text == "." || text == ".." {
-        return Err("must be one segment of a path, such as 'blog'".to_owned());
-    }
-    // As every name of original Swan's form, it is folded to lower case.
-    AppPath::parse(&format!("/{}/app", text.to_ascii_lowercase())).map(|_| ())
 }

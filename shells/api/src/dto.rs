@@ -161,7 +161,7 @@ pub enum AcceptedDto {
 }
 
 /// The body of a scale request.
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Scale)]
 pub struct ScaleDto {
@@ -173,7 +173,7 @@ pub struct ScaleDto {
 }
 
 /// The body of a rollback.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = Rollback)]
 pub struct RollbackDto {

@@ -1,6 +1,7 @@
 //! Owns Swan's HTTP API: it turns HTTP into the scheduler's requests and its views into JSON, and decides nothing.
 
 mod apps;
+mod asked;
 mod auth;
 mod body;
 mod calls;
@@ -29,6 +30,7 @@ mod service;
 mod tasks;
 mod timestamp;
 
+pub use asked::{AppListing, with_compose};
 pub use auth::{TokenError, Tokens};
 pub use dto::{
     AcceptedDto, AddedDto, AgentDto, AppDto, CreatedDto, DryRunDto, EventDto, ExplainDto, FailingDto,
@@ -40,7 +42,7 @@ pub use feed::{Batch, CopiedEvent, EventFeed, Subscription, Told};
 pub use forward::{FOLLOWS, FORWARDED};
 pub use manager::{Answer, Deliver, Manager, Read, Standing};
 pub use peers::{Member, Peers, SendError};
-pub use problem::{ProblemDto, ProblemItem};
+pub use problem::{Problem, ProblemDto, ProblemItem};
 pub use reading::{Reading, Stat, StatKind};
 pub use routes::{ROUTES, Route, open_api};
 pub use server::serve;

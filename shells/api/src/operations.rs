@@ -132,10 +132,7 @@ pub(crate) async fn framework(State(api): State<Api>) -> Result<Response, Proble
         (status = 409, description = "Nothing is held, or something else was decided")))]
 pub(crate) async fn decide_framework(change: Change) -> Result<Response, Problem> {
     let change = change.takes(&[])?;
-    let form = "the body must be {\"adopt\": \"ID\"} or {\"new\": true}";
-    let said: FrameworkWordDto = serde_json::from_slice(change.json()?)
-        .map_err(|error| Problem::bad_request(format!("{form}: {error}")))?;
-    let word = said.word().ok_or_else(|| Problem::bad_request(form))?;
+    let word = FrameworkWordDto::read(change.json()?)?;
     change.ask(ApiCall::ChooseFramework { word }, no_content).await
 }
 

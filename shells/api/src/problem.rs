@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 /// A refusal on its way out.
 #[derive(Debug)]
-pub(crate) struct Problem {
+pub struct Problem {
     status: StatusCode,
     slug: &'static str,
     detail: String,
@@ -87,21 +87,28 @@ impl From<api::Problem> for ProblemItem {
     }
 }
 
+impl From<Problem> for ProblemDto {
+    fn from(problem: Problem) -> Self {
+        Self {
+            kind: format!("urn:swan:problem:{}", problem.slug),
+            title: problem.status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: problem.status.as_u16(),
+            detail: problem.detail,
+            problems: problem.items,
+        }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let document = ProblemDto {
-            kind: format!("urn:swan:problem:{}", self.slug),
-            title: self.status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: self.status.as_u16(),
-            detail: self.detail,
-            problems: self.items,
-        };
+        let status = self.status;
+        let document = ProblemDto::from(self);
         let body = serde_json::to_vec(&document).expect("text and numbers can be written as JSON");
-        let mut response = (self.status, body).into_response();
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        match self.status {
+        match status {
             StatusCode::UNAUTHORIZED => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }

@@ -99,11 +99,16 @@ pub(crate) fn page(
 ) -> Response {
     let mut response = tagged(request, None, items);
     if let Some(next) = next {
-        let joint = if path.contains('?') { '&' } else { '?' };
-        let link = format!("<{path}{joint}limit={limit}&after={}>; rel=\"next\"", escape(next));
+        let link = format!("<{}>; rel=\"next\"", page_after(path, limit, next));
         response.headers_mut().insert(header::LINK, header_value(&link));
     }
     response
+}
+
+/// Where the page is that begins after an item. `path` may hold a query.
+pub(crate) fn page_after(path: &str, limit: usize, item: &str) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}limit={limit}&after={}", escape(item))
 }
 
 /// Percent-encodes all but what is plain in any part of a URL.

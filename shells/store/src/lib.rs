@@ -11,5 +11,5 @@ pub use crate::error::StoreError;
 pub use crate::file::{CrashNotes, FileStore, StoreThread, spawn};
 pub use crate::zookeeper::{
     Address, AddressError, Credentials, Election, Heard, Member, Options, Registry, Sessions, TlsFiles,
-    ZkCrashNotes, ZkStore, watch_masters,
+    ZkCrashNotes, ZkStore, masters_in, watch_masters,
 };

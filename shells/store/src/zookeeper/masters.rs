@@ -66,16 +66,19 @@ async fn look(client: &Client, path: &str) -> Result<(Vec<MasterAddress>, Onesho
             Err(error) => return Err(error),
         }
     }
-    Ok((addresses(&infos), watcher))
+    Ok((masters_in(&infos), watcher))
 }
 
-/// Where the masters listen: by address, then by name, since redirects may name either.
-fn addresses(infos: &[Vec<u8>]) -> Vec<MasterAddress> {
+/// Where the masters listen that told `infos`: by address, then by name, since redirects may name either. What cannot be
+/// read is left out.
+pub fn masters_in(infos: &[Vec<u8>]) -> Vec<MasterAddress> {
     let infos: Vec<Info> = infos.iter().filter_map(|info| serde_json::from_slice(info).ok()).collect();
     let mut addresses = Vec::new();
     for name in [Info::by_address, Info::by_name] {
         for address in infos.iter().filter_map(name) {
-            if !addresses.contains(&address) {
+            // Nobody listens at port 0 or without a host; as the first, it would pass for the leader.
+            let is_place = !address.host.is_empty() && address.port != 0;
+            if is_place && !addresses.contains(&address) {
                 addresses.push(address);
             }
         }
@@ -104,7 +107,7 @@ mod tests {
     fn a_master_is_known_by_its_address_and_by_its_name() {
         let info = |text: &str| text.as_bytes().to_vec();
         let at = |host: &str, port| MasterAddress { host: host.to_owned(), port };
-        let told = addresses(&[
+        let told = masters_in(&[
             info(
                 r#"{"address":{"hostname":"m1.test","ip":"10.0.0.1","port":5050},"hostname":"m1.test","ip":16777343}"#,
             ),
@@ -114,5 +117,12 @@ mod tests {
         ]);
         let expected = [at("10.0.0.1", 5050), at("10.0.0.2", 5051), at("m1.test", 5050), at("m3.test", 5050)];
         assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_no_place_is_no_master() {
+        let info = br#"{"address":{"ip":"","port":5050},"hostname":"m1.test"}"#.to_vec();
+        assert_eq!(masters_in(&[info]), [MasterAddress { host: "m1.test".to_owned(), port: 5050 }]);
+        assert_eq!(masters_in(&[br#"{"address":{"ip":"10.0.0.1","port":0}}"#.to_vec()]), []);
     }
 }

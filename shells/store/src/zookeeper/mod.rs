@@ -28,7 +28,7 @@ mod write;
 pub use self::address::{Address, AddressError};
 pub use self::election::{Election, Heard};
 pub use self::execute::ZkStore;
-pub use self::masters::watch_masters;
+pub use self::masters::{masters_in, watch_masters};
 pub use self::notes::ZkCrashNotes;
 pub use self::registry::{Member, Registry};
 pub use self::session::{Credentials, Options, Sessions, TlsFiles};

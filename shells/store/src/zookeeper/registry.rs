@@ -28,7 +28,7 @@ pub struct Member {
 pub(super) async fn join(client: &Client, tree: &Tree, member: &Member) -> Result<(), Error> {
     let (path, options) = (tree.manager(client.session_id()), tree.options(CreateMode::Ephemeral));
     let mut writer = client.new_multi_writer();
-    writer.add_create(&path, &bytes_of(member), &options)?;
+    writer.add_create(&path, &member.to_bytes(), &options)?;
     writer.add_set_data(&tree.managers(), &[], None)?;
     match writer.commit().await.map_err(Error::from) {
         Ok(_) | Err(Error::NodeExists) => Ok(()),
@@ -36,8 +36,16 @@ pub(super) async fn join(client: &Client, tree: &Tree, member: &Member) -> Resul
     }
 }
 
-fn bytes_of(member: &Member) -> Vec<u8> {
-    serde_json::to_vec(member).expect("a member is plain data")
+impl Member {
+    /// Reads what a manager, perhaps of another version, told of itself; `None` for what is no such thing.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        serde_json::from_slice(bytes).ok()
+    }
+
+    /// What the register holds of it.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("a member is plain data")
+    }
 }
 
 /// The register of a cluster.
@@ -55,7 +63,7 @@ impl Registry {
     /// Tells how this manager stands now.
     pub async fn tell(&self, member: &Member) -> Result<(), String> {
         let (client, tree) = (self.sessions.client()?, self.sessions.tree());
-        let told = match client.set_data(&tree.manager(client.session_id()), &bytes_of(member), None).await {
+        let told = match client.set_data(&tree.manager(client.session_id()), &member.to_bytes(), None).await {
             Err(Error::NoNode) => join(&client, tree, member).await,
             told => told.map(|_| ()),
         };
@@ -76,7 +84,7 @@ impl Registry {
         let mut lowest = u8::MAX;
         for name in client.list_children(&managers).await? {
             if let Some((bytes, _)) = gone_is_none(client.get_data(&format!("{managers}/{name}")).await)? {
-                let format = serde_json::from_slice::<Member>(&bytes).map_or(0, |member| member.format);
+                let format = Member::read(&bytes).map_or(0, |member| member.format);
                 lowest = lowest.min(format);
             }
         }
@@ -94,7 +102,7 @@ impl Registry {
         let mut all = Vec::new();
         for name in client.list_children(&tree.managers()).await? {
             let read = gone_is_none(client.get_data(&format!("{}/{name}", tree.managers())).await)?;
-            all.extend(read.and_then(|(bytes, _)| serde_json::from_slice::<Member>(&bytes).ok()));
+            all.extend(read.and_then(|(bytes, _)| Member::read(&bytes)));
         }
         all.sort_by(|a, b| a.address.cmp(&b.address));
         Ok(all)

@@ -1,0 +1,4 @@
+//! Hands what libFuzzer makes up to `swan_fuzz::api_bodies`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| swan_fuzz::api_bodies(data));
