@@ -153,7 +153,7 @@ pub struct Verbs {
 }
 
 /// How the disk behaves.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct StoreOptions {
     /// Milliseconds that an operation takes, from and to.
@@ -180,7 +180,7 @@ pub struct StoreOptions {
 }
 
 /// How the network between Swan and Mesos behaves. Intervals are means in ms; 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NetworkOptions {
     /// Milliseconds that a message takes, from and to.
@@ -204,7 +204,7 @@ pub struct NetworkOptions {
 }
 
 /// How tasks behave. Shares are ppm.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct TaskOptions {
     /// Milliseconds until a task runs (T1), from and to.
@@ -260,7 +260,7 @@ impl TaskOptions {
 }
 
 /// What happens to agents. Intervals are means in ms; 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgentOptions {
     /// Crashes (A1).
@@ -308,7 +308,7 @@ pub struct AgentOptions {
 }
 
 /// What happens to the manager's process. 0 is never.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProcessOptions {
     /// Mean number of effects between two crashes, each before a certain effect.
@@ -331,62 +331,11 @@ impl Options {
             agents: 3,
             apps: 1,
             clients: ClientOptions::none(),
-            store: StoreOptions {
-                latency_ms: (2, 2),
-                fails: 0,
-                unknown: 0,
-                stalls: (0, 0),
-                torn: 0,
-                snapshot_entries: 1000,
-                rots: 0,
-                full_every: 0,
-                chunk_bytes: 0,
-            },
-            network: NetworkOptions {
-                latency_ms: (1, 1),
-                lost_calls: 0,
-                lost_answers: 0,
-                duplicates: 0,
-                replays: 0,
-                cut_every: 0,
-                half_open_every: 0,
-                refusals: 0,
-                rescind_every: 0,
-            },
-            tasks: TaskOptions {
-                start_ms: (300, 300),
-                launch_fails: 0,
-                exits: 0,
-                never_healthy: 0,
-                flaps: 0,
-                stubborn: 0,
-                stuck: 0,
-                odd_ends: 0,
-                run_twice: 0,
-                odd_updates: 0,
-                slow_pulls: 0,
-                hanging_kills: 0,
-            },
-            agent_faults: AgentOptions {
-                crash_every: 0,
-                partition_every: 0,
-                stop_every: 0,
-                away_ms: 1,
-                forever: 0,
-                black_holes: 0,
-                mass_loss_every: 0,
-                flap_every: 0,
-                maintenance_every: 0,
-                untold_attributes: 0,
-                reboot_every: 0,
-                skewed_clocks: 0,
-                racks_cut_every: 0,
-                gone_every: 0,
-                drain_every: 0,
-                lost_executors: 0,
-                hanging: 0,
-            },
-            process: ProcessOptions { crash_effects: 0, crash_every: 0, down_ms: 2_000, idle_wakes_every: 0 },
+            store: StoreOptions { latency_ms: (2, 2), snapshot_entries: 1000, ..StoreOptions::default() },
+            network: NetworkOptions { latency_ms: (1, 1), ..NetworkOptions::default() },
+            tasks: TaskOptions { start_ms: (300, 300), ..TaskOptions::default() },
+            agent_faults: AgentOptions { away_ms: 1, ..AgentOptions::default() },
+            process: ProcessOptions { down_ms: 2_000, ..ProcessOptions::default() },
             masters: MasterOptions::default(),
             clocks: ClockOptions::default(),
             ensemble: EnsembleOptions::default(),

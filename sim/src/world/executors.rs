@@ -184,8 +184,20 @@ impl Executors {
             started: false,
             over: false,
         };
-        let key = (agent.clone(), info.task_id.clone());
-        self.containers.insert(key.clone(), container);
+        self.containers.insert((agent.clone(), info.task_id.clone()), container);
+        self.turns_of(agent, &info.task_id, trouble, draws, ledger)
+    }
+
+    /// What will happen to a new container, and when.
+    fn turns_of(
+        &mut self,
+        agent: &AgentId,
+        task: &TaskId,
+        trouble: Option<Trouble>,
+        draws: &mut Draws,
+        ledger: &mut Ledger,
+    ) -> Vec<(u64, Turn)> {
+        let slot = SlotOf(task);
         let starts = self.rng.between(self.options.start_ms.0, self.options.start_ms.1);
         if let Some(turns) = misbehaves(trouble, starts) {
             ledger.note("task: bad image (O3)");
@@ -199,7 +211,8 @@ impl Executors {
         let hanging = self.hanging.contains(agent);
         if hanging || draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
             ledger.note(if hanging { "task: where nothing starts (A6)" } else { "task: stuck (T1)" });
-            self.containers.entry(key).and_modify(|container| container.stuck = true);
+            let stuck = self.containers.get_mut(&(agent.clone(), task.clone()));
+            stuck.expect("launched just now").stuck = true;
             return Vec::new();
         }
         let starts = if draws.chance(Site::SlowPull, &slot, self.options.slow_pulls) {
