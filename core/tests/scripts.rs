@@ -161,6 +161,7 @@ scripts! {
     kill_unlaunched
     lease
     levels
+    long_message
     maintenance
     min_healthy
     moves

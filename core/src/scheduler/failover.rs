@@ -177,7 +177,8 @@ impl Scheduler {
         let reason = status.reason.and_then(crate::mesos::Reason::name).unwrap_or_default();
         let told = text_of(reason, status.message.as_deref().unwrap_or_default());
         let state = status.state.name().unwrap_or("TASK_UNKNOWN");
-        let text = format!("slot {number}: {state}: {told}");
+        let mut text = format!("slot {number}: {state}: {told}");
+        cut(&mut text, MESSAGE_BYTES_MAX);
         let over = app.rollout.as_ref().is_some_and(|rollout| rollout.failures > app.failures_max());
         // The same definition will be refused again and again.
         let hopeless = status.state == TaskState::Error && cost == Cost::Error;

@@ -187,7 +187,8 @@ impl Scheduler {
         self.enqueue_if_free(idx, number);
     }
 
-    /// A slot whose successor failed does not try again at once because its first seat is, or will soon be, free (S11).
+    /// A slot whose successor failed does not try again at once because its first seat is free, or gets another successor
+    /// (S11).
     fn inherit_pause(&mut self, idx: AppIdx, number: u32) {
         let clock = self.clock.read(self.now.mono);
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
@@ -196,13 +197,14 @@ impl Scheduler {
             return;
         };
         let Some(first) = app.slot(number).filter(|first| first.not_before < not_before) else { return };
-        let free = first.task.is_none();
-        if !free && app.task(number).is_some_and(|task| task.stop.is_none()) {
-            return;
-        }
+        let (free, stays) =
+            (first.task.is_none(), first.task.as_ref().is_some_and(|task| task.stop.is_none()));
         app.edit(number, |first| {
             first.not_before = not_before;
-            first.failures = first.failures.max(failures);
+            // Of a task that stays, what stood beside it says nothing.
+            if !stays {
+                first.failures = first.failures.max(failures);
+            }
         });
         self.note_slot(idx, number);
         if free && not_before > clock {

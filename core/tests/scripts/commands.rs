@@ -114,7 +114,7 @@ fn mesos(stage: &mut Stage, name: &str, words: &Words<'_>) {
     stage.step(Input::Mesos(LinkEvent::Event(Box::new(event))));
 }
 
-/// `update TASK AGENT STATE [healthy|unhealthy] [uuid=none] [reason=…] [message=…] [ip=…] [container=…] [by=master]`.
+/// `update TASK AGENT STATE [healthy|unhealthy] [uuid=none] [reason=…] [message=…|bytes=N] [ip=…] [container=…] [by=master]`.
 /// An executor's update gets the next uuid, unless it says otherwise; one that answers a reconciliation has none.
 fn status(stage: &mut Stage, words: &Words<'_>) -> TaskStatus {
     let &[task, agent, state, ..] = &words.plain[..] else {
@@ -144,6 +144,7 @@ fn status(stage: &mut Stage, words: &Words<'_>) -> TaskStatus {
         message: words
             .get("exit")
             .map(|code| format!("Container exited with status {code}"))
+            .or_else(|| words.get("bytes").map(|bytes| "x".repeat(bytes.parse().expect("a number"))))
             .or_else(|| words.get("message").map(Into::into)),
         agent_id: (agent != "-").then(|| AgentId::from(agent)),
         uuid: uuid.map(|uuid| Uuid(uuid.into_bytes().into())),

@@ -1,5 +1,6 @@
 //! Owns the stage on which a script is played: the machine, its journal, its clock, and the transcript.
 
+use swan_core::limits::ENTRY_BYTES_MAX;
 use swan_core::record::{Epoch, Op, Seq};
 use swan_core::scheduler::Scheduler;
 use swan_core::scheduler::effect::Effect;
@@ -159,6 +160,8 @@ impl Stage {
                 self.lines.extend(lines);
             }
             if let Effect::Store { seq, ops } = effect {
+                let values = ops.iter().filter_map(|op| op.value.as_ref());
+                assert!(values.map(Vec::len).sum::<usize>() < ENTRY_BYTES_MAX, "a batch fits an entry");
                 self.in_flight.push((seq, ops));
             }
         }

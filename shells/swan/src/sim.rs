@@ -214,6 +214,7 @@ fn run_seeds(args: &RunArgs, draw: fn(u64, Option<u64>) -> Options) -> ExitCode 
     print!("{total}");
     println!("failures         {failures:>12}");
     println!("real seconds     {seconds:>12.1}");
+    println!("seeds/s          {:>12.1}", total.seeds as f64 / seconds.max(0.001));
     println!("times real time  {:>12.0}", factor / seconds.max(0.001));
     if args.marks {
         let missing = missing(&total);

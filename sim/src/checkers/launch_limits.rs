@@ -16,6 +16,8 @@ const LAG_MS: u64 = 120_000;
 pub struct LaunchLimits {
     /// Wanted numbers of late, by app.
     wanted: BTreeMap<String, VecDeque<(u64, u32)>>,
+    /// When the number was changed last, by app.
+    changed: BTreeMap<String, u64>,
 }
 
 impl Checker for LaunchLimits {
@@ -46,6 +48,8 @@ impl LaunchLimits {
         // An unchanged number is as good as new.
         if samples.back().is_some_and(|(_, wanted)| *wanted == now) {
             samples.pop_back();
+        } else {
+            self.changed.insert(app.to_owned(), at.now);
         }
         samples.push_back((at.now, now));
         while samples.front().is_some_and(|(seen, _)| seen + LAG_MS < at.now) {
@@ -67,12 +71,19 @@ impl LaunchLimits {
         let numbers = self.wanted[app].iter().map(|(_, wanted)| *wanted);
         let on_top = numbers.flat_map(|n| policies.iter().map(move |policy| policy.ceiling(n) - n)).max();
         let most = wanted + on_top.unwrap_or(0);
-        if live.len() > most as usize {
+        if live.len() > most as usize && live.len() > wanted as usize + self.pairs_of_before(at, app) {
             return Err(format!(
                 "{app} has {} tasks of {wanted} by a launch, and may have {most}",
                 live.len()
             ));
         }
         Ok(())
+    }
+
+    /// Successors that run since before the number was changed, however long ago that is.
+    fn pairs_of_before(&self, at: Context<'_>, app: &str) -> usize {
+        let theirs = at.stored.seats().filter(|seat| seat.app == app && seat.second);
+        let members = theirs.filter_map(|seat| at.fleet.get(&seat.task_id()?));
+        members.filter(|it| it.launched < self.changed[app] && it.ended.is_none()).count()
     }
 }

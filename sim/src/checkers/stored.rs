@@ -1,6 +1,6 @@
 //! Owns what the stored entries amount to, read by the checkers' own eyes: not by the machines' decoders.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use prost::Message;
 use swan_core::id::TaskName;
@@ -238,8 +238,8 @@ impl Stored {
     /// How many slots run the configuration of the version wanted, or ran it last.
     pub fn slots_of_target(&self, dotted: &str) -> usize {
         let runs = self.target_runs(dotted);
-        let is_theirs = |seat: &StoredSeat| seat.app == dotted && !seat.second;
-        self.seats().filter(|seat| is_theirs(seat) && Some(seat.version()) == runs).count()
+        let is_theirs = |seat: &StoredSeat| seat.app == dotted && Some(seat.version()) == runs;
+        self.seats().filter(is_theirs).map(|seat| seat.slot).collect::<BTreeSet<u32>>().len()
     }
 
     /// All apps' records.

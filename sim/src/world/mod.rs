@@ -470,11 +470,13 @@ impl World {
         let Some(view) = self.view() else { return };
         let waits = |app: &AppView| {
             let waiting = view.explain(&app.id).is_some_and(|explained| !explained.waiting.is_empty());
-            let lost = app.tasks_status.iter().any(|(state, _)| *state == "TASK_UNREACHABLE");
-            waiting || lost || app.operation_status != "noop"
+            let moves = app.tasks_status.iter().any(|(state, _)| *state != "TASK_RUNNING");
+            waiting || moves || app.operation_status != "noop"
         };
         let (manager, apps) = (view.manager(), view.apps(None, usize::MAX - 1).items);
-        if !manager.connected || apps.iter().any(waits) {
+        // The brake asks for offers, since they show which agents are back.
+        let brakes = view.gauges().any(|(name, _, value)| name == "brake_engaged" && value > 0);
+        if !manager.connected || brakes || apps.iter().any(waits) {
             return;
         }
         self.ledger.note("nothing to place");

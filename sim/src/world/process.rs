@@ -408,8 +408,25 @@ impl World {
 #[cfg(test)]
 mod tests {
     use crate::definition::Definition;
-    use crate::options::{Options, ProcessOptions};
+    use crate::options::{Options, ProcessOptions, StoreOptions};
     use crate::world::{Ask, World};
+
+    /// L5: whoever dies every few seconds gets on with its work between.
+    #[test]
+    fn progress_is_made_between_crashes() {
+        let quiet = Options::quiet();
+        let process = ProcessOptions { down_ms: 500, crash_every: 4_000, ..quiet.process };
+        for seed in 0..8 {
+            let store = StoreOptions { snapshot_entries: 10 + seed, ..quiet.store.clone() };
+            let mut world = World::new(seed, Options { process: process.clone(), store, ..quiet.clone() });
+            let definition = Definition::plain("image:1", 24, false);
+            world.ask(Ask::Create { app: "web.shop".into(), definition });
+            world.run_until(300_000);
+            let crashes = world.ledger().counts["process: crash at rest"];
+            assert!(crashes > 40 && world.violation().is_none(), "seed {seed}: {crashes} crashes");
+            assert_eq!(world.running().len(), 24, "seed {seed}");
+        }
+    }
 
     /// M5: packets vanish, and the process ends. Once they arrive again, the answer to the next heartbeat is a reset.
     #[test]
