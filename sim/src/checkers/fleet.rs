@@ -202,6 +202,10 @@ impl Fleet {
         };
         // What a process heard that ended before it was durable also tells another that a task is back.
         if again && !matches!(member.state, TaskState::Unreachable | TaskState::Unknown) {
+            // An old verdict that comes once more is taken for news.
+            if status.state == TaskState::Running && member.state == TaskState::Running {
+                member.healthy = status.healthy.or(member.healthy);
+            }
             return;
         }
         if matches!(status.state, TaskState::Staging | TaskState::Starting) && member.running.is_some() {

@@ -71,9 +71,11 @@ impl PlacementRules {
         let earlier = peers.iter().filter(|it| it.launched < new.launched);
         let before: Vec<&Place> = earlier.filter_map(|it| it.place.as_ref()).collect();
         let lately = |ended: Option<u64>| ended.is_none_or(|ended| ended + LAG_MS > at.now);
+        // Whose end was heard and not stored counts for the next process.
+        let counts = |id: &TaskId, ended| lately(ended) || at.stored.current(id).is_some();
         let mut all: Vec<&Place> = members
             .iter()
-            .filter(|(_, it)| lately(it.ended))
+            .filter(|(id, it)| counts(id, it.ended))
             .filter_map(|(_, it)| it.place.as_ref())
             .collect();
         // What a process recorded and never launched is counted by the next one, until it knows better.
