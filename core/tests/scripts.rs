@@ -166,6 +166,7 @@ scripts! {
     min_healthy
     moves
     moves_and_rollout
+    moves_scaled
     not_leading
     odd
     oldest_first

@@ -22,8 +22,7 @@ impl App {
     pub(super) fn occupied(&self) -> u32 {
         let idle = |number: &&u32| self.slot(**number).is_none_or(|slot| slot.task.is_none());
         let idle = self.vacant.iter().filter(idle).count();
-        // Those that are wanted and not there yet will wait for one.
-        self.slot_count().max(self.span()) - u32::try_from(idle).expect("slots are limited")
+        self.slot_count() - u32::try_from(idle).expect("slots are limited")
     }
 
     /// Whether no task is left that is one too many.
