@@ -108,7 +108,8 @@ impl BackOff {
         let Some(fault) = member.failed.filter(|_| member.ended == Some(at.now)) else { return };
         let place = (name.app.to_owned(), name.slot, member.version.clone());
         // Its end was decided, whether the KILL has left or not, or another has its slot by now.
-        let decided = at.stored.current(task).is_none_or(|stored| stored.stop > 0);
+        let decided =
+            at.stored.current(task).is_some_and(|stored| stored.stop > 0) || at.stored.is_former(task);
         if decided || self.rows.get(&place).is_some_and(|row| row.last == *task) {
             return;
         }
