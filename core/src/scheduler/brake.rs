@@ -84,7 +84,7 @@ impl Scheduler {
     pub(super) fn note_loss(&mut self, agent: AgentIdx) {
         let clock = self.clock.read(self.now.mono);
         self.brake.add(self.agents.get(agent).id.clone(), clock, 1);
-        self.judge_losses(self.brake.is_wide());
+        self.judge_losses(false);
     }
 
     /// A task has ended with its agent. Nothing else tells the next leader of it, so that the agent's record does. One that
@@ -102,7 +102,7 @@ impl Scheduler {
     pub(super) fn note_return(&mut self, agent: &AgentId) {
         if self.brake.remove(agent) {
             self.agents.forgive(agent);
-            self.judge_losses(false);
+            self.judge_losses(true);
         }
     }
 
@@ -131,7 +131,7 @@ impl Scheduler {
                 }
             }
         }
-        self.judge_losses(self.brake.is_wide());
+        self.judge_losses(false);
     }
 
     /// What was lost before then is long past.
@@ -139,10 +139,11 @@ impl Scheduler {
         ClusterTime(self.clock.read(self.now.mono).0.saturating_sub(BRAKE_WINDOW.0))
     }
 
-    /// Engages or releases the brake. One that is engaged stays so if `stays`: only returns let it go, and not that tasks
-    /// elsewhere are more than they were when it engaged.
-    fn judge_losses(&mut self, stays: bool) {
-        let disaster = self.brake.is_disaster(self.live_tasks) || stays && self.brake.engaged;
+    /// Engages or releases the brake. Unless an agent has `returned`, one that is engaged stays so while enough is lost: that
+    /// tasks elsewhere are more than they were when it engaged does not let it go.
+    fn judge_losses(&mut self, returned: bool) {
+        let stays = !returned && self.brake.engaged && self.brake.is_wide();
+        let disaster = stays || self.brake.is_disaster(self.live_tasks);
         if disaster != self.brake.engaged {
             self.brake.engaged = disaster;
             if disaster {

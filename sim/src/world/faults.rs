@@ -182,6 +182,12 @@ impl World {
         self.schedule_fault(site);
     }
 
+    /// What ends a fault, after a while that is drawn.
+    pub(super) fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {
+        let wait = self.draws.number(name, shortest, longest);
+        self.queue.push(self.now + wait, Happening::Sequel(sequel));
+    }
+
     pub(super) fn follow(&mut self, sequel: Sequel) {
         if self.draws.is_over() {
             return;

@@ -91,11 +91,6 @@ impl World {
         self.network.slow_down(until, self.draws.number("byMs", 100, 30_000));
     }
 
-    pub(super) fn follow_after(&mut self, name: &str, shortest: u64, longest: u64, sequel: Sequel) {
-        let wait = self.draws.number(name, shortest, longest);
-        self.queue.push(self.now + wait, Happening::Sequel(sequel));
-    }
-
     /// A master leads, knows all agents that are up, and offers all that is free.
     pub(super) fn heal_masters(&mut self) {
         self.elect_master(0);
