@@ -214,7 +214,7 @@ impl Snapshotter {
         self.bytes
     }
 
-    /// Takes a stored manifest for granted.
+    /// Takes a stored manifest for granted. Ranges are dirty if changes behind it have been followed already.
     pub(super) fn adopt(&mut self, manifest: Manifest, crc: u32, dirty: bool) {
         self.levels.follow(manifest.level);
         self.manifest_number = manifest.number;
@@ -227,13 +227,13 @@ impl Snapshotter {
             dirty,
         };
         self.ranges = manifest.chunks.into_iter().map(range).collect();
-        self.cover_the_beginning();
+        self.cover_the_beginning(dirty);
     }
 
-    fn cover_the_beginning(&mut self) {
+    fn cover_the_beginning(&mut self, dirty: bool) {
         let beginning = RecordKey(Vec::new());
         if self.ranges.first().is_none_or(|first| first.from != beginning) {
-            self.ranges.insert(0, Range { from: beginning, chunk: None, dirty: false });
+            self.ranges.insert(0, Range { from: beginning, chunk: None, dirty });
         }
     }
 
@@ -249,7 +249,7 @@ impl Snapshotter {
     /// Notes a change that a chunk may not hold.
     pub(super) fn mark(&mut self, key: &RecordKey) {
         if self.ranges.is_empty() {
-            self.cover_the_beginning();
+            self.cover_the_beginning(false);
         }
         let range = match &mut self.stage {
             Stage::Collecting(collect) => collect.marked(&mut self.ranges, key),

@@ -178,6 +178,40 @@ fn who_has_followed_the_log_may_go_on_behind_a_snapshot_that_was_begun_after_its
     assert_eq!(found, Ok(Seq(2)));
 }
 
+/// Found by the simulator: a manifest without chunks, which had only raised the format level, made it forget them, and
+/// the next snapshot was without them.
+#[test]
+fn changes_followed_before_a_manifest_is_met_at_take_over_are_in_the_next_snapshot() {
+    let mut store = Memory::default();
+    let mut leader = world::recover(&mut store).expect("an empty journal is fine").journal;
+    let none = |_: &StoreOp| false;
+    let change = Op { key: RecordKey(b"k".to_vec()), value: Some(b"v".to_vec()) };
+    drive(&mut leader, &mut store, 1, JournalInput::Store { seq: Seq(1), ops: Vec::from([change]) }, none);
+    let mut standby = Journal::new(world::tiny());
+    drive(&mut standby, &mut store, 2, JournalInput::Boot, none);
+    store.manifest = Some(Manifest { number: 1, ..Manifest::default() }.encode());
+    drive(&mut standby, &mut store, 3, JournalInput::Lead, none);
+    let asks_for_records = (2..100).any(|seq| {
+        let mut inputs = Vec::from([JournalInput::Store { seq: Seq(seq), ops: Vec::new() }]);
+        let mut asked = false;
+        while let Some(input) = inputs.pop() {
+            let mut out = Vec::new();
+            standby.step(Now { mono: Instant(4), ..Now::default() }, input, &mut out);
+            for effect in out {
+                match effect {
+                    JournalEffect::Op { id, op } => {
+                        inputs.push(JournalInput::Result { id, result: store.execute(op) });
+                    }
+                    JournalEffect::NeedRecords { .. } => asked = true,
+                    _ => {}
+                }
+            }
+        }
+        asked
+    });
+    assert!(asks_for_records, "{:?}", store.manifest);
+}
+
 /// Found by the simulator: it led, and swept the chunks of a snapshot of which only the manifest was lost.
 #[test]
 fn who_began_before_the_first_snapshot_sees_by_a_trimmed_log_that_a_manifest_is_lost() {
