@@ -32,7 +32,8 @@ pub struct DisasterBrake {
     known: BTreeSet<TaskId>,
     /// Who leads.
     leader: usize,
-    overridden: Option<u64>,
+    /// What was lost until then is an operator's to answer for.
+    overridden: u64,
     /// Since when it is a disaster.
     since: Option<u64>,
     /// All that was decided before the disaster is durable.
@@ -94,7 +95,8 @@ impl DisasterBrake {
         };
         match input {
             ManagerInput::Api { request, .. } if request.call == ApiCall::OverrideBrake => {
-                self.overridden = Some(at.now);
+                self.overridden = at.now;
+                self.look(at);
             }
             ManagerInput::Stored { id, result } => {
                 let index = self.appends.remove(id).filter(|_| matches!(result, StoreResult::Done(_)));
@@ -145,8 +147,7 @@ impl DisasterBrake {
             && last.ended.is_some_and(|ended| ended > since)
             && last.killed.is_none();
         let asked = at.fleet.asked(app).is_some_and(|asked| asked + ASKED_MS > at.now);
-        let overridden = self.overridden.is_some_and(|at| since <= at);
-        if lost && !asked && !overridden {
+        if lost && !asked {
             return Err(format!("{} takes the place of {task} in the middle of a disaster", launch.task));
         }
         Ok(())
@@ -177,7 +178,9 @@ impl DisasterBrake {
 
     /// A task is superseded: something takes its place while it may still run.
     fn judge(&self, at: Context<'_>, op: &Op) -> Result<(), String> {
-        let Some(since) = self.since.filter(|_| self.settled) else { return Ok(()) };
+        if self.since.is_none() || !self.settled {
+            return Ok(());
+        }
         let Some(task) = superseded(op) else { return Ok(()) };
         let (Some(name), Some(member)) = (TaskName::parse(task.as_str()), at.fleet.get(&task)) else {
             return Ok(());
@@ -185,8 +188,7 @@ impl DisasterBrake {
         // What users end, or want no more, is not replaced.
         let asked = at.fleet.asked(name.app).is_some_and(|asked| asked + ASKED_MS > at.now);
         let ended = member.ended.is_some() || member.killed.is_some() || asked;
-        let overridden = self.overridden.is_some_and(|at| since <= at);
-        if member.lost.is_some() && !ended && !overridden && !self.successors.contains(&task) {
+        if member.lost.is_some() && !ended && !self.successors.contains(&task) {
             return Err(format!("{task} is replaced in the middle of a disaster"));
         }
         Ok(())
@@ -199,7 +201,7 @@ impl DisasterBrake {
                 let back = self.back.get(&member.agent).copied().unwrap_or_default();
                 // What has become a disaster stays one until agents are back, however long that takes.
                 let from = self.since.unwrap_or(at.now);
-                let counts = |lost: u64| lost + WINDOW_MS > from && lost > back;
+                let counts = |lost: u64| lost + WINDOW_MS > from && lost > back && lost > self.overridden;
                 let gone = member.state == TaskState::Unreachable
                     && member.lost.is_some_and(counts)
                     && self.known.contains(task);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use swan_core::mesos::TaskId;
+use swan_core::mesos::{TaskId, TaskState};
 
 use super::convergence::Book;
 use super::stored::StoredSeat;
@@ -35,7 +35,9 @@ impl Checker for PlannedStops {
         let Seen::Stored(entry) = seen else { return Ok(()) };
         for seat in entry.ops.iter().filter_map(StoredSeat::of) {
             let (Some(task), Some((stored, _))) = (seat.task_id(), &seat.task) else { continue };
-            if [REPLACE, MOVE].contains(&stored.stop) && self.judged.insert(task.clone()) {
+            let planned = [REPLACE, MOVE].contains(&stored.stop) && self.judged.insert(task.clone());
+            // One that is not known to run does not serve, though a process that is gone may have heard of it.
+            if planned && stored.state == TaskState::Running {
                 judge(at, &seat.app, &task, stored.stop)?;
             }
         }

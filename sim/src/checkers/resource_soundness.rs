@@ -1,6 +1,7 @@
 //! Owns the check of S9: launches fit the offers they are made on, and every offer is answered at most once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
@@ -66,7 +67,7 @@ impl ResourceSoundness {
 }
 
 /// What launches may still claim, by role and name.
-type Rest = BTreeMap<(String, String), (i64, Vec<(u64, u64)>)>;
+type Rest = BTreeMap<(Option<Arc<str>>, Arc<str>), (i64, Vec<(u64, u64)>)>;
 
 fn sound(offers: &[Offer], launches: &[Launch]) -> Result<(), String> {
     if offers.windows(2).any(|pair| pair[0].agent_id != pair[1].agent_id) {
@@ -103,13 +104,13 @@ fn is_plain(resource: &Resource) -> bool {
     !resource.revocable && resource.disk.is_none() && !held
 }
 
-fn key(resource: &Resource) -> (String, String) {
-    (resource.allocation_role.clone().unwrap_or_default(), resource.name.clone())
+fn key(resource: &Resource) -> (Option<Arc<str>>, Arc<str>) {
+    (resource.allocation_role.clone(), resource.name.clone())
 }
 
 fn ports_in(resource: &Resource) -> u64 {
     match &resource.value {
-        ResourceValue::Ranges(ranges) if resource.name == "ports" => {
+        ResourceValue::Ranges(ranges) if *resource.name == *"ports" => {
             ranges.iter().map(|(low, high)| high - low + 1).sum()
         }
         _ => 0,

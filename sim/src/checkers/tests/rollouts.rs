@@ -82,7 +82,10 @@ impl<C: Checker> Watched<C> {
 
     /// The record of a seat says so of its task, and of the version that it runs.
     fn records_version(&mut self, seat: u32, hex: u64, version: u64, stop: u32) -> Result<(), String> {
-        let task = TaskMessage { hex, version, state: 1, stop, agent_id: "A1".into() };
+        self.records_task(seat, TaskMessage { hex, version, state: 1, stop, agent_id: "A1".into() })
+    }
+
+    fn records_task(&mut self, seat: u32, task: TaskMessage) -> Result<(), String> {
         let record = prost::Message::encode_to_vec(&SlotMessage { task: Some(task), ran: 0 });
         self.put(&[b"sweb\0", &seat.to_be_bytes()[..]].concat(), record)
     }
@@ -199,6 +202,18 @@ fn s1_a_rollout_leaves_enough_healthy_tasks() {
     assert_eq!(judged(50, 2, false), Ok(()));
     assert_eq!(judged(100, 1, false), Ok(()), "another reason than a rollout");
     assert_eq!(judged(100, 2, true), Ok(()), "it did not serve");
+}
+
+#[test]
+fn s1_what_only_a_process_that_is_gone_has_heard_does_not_count() {
+    let mut it = Watched::new(planned_stops::PlannedStops::default(), &[limited("b", 100, 0)]);
+    it.wants(2, "b", "updating");
+    it.runs(0, 1, "A1", "a");
+    it.runs(1, 2, "A1", "a");
+    it.now += 50_000;
+    let starting = TaskMessage { hex: 1, version: 1, state: 0, stop: 2, agent_id: "A1".into() };
+    assert_eq!(it.records_task(0, starting), Ok(()));
+    assert!(it.records(1, 2, 2).is_err(), "that one runs");
 }
 
 #[test]
