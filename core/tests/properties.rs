@@ -217,7 +217,7 @@ fn happen(world: &mut World, happening: Happening) {
 fn offer_again(world: &mut World, number: usize) {
     let Some((id, (agent, resources))) = pick(world.cluster.offers.iter(), number) else { return };
     let (id, agent, resources) = (id.clone(), cluster::agent_id(*agent), resources.clone());
-    let role = resources[0].allocation_role.clone();
+    let role = resources[0].allocation_role.as_deref().map(Into::into);
     let (framework_id, hostname) = ("F".into(), String::new());
     let again = swan_core::mesos::Offer {
         id,

@@ -113,6 +113,7 @@ sites! {
     KillHangs "a task that is told to end does not"
     DiskFull "the disk is full for a while"
     IdleWake "a manager wakes though nothing is due"
+    AgentsRoll "all agents start again, one after another"
     Forbidden "SUBSCRIBE is forbidden"
 }
 

@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 80] = [
+pub const FAULTS: [&str; 81] = [
     "agent: crash (A1)",
     "agent: executors lost (A3)",
     "agent: flap",
@@ -26,6 +26,7 @@ pub const FAULTS: [&str; 80] = [
     "agent: reboot (A2)",
     "agent: stop",
     "agents: many lost at once (A5)",
+    "agents: one after another (A5)",
     "agents: racks cut off (A5)",
     "clock: wall time wrong (C1)",
     "format: level raised (U1)",
@@ -101,10 +102,12 @@ pub const FAULTS: [&str; 80] = [
 ];
 
 /// What must have happened at all, in whatever phase: its moments are too few for each.
-pub const MOMENTS: [&str; 19] = [
+pub const MOMENTS: [&str; 21] = [
     "agent: attributes changed (M11)",
     "agent: clock skewed (A7)",
     "agent: flaps (A9)",
+    "agent: its turn (A5)",
+    "agent: partition one way (A4)",
     "format: somebody joined before it rose (U1)",
     "master: HEARTBEAT before SUBSCRIBED (M4)",
     "master: SUBSCRIBE forbidden (M6)",

@@ -305,6 +305,9 @@ pub struct AgentOptions {
     /// Share of agents on which no task ever starts (A6), ppm.
     #[serde(default)]
     pub hanging: u32,
+    /// All agents started again, one after another (A5).
+    #[serde(default)]
+    pub rolling_every: u64,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -545,6 +548,7 @@ impl AgentOptions {
             drain_every: every(&mut streams::named(seed, "agents.drainEvery"), 60_000, 400_000),
             lost_executors: share(&mut streams::named(seed, "agents.lostExecutors"), 500_000),
             hanging: share(&mut streams::named(seed, "agents.hanging"), 300_000),
+            rolling_every: every(&mut streams::named(seed, "agents.rollingEvery"), 60_000, 400_000),
         }
     }
 }

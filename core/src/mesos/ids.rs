@@ -7,8 +7,24 @@ use serde::{Deserialize, Serialize};
 macro_rules! mesos_text_id {
     ($($(#[$doc:meta])* $name:ident)*) => {$(
         $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
         pub struct $name(alloc::sync::Arc<str>);
+
+        impl Ord for $name {
+            /// Most ids that are equal are the same text in memory: then nothing is compared.
+            fn cmp(&self, other: &Self) -> core::cmp::Ordering {
+                if alloc::sync::Arc::ptr_eq(&self.0, &other.0) {
+                    return core::cmp::Ordering::Equal;
+                }
+                self.0.cmp(&other.0)
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<core::cmp::Ordering> {
+                Some(self.cmp(other))
+            }
+        }
 
         impl $name {
             /// Wraps any text.

@@ -1,6 +1,7 @@
 //! Owns what an agent offers and a task claims.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -9,11 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
     /// `cpus`, `mem` (MiB), `disk` (MiB), `gpus`, `ports`, or any other name.
-    pub name: String,
+    pub name: Arc<str>,
     /// How much, or which.
     pub value: ResourceValue,
     /// `allocation_info.role`: the framework's role the resource is offered to.
-    pub allocation_role: Option<String>,
+    pub allocation_role: Option<Arc<str>>,
     /// The stack of reservations, outermost first; empty means unreserved (role `*`).
     pub reservations: Vec<Reservation>,
     /// May be taken away at any time.

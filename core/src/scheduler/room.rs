@@ -61,7 +61,7 @@ struct Share {
 /// What a claim on a share must say besides how much.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
-    allocation_role: Option<String>,
+    allocation_role: Option<Arc<str>>,
     reservations: Vec<Reservation>,
 }
 

@@ -10,7 +10,7 @@ use swan_core::time::{Instant, Millis};
 use super::Cluster;
 use super::pool::Pool;
 use super::state::{Agent, Drain, Framework, Known, Phase, Standing, Task, TaskKey, Timer};
-use super::types::{AdoptedTask, AgentSpec, ClusterOutput, OperatorCall};
+use super::types::{AdoptedTask, AgentSpec, ClusterOutput, CutOff, OperatorCall};
 
 impl Cluster {
     pub(super) fn join(&mut self, spec: AgentSpec, out: &mut Vec<ClusterOutput>) {
@@ -44,7 +44,7 @@ impl Cluster {
             ping_since: self.now.mono,
             ping_deadline: None,
             up: true,
-            partitioned: false,
+            cut: None,
             tasks: std::collections::BTreeMap::new(),
         };
         self.addresses.entry((agent.hostname.clone(), agent.port)).or_default().insert(id.clone());
@@ -307,20 +307,20 @@ impl Cluster {
         self.reregister(id, out);
     }
 
-    pub(super) fn partition(&mut self, id: &AgentId) {
+    pub(super) fn partition(&mut self, id: &AgentId, cut: CutOff) {
         let Some(agent) = self.agents.get_mut(id) else { return };
-        agent.partitioned = true;
+        agent.cut = Some(cut);
         self.await_pings(id);
     }
 
     pub(super) fn heal(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.partitioned) else { return };
-        agent.partitioned = false;
+        let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.cut.is_some()) else { return };
+        agent.cut = None;
         self.reregister(id, out);
     }
 
     fn reregister(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let hears = self.agents.get(id).is_some_and(|agent| agent.up && !agent.partitioned);
+        let hears = self.agents.get(id).is_some_and(|agent| agent.up && agent.cut.is_none());
         if !hears || self.dies_of_duplicate(id, out) {
             return;
         }
@@ -477,7 +477,7 @@ impl Cluster {
                 self.gone_while_unreachable(id, message, out);
             }
         }
-        if self.agents.get(id).is_some_and(|agent| agent.up && !agent.partitioned) {
+        if self.agents.get(id).is_some_and(|agent| agent.up && agent.cut.is_none()) {
             self.reregister(id, out);
         }
         (200, String::new())
@@ -517,7 +517,7 @@ impl Cluster {
 
     /// The agent, if it is to be drained and hears of it, ends its tasks.
     fn drain_tasks(&mut self, id: &AgentId, out: &mut Vec<ClusterOutput>) {
-        let Some(agent) = self.agents.get(id).filter(|agent| agent.reachable()) else { return };
+        let Some(agent) = self.agents.get(id).filter(|agent| agent.hears()) else { return };
         let Some(Drain { max_grace }) = agent.draining else { return };
         let keys: Vec<TaskKey> = agent.tasks.keys().cloned().collect();
         for key in keys {

@@ -1,6 +1,6 @@
 //! Owns what becomes of offers: declined, rescinded, accepted.
 
-use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use swan_core::mesos::{
     AgentId, Event, Filters, FrameworkId, OfferId, Operation, Reason, TaskInfo, TaskState, TaskStatus,
@@ -18,11 +18,6 @@ pub(super) const DEFAULT_REFUSE: Millis = Millis::from_secs(5);
 const MAX_REFUSE: Millis = Millis::from_secs(365 * 24 * 3600);
 
 impl Cluster {
-    pub(super) fn new_offer_id(&mut self) -> OfferId {
-        self.next_offer += 1;
-        OfferId::new(format!("{}-O{}", self.master_id, self.next_offer - 1))
-    }
-
     /// Resources of an agent are free again.
     pub(super) fn give_back(&mut self, agent: &AgentId, resources: Pool) {
         if let Some(agent) = self.agents.get_mut(agent) {
@@ -53,7 +48,7 @@ impl Cluster {
     }
 
     fn offer_ids(&self, which: impl Fn(&Outstanding) -> bool) -> Vec<OfferId> {
-        self.offers.iter().filter(|(_, offer)| which(offer)).map(|(id, _)| id.clone()).collect()
+        self.offers.iter().filter(|(_, offer)| which(offer)).map(|(id, _)| id).collect()
     }
 
     fn take_offer(&mut self, id: &OfferId) -> Option<Outstanding> {
@@ -64,11 +59,10 @@ impl Cluster {
 
     pub(super) fn decline(&mut self, framework: &FrameworkId, offers: &[OfferId], filters: Filters) {
         for id in offers {
-            let Entry::Occupied(entry) = self.offers.entry(id.clone()) else { continue };
-            if entry.get().framework != *framework {
+            if self.offers.get(id).is_none_or(|offer| offer.framework != *framework) {
                 continue;
             }
-            let Outstanding { agent, role, resources, .. } = entry.remove();
+            let Some(Outstanding { agent, role, resources, .. }) = self.offers.remove(id) else { continue };
             self.give_back(&agent, resources.clone());
             self.refuse(framework, role, &agent, resources, filters);
         }
@@ -77,7 +71,7 @@ impl Cluster {
     fn refuse(
         &mut self,
         framework: &FrameworkId,
-        role: String,
+        role: Arc<str>,
         agent: &AgentId,
         refused: Pool,
         filters: Filters,
@@ -152,7 +146,7 @@ impl Cluster {
         &self,
         framework: &FrameworkId,
         ids: &[OfferId],
-    ) -> Result<Option<(AgentId, String)>, String> {
+    ) -> Result<Option<(AgentId, Arc<str>)>, String> {
         for (at, id) in ids.iter().enumerate() {
             if ids[..at].contains(id) {
                 return Err(format!("Duplicate offer {id} in offer list"));

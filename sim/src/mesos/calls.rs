@@ -310,7 +310,10 @@ impl Cluster {
         framework.suppressed = suppressed.into_iter().collect();
         let roles = validation::roles(&framework.info);
         self.drop_filters(id, |role| !roles.iter().any(|mine| mine == role));
-        self.rescind_where(|offer| offer.framework == *id && !roles.contains(&offer.role), out);
+        self.rescind_where(
+            |offer| offer.framework == *id && !roles.iter().any(|role| **role == *offer.role),
+            out,
+        );
         refused(200, "")
     }
 

@@ -48,7 +48,7 @@ impl Cluster {
     ) {
         let container_id = uuid_text(uuid(&mut self.rng));
         let key = (framework.clone(), info.task_id.clone());
-        let Some(agent) = self.agents.get_mut(agent_id).filter(|agent| agent.reachable()) else { return };
+        let Some(agent) = self.agents.get_mut(agent_id).filter(|agent| agent.hears()) else { return };
         if agent.tasks.contains_key(&key) {
             return;
         }
@@ -103,7 +103,7 @@ impl Cluster {
         known.kill_requested = true;
         let agent = known.agent.clone();
         let key = (framework_id.clone(), id);
-        if self.agents.get(&agent).is_some_and(|agent| agent.connected && agent.reachable()) {
+        if self.agents.get(&agent).is_some_and(|agent| agent.connected && agent.hears()) {
             self.kill_on_agent(&agent, &key, grace, out);
         }
     }
@@ -429,7 +429,7 @@ impl Cluster {
 
     /// The framework is gone: its tasks are ended, and nobody wants to hear of it.
     pub(super) fn forsake_framework(&mut self, framework: &FrameworkId, out: &mut Vec<ClusterOutput>) {
-        let hears = |(_, agent): &(&AgentId, &super::state::Agent)| agent.reachable();
+        let hears = |(_, agent): &(&AgentId, &super::state::Agent)| agent.hears();
         let agents: Vec<AgentId> = self.agents.iter().filter(hears).map(|(id, _)| id.clone()).collect();
         for agent in agents {
             self.forsake_on(&agent, |(owner, _)| owner == framework, out);

@@ -2,6 +2,7 @@
 
 use swan_core::mesos::{AgentId, Reason, TaskState};
 
+use super::offers::Offers;
 use super::state::{Standing, TaskKey, Timer};
 use super::types::ClusterOutput;
 use super::{Cluster, uuid, uuid_text};
@@ -12,7 +13,6 @@ impl Cluster {
         let conns: Vec<_> = self.streams.keys().copied().collect();
         out.extend(conns.into_iter().map(|conn| ClusterOutput::Break { conn }));
         self.streams.clear();
-        self.offers.clear();
         self.registry_lost = false;
         self.forget_inverse();
         for (id, framework) in std::mem::take(&mut self.frameworks) {
@@ -20,7 +20,8 @@ impl Cluster {
         }
         self.completed.clear();
         self.master_id = uuid_text(uuid(&mut self.rng));
-        (self.next_framework, self.next_agent, self.next_offer) = (0, 0, 0);
+        self.offers = Offers::of(&self.master_id);
+        (self.next_framework, self.next_agent) = (0, 0);
         self.timers.retain(|(_, timer)| !matches!(timer, Timer::Reregister(_)));
         let deadline = self.now.mono + self.options.reregister_timeout;
         for (id, agent) in &mut self.agents {

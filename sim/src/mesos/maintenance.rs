@@ -63,7 +63,7 @@ impl Cluster {
         };
         agent.unavailability = None;
         self.maintenance.planned.remove(id);
-        let hears = agent.up && !agent.partitioned;
+        let hears = agent.up && agent.cut.is_none();
         if agent.standing == Standing::Registered {
             let message = "Operator initiated 'Machine DOWN'";
             self.remove_agent(id, Standing::Removed, TaskState::Lost, Reason::AgentRemoved, message, out);
@@ -115,7 +115,8 @@ impl Cluster {
         if waits || self.maintenance.quiet_until.contains_key(&key) {
             return;
         }
-        let id = self.new_offer_id();
+        let number = self.offers.next();
+        let id = self.offers.id(number);
         self.maintenance.asked.insert(id.clone(), asked);
         let offer = InverseOffer {
             id,

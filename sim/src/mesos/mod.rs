@@ -39,6 +39,7 @@ mod executors;
 mod failover;
 mod maintenance;
 mod observe;
+mod offers;
 mod pool;
 mod pressure;
 mod reconcile;
@@ -53,16 +54,17 @@ mod validation;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo, OfferId};
+use swan_core::mesos::{AgentId, Event, FrameworkId, FrameworkInfo};
 use swan_core::rng::Rng;
 use swan_core::time::{Instant, Now};
 
 use maintenance::Maintenance;
 pub use observe::{OfferSeen, TaskSeen};
-use state::{Agent, Framework, Outstanding, TaskKey, Timer};
+use offers::Offers;
+use state::{Agent, Framework, TaskKey, Timer};
 pub use types::{
-    AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OperatorCall, RequestNo,
-    TaskReport,
+    AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, ConnId, CutOff, OperatorCall,
+    RequestNo, TaskReport,
 };
 
 /// The cluster. See the module's text on how to drive it.
@@ -74,7 +76,6 @@ pub struct Cluster {
     master_id: String,
     next_framework: u64,
     next_agent: u64,
-    next_offer: u64,
     frameworks: BTreeMap<FrameworkId, Framework>,
     /// Torn down, or without a scheduler for too long; their ids are burned.
     completed: BTreeSet<FrameworkId>,
@@ -83,7 +84,7 @@ pub struct Cluster {
     agents: BTreeMap<AgentId, Agent>,
     /// All that ever registered from a host and port.
     addresses: BTreeMap<(String, u16), BTreeSet<AgentId>>,
-    offers: BTreeMap<OfferId, Outstanding>,
+    offers: Offers,
     maintenance: Maintenance,
     /// The allocator rests.
     paused: bool,
@@ -107,16 +108,15 @@ impl Cluster {
             options,
             rng,
             now: Now::default(),
-            master_id,
             next_framework: 0,
             next_agent: 0,
-            next_offer: 0,
             frameworks: BTreeMap::new(),
             completed: BTreeSet::new(),
             checkpointed: BTreeMap::new(),
             agents: BTreeMap::new(),
             addresses: BTreeMap::new(),
-            offers: BTreeMap::new(),
+            offers: Offers::of(&master_id),
+            master_id,
             maintenance: Maintenance::default(),
             paused: false,
             registry_lost: false,
@@ -171,7 +171,7 @@ impl Cluster {
             ClusterInput::AgentCrash { agent } => self.crash(&agent, out),
             ClusterInput::AgentReturn { agent } => self.come_back(&agent, out),
             ClusterInput::AgentStop { agent } => self.stop(&agent, out),
-            ClusterInput::Partition { agent } => self.partition(&agent),
+            ClusterInput::Partition { agent, cut } => self.partition(&agent, cut),
             ClusterInput::Heal { agent } => self.heal(&agent, out),
             ClusterInput::MasterFailover => self.master_fails_over(out),
             ClusterInput::AgentReboot { agent } => self.reboot(&agent, out),

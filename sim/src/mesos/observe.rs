@@ -21,10 +21,10 @@ pub struct TaskSeen<'a> {
 }
 
 /// An offer that a framework holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OfferSeen<'a> {
     /// Its id.
-    pub id: &'a OfferId,
+    pub id: OfferId,
     /// Whose it is.
     pub framework_id: &'a FrameworkId,
     /// Whose resources.

@@ -1,5 +1,7 @@
 //! Owns the arithmetic of resources: sums, differences, containment, and their text in error messages.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{Resource, ResourceValue};
 
@@ -67,9 +69,9 @@ impl Pool {
 
     /// The same, allocated to `role`, or to nobody.
     #[must_use]
-    pub(crate) fn allocated(mut self, role: Option<&str>) -> Self {
+    pub(crate) fn allocated(mut self, role: Option<&Arc<str>>) -> Self {
         for resource in &mut self.0 {
-            resource.allocation_role = role.map(Into::into);
+            resource.allocation_role = role.cloned();
         }
         self
     }
@@ -114,7 +116,7 @@ impl Pool {
 
     /// No more than so many cpus, and nothing else.
     pub(crate) fn cpus(&self, milli: i64) -> Self {
-        let first = self.0.iter().find(|it| it.name == "cpus").cloned();
+        let first = self.0.iter().find(|it| *it.name == *"cpus").cloned();
         Self(first.map(|it| Resource { value: ResourceValue::Scalar(milli), ..it }).into_iter().collect())
     }
 
@@ -136,7 +138,7 @@ fn enough(scalar: impl Fn(&str) -> i64) -> bool {
 
 fn sum_of<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
     let of = |resource: &Resource| match resource.value {
-        ResourceValue::Scalar(milli) if resource.name == name => milli,
+        ResourceValue::Scalar(milli) if *resource.name == *name => milli,
         _ => 0,
     };
     resources.map(of).sum()
@@ -269,7 +271,7 @@ impl core::fmt::Display for Pool {
 
 /// A resource as a master's messages show it: `cpus(allocated: apps):0.1`.
 pub(crate) fn text(resource: &Resource) -> String {
-    let mut text = resource.name.clone();
+    let mut text = resource.name.to_string();
     if let Some(role) = &resource.allocation_role {
         text += &format!("(allocated: {role})");
     }
@@ -328,7 +330,7 @@ mod tests {
 
     #[test]
     fn another_role_is_another_kind() {
-        let offered = agent().allocated(Some("apps"));
+        let offered = agent().allocated(Some(&"apps".into()));
         assert!(!offered.contains(&Pool::of(&[Resource::scalar("cpus", 100).allocated_to("other")])));
         assert!(offered.contains(&Pool::of(&[Resource::scalar("cpus", 100).allocated_to("apps")])));
     }

@@ -1,12 +1,14 @@
 //! Owns one round of the allocator: which framework is offered what is free on which agent.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use swan_core::mesos::{
     Address, AgentId, Capability, DomainInfo, Event, FrameworkId, FrameworkInfo, Offer, OfferId,
 };
 use swan_core::time::Instant;
 
+use super::offers::Offers;
 use super::pool::Pool;
 use super::pressure::in_pieces;
 use super::state::{Agent, Outstanding};
@@ -15,7 +17,7 @@ use super::{Cluster, validation};
 
 /// A role of a framework that may be offered something.
 struct Client<'a> {
-    role: String,
+    role: Arc<str>,
     framework: &'a FrameworkId,
     info: &'a FrameworkInfo,
 }
@@ -24,20 +26,18 @@ struct Client<'a> {
 #[derive(Default)]
 struct Shares {
     total: (i64, i64),
-    by_role: BTreeMap<String, (i64, i64)>,
-    by_client: BTreeMap<(String, FrameworkId), (i64, i64)>,
+    by_role: BTreeMap<Arc<str>, (i64, i64)>,
+    by_client: BTreeMap<(Arc<str>, FrameworkId), (i64, i64)>,
 }
 
 /// One round, over one agent or over all.
 struct Round<'a> {
     now: Instant,
     region: Option<&'a str>,
-    master_id: &'a str,
     pieces: u32,
     clients: Vec<Client<'a>>,
     shares: Shares,
-    next_offer: &'a mut u64,
-    offers: &'a mut BTreeMap<OfferId, Outstanding>,
+    offers: &'a mut Offers,
     made: BTreeMap<&'a FrameworkId, Vec<Offer>>,
 }
 
@@ -82,7 +82,7 @@ impl Cluster {
         }
         let shares = self.shares();
         let now = self.now.mono;
-        let Self { agents, offers, frameworks, rng, next_offer, master_id, options, .. } = self;
+        let Self { agents, offers, frameworks, rng, options, .. } = self;
         let mut agents: Vec<(&AgentId, &mut Agent)> = match only {
             Some(id) => agents.iter_mut().filter(|(known, _)| *known == id).collect(),
             None => agents.iter_mut().collect(),
@@ -93,16 +93,14 @@ impl Cluster {
         }
         let clients = frameworks.iter().filter(|(_, it)| it.stream.is_some()).flat_map(|(id, it)| {
             let roles = validation::roles(&it.info).into_iter().filter(|role| !it.suppressed.contains(role));
-            roles.map(move |role| Client { role, framework: id, info: &it.info })
+            roles.map(move |role| Client { role: role.into(), framework: id, info: &it.info })
         });
         let mut round = Round {
             now,
             region: region(options.domain.as_ref()),
-            master_id,
             pieces: self.pieces,
             clients: clients.collect(),
             shares,
-            next_offer,
             offers,
             made: BTreeMap::new(),
         };
@@ -167,11 +165,9 @@ impl Round<'_> {
                     resources,
                     unavailability: agent.unavailability,
                 };
-                let number = *self.next_offer;
-                *self.next_offer += 1;
-                let offer_id = OfferId::new(format!("{}-O{number}", self.master_id));
-                let offer = outstanding.shown(offer_id.clone(), agent, multi_role);
-                self.offers.insert(offer_id, outstanding);
+                let number = self.offers.next();
+                let offer = outstanding.shown(self.offers.id(number), agent, multi_role);
+                self.offers.hold(number, outstanding);
                 self.made.entry(framework).or_default().push(offer);
             }
         }
@@ -197,7 +193,7 @@ impl Round<'_> {
 impl Outstanding {
     /// The offer as the framework sees it.
     fn shown(&self, id: OfferId, agent: &Agent, multi_role: bool) -> Offer {
-        let role = multi_role.then_some(self.role.as_str());
+        let role = multi_role.then_some(&self.role);
         Offer {
             id,
             framework_id: self.framework.clone(),
@@ -211,7 +207,7 @@ impl Outstanding {
             domain: agent.domain.clone(),
             attributes: agent.attributes.clone(),
             resources: self.resources.clone().allocated(role).into_resources(),
-            role: role.map(Into::into),
+            role: role.map(ToString::to_string),
             unavailability: self.unavailability,
             executor_ids: Vec::new(),
         }

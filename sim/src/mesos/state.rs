@@ -1,6 +1,7 @@
 //! Owns the cluster's state: what the master knows, and what is really so on the agents.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
@@ -10,7 +11,7 @@ use swan_core::mesos::{
 use swan_core::time::{Instant, Millis, Timestamp};
 
 use super::pool::Pool;
-use super::types::ConnId;
+use super::types::{ConnId, CutOff};
 
 /// A task under its framework: task ids are unique per framework only.
 pub(crate) type TaskKey = (FrameworkId, TaskId);
@@ -42,7 +43,7 @@ pub(crate) struct Stream {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Filter {
     pub(crate) framework: FrameworkId,
-    pub(crate) role: String,
+    pub(crate) role: Arc<str>,
     pub(crate) refused: Pool,
     pub(crate) until: Instant,
 }
@@ -104,8 +105,8 @@ pub(crate) struct Agent {
     pub(crate) ping_deadline: Option<Instant>,
     /// The process runs.
     pub(crate) up: bool,
-    /// Messages do not pass, though the process runs.
-    pub(crate) partitioned: bool,
+    /// What does not pass, though the process runs.
+    pub(crate) cut: Option<CutOff>,
     /// What is really on it.
     pub(crate) tasks: BTreeMap<TaskKey, Task>,
 }
@@ -113,7 +114,21 @@ pub(crate) struct Agent {
 impl Agent {
     /// Messages between master and agent pass.
     pub(crate) fn reachable(&self) -> bool {
-        self.up && !self.partitioned && self.standing == Standing::Registered
+        self.hears() && self.is_heard()
+    }
+
+    /// What the master tells it arrives.
+    pub(crate) fn hears(&self) -> bool {
+        self.talks() && matches!(self.cut, None | Some(CutOff::ToMaster))
+    }
+
+    /// What it tells the master arrives.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.talks() && matches!(self.cut, None | Some(CutOff::ToAgent))
+    }
+
+    fn talks(&self) -> bool {
+        self.up && self.standing == Standing::Registered
     }
 
     /// Its free resources may be offered.
@@ -186,7 +201,7 @@ pub(crate) struct Health {
 pub(crate) struct Outstanding {
     pub(crate) framework: FrameworkId,
     pub(crate) agent: AgentId,
-    pub(crate) role: String,
+    pub(crate) role: Arc<str>,
     /// Without their allocation to the role.
     pub(crate) resources: Pool,
     /// As the framework was told.

@@ -69,6 +69,17 @@ pub struct ConnId(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestNo(pub u64);
 
+/// Which messages between a master and an agent do not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CutOff {
+    /// None do.
+    Both,
+    /// The agent hears nothing; what it says arrives.
+    ToAgent,
+    /// The agent is not heard; what it is told arrives.
+    ToMaster,
+}
+
 /// One stimulus of the cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[allow(missing_docs)]
@@ -88,7 +99,7 @@ pub enum ClusterInput {
     /// The agent unregisters and ends its executors (SIGUSR1).
     AgentStop { agent: AgentId },
     /// Master and agent cannot talk, but neither sees a broken connection.
-    Partition { agent: AgentId },
+    Partition { agent: AgentId, cut: CutOff },
     /// They can talk again.
     Heal { agent: AgentId },
     /// The master dies and another leads, who knows only which agents there were. Each of them comes back by

@@ -36,7 +36,7 @@ impl Cluster {
         out: &mut Vec<ClusterOutput>,
     ) {
         let Some(agent) = self.agents.get_mut(agent_id).filter(|agent| agent.up) else { return };
-        let reachable = agent.reachable();
+        let is_heard = agent.is_heard();
         let Some(task) = agent.tasks.get_mut(key) else { return };
         let Some(status) = task.updates.front().cloned() else {
             task.retry = None;
@@ -47,7 +47,7 @@ impl Cluster {
         let retry = Retry { at: self.now.mono + wait, wait };
         task.retry = Some(retry);
         self.arm(retry.at, Timer::Retry(agent_id.clone(), key.clone()));
-        if reachable {
+        if is_heard {
             self.update_arrives(agent_id, key, status, newest, out);
         }
     }
@@ -144,7 +144,7 @@ impl Cluster {
     }
 
     fn ack_arrives(&mut self, agent_id: &AgentId, key: &TaskKey, uuid: &Uuid, out: &mut Vec<ClusterOutput>) {
-        let agent = self.agents.get_mut(agent_id).filter(|agent| agent.reachable());
+        let agent = self.agents.get_mut(agent_id).filter(|agent| agent.hears());
         let Some(agent) = agent else { return };
         let Some(task) = agent.tasks.get_mut(key) else { return };
         if task.updates.front().is_none_or(|first| first.uuid.as_ref() != Some(uuid)) {

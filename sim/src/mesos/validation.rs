@@ -1,6 +1,7 @@
 //! Owns what a master refuses, and the words in which it says so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use swan_core::mesos::{
     Capability, CommandInfo, ContainerInfo, ContainerType, DockerNetwork, FrameworkInfo, HealthCheck,
@@ -151,7 +152,7 @@ pub(crate) fn task(task: &TaskInfo) -> Result<(), String> {
     if task.resources.is_empty() {
         return Err("Task uses no resources".into());
     }
-    let roles: BTreeSet<&Option<String>> =
+    let roles: BTreeSet<&Option<Arc<str>>> =
         task.resources.iter().map(|resource| &resource.allocation_role).collect();
     if roles.len() > 1 {
         return Err("Invalid task resources: The resources have multiple allocation roles".into());
@@ -245,7 +246,7 @@ pub(crate) fn docker_run_options(task: &TaskInfo) -> Result<(), String> {
     if !matches!(docker.network, Some(DockerNetwork::Bridge | DockerNetwork::User)) {
         return failed("Port mappings are only supported for bridge and user-defined networks");
     }
-    let mut claimed = task.resources.iter().filter(|resource| resource.name == "ports").peekable();
+    let mut claimed = task.resources.iter().filter(|resource| *resource.name == *"ports").peekable();
     if claimed.peek().is_none() {
         return failed("Port mappings require port resources");
     }

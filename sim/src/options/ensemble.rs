@@ -80,7 +80,7 @@ impl EnsembleOptions {
             no_quorum_every: often("ensemble.noQuorumEvery", 60_000, 400_000),
             no_quorum_ms: sizes.between(1_000, 300_000),
             leader_pause_every: often("ensemble.leaderPauseEvery", 10_000, 120_000),
-            leader_loop_every: often("ensemble.leaderLoopEvery", 60_000, 400_000),
+            leader_loop_every: often("ensemble.leaderLoopEvery", 20_000, 240_000),
             abdicate_every: often("ensemble.abdicateEvery", 5_000, 240_000),
             rots_every: often("ensemble.rotsEvery", 20_000, 240_000),
         }

@@ -8,7 +8,7 @@ use super::executors::Turn;
 use super::faults::Sequel;
 use super::{Happening, WALL_START, World};
 use crate::draws::{Draws, Site};
-use crate::mesos::{AgentSpec, ClusterInput, OperatorCall, RequestNo};
+use crate::mesos::{AgentSpec, ClusterInput, CutOff, OperatorCall, RequestNo};
 use crate::rules::Place;
 
 /// The fault domain that all agents are in.
@@ -212,8 +212,13 @@ impl World {
 
     /// An agent's host starts again: its tasks are gone, and it comes back as another agent.
     pub(super) fn reboot_agent(&mut self) {
-        let Some((at, agent, away)) = self.pick_to_go() else { return };
+        let Some((at, _, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: reboot (A2)");
+        self.reboot(at, away);
+    }
+
+    fn reboot(&mut self, at: usize, away: u64) {
+        let agent = self.agents.all[at].0.clone();
         self.agents.all[at].1 = Standing::Gone;
         self.executors.lose(&agent);
         let number = self.agents.numbers[&agent];
@@ -223,9 +228,17 @@ impl World {
 
     /// An agent and the master cannot talk for a while.
     pub(super) fn partition_agent(&mut self) {
-        let Some((at, _, away)) = self.pick_to_go() else { return };
+        let Some((at, agent, away)) = self.pick_to_go() else { return };
         self.disturbed("agent: partition (A4)");
-        self.lose(at, true, away);
+        let cut = match self.draws.number("cut", 0, 3) {
+            0 | 1 => CutOff::Both,
+            2 => CutOff::ToAgent,
+            _ => CutOff::ToMaster,
+        };
+        if cut != CutOff::Both {
+            self.ledger.note("agent: partition one way (A4)");
+        }
+        self.leave(at, Standing::Partitioned, ClusterInput::Partition { agent, cut }, away);
     }
 
     /// An agent leaves in order, and another joins later.
@@ -272,14 +285,43 @@ impl World {
     /// An agent cannot talk to the master for a while, or is not there.
     fn lose(&mut self, at: usize, by_switch: bool, away: u64) {
         let agent = self.agents.all[at].0.clone();
-        let (standing, input) = if by_switch {
-            (Standing::Partitioned, ClusterInput::Partition { agent })
+        if by_switch {
+            let cut = CutOff::Both;
+            self.leave(at, Standing::Partitioned, ClusterInput::Partition { agent, cut }, away);
         } else {
-            (Standing::Crashed, ClusterInput::AgentCrash { agent })
-        };
+            self.leave(at, Standing::Crashed, ClusterInput::AgentCrash { agent }, away);
+        }
+    }
+
+    fn leave(&mut self, at: usize, standing: Standing, input: ClusterInput, away: u64) {
         self.agents.all[at].1 = standing;
         self.cluster_step(input);
         self.queue.push(self.now + away, Happening::Sequel(Sequel::AgentBack(at)));
+    }
+
+    /// An operator takes one agent after another down for a while: its process, or its host.
+    pub(super) fn roll_agents(&mut self) {
+        let reboots = self.draws.also("reboots", 500_000);
+        let (gap, away) =
+            (self.draws.number("gapMs", 1_000, 60_000), self.draws.number("awayMs", 500, 60_000));
+        self.disturbed("agents: one after another (A5)");
+        for (nth, at) in (0..).zip(self.agents.up()) {
+            let next = Sequel::AgentRolls { at, reboots, away };
+            self.queue.push(self.now + 1 + nth * gap, Happening::Sequel(next));
+        }
+    }
+
+    /// It is an agent's turn, unless something else has happened to it.
+    pub(super) fn agent_rolls(&mut self, at: usize, reboots: bool, away: u64) {
+        if self.agents.all[at].1 != Standing::Up || self.agents.up().len() < 2 {
+            return;
+        }
+        self.ledger.note("agent: its turn (A5)");
+        if reboots {
+            self.reboot(at, away);
+        } else {
+            self.lose(at, false, away);
+        }
     }
 
     /// An agent goes and comes back, again and again.

@@ -9,6 +9,12 @@ use crate::mesos::ClusterInput;
 pub(super) enum Sequel {
     AgentBack(usize),
     AgentGoes(usize),
+    /// For so many ms.
+    AgentRolls {
+        at: usize,
+        reboots: bool,
+        away: u64,
+    },
     AgentJoins,
     /// The host of this number comes back as a new agent.
     HostReturns(u32),
@@ -31,7 +37,7 @@ pub(super) enum Sequel {
     JournalMended,
 }
 
-const REPEATED: [Site; 33] = [
+const REPEATED: [Site; 34] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -65,6 +71,7 @@ const REPEATED: [Site; 33] = [
     Site::AgentDrains,
     Site::DiskFull,
     Site::IdleWake,
+    Site::AgentsRoll,
 ];
 
 impl World {
@@ -105,6 +112,7 @@ impl World {
             Site::AgentDrains => agents.drain_every,
             Site::DiskFull => self.options.store.full_every,
             Site::IdleWake => self.options.process.idle_wakes_every,
+            Site::AgentsRoll => agents.rolling_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -177,6 +185,7 @@ impl World {
             Site::AgentDrains => self.drain_agent(),
             Site::DiskFull => self.fill_disk(),
             Site::IdleWake => self.wake_idly(),
+            Site::AgentsRoll => self.roll_agents(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);
@@ -195,6 +204,7 @@ impl World {
         match sequel {
             Sequel::AgentBack(at) => self.agent_back(at),
             Sequel::AgentGoes(at) => self.agent_goes(at),
+            Sequel::AgentRolls { at, reboots, away } => self.agent_rolls(at, reboots, away),
             Sequel::AgentJoins => self.join_agent(),
             Sequel::HostReturns(number) => self.join_host(number),
             Sequel::OutageBegins(at, away) => self.begin_outage(at, away),

@@ -13,7 +13,7 @@ use swan_core::rng::Rng;
 use swan_core::time::{Instant, Millis, Now, Timestamp};
 use swan_mesos::wire::{call_to_wire, event_to_wire};
 use swan_sim::mesos::{
-    AgentSpec, Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OperatorCall, RequestNo,
+    AgentSpec, Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, CutOff, OperatorCall, RequestNo,
     TaskReport,
 };
 
@@ -309,7 +309,7 @@ impl Recorder {
         match self.rng.below(16) {
             0 | 1 => self.step(ClusterInput::AgentCrash { agent }),
             2 | 3 => self.step(ClusterInput::AgentReturn { agent }),
-            4 => self.step(ClusterInput::Partition { agent }),
+            4 => self.step(ClusterInput::Partition { agent, cut: CutOff::Both }),
             5 | 6 => self.step(ClusterInput::Heal { agent }),
             7 => self.step(ClusterInput::Rescind { agent: Some(agent) }),
             8 => self.subscribe(),

@@ -162,7 +162,7 @@ impl Bench {
     }
 
     pub(super) fn launch(&mut self, task: TaskInfo) {
-        let offer = self.offer(&task.agent_id).expect("an offer of the agent").id.clone();
+        let offer = self.offer(&task.agent_id).expect("an offer of the agent").id;
         self.call(Call::Accept {
             offer_ids: vec![offer],
             operations: vec![Operation::Launch(vec![task])],

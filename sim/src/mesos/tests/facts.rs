@@ -8,7 +8,8 @@ use swan_core::time::Millis;
 use super::bench::{Bench, agent_spec, framework_info, states, task, with_health_check};
 use super::properties::{resources_are_conserved, what_runs_is_counted};
 use crate::mesos::{
-    AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, OperatorCall, RequestNo, TaskReport,
+    AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, CutOff, OperatorCall, RequestNo,
+    TaskReport,
 };
 
 const RUNS: TaskReport = TaskReport::Started { data: None, ips: Vec::new() };
@@ -123,7 +124,7 @@ fn facts_of_a_down_time_are_told_afterwards() {
 fn a_launch_into_a_partition_is_dropped_when_it_heals() {
     let mut bench = Bench::new(1);
     let agent = bench.agent(1);
-    bench.step(ClusterInput::Partition { agent: agent.clone() });
+    bench.step(ClusterInput::Partition { agent: agent.clone(), cut: CutOff::Both });
     bench.launch(task("t", &agent));
     assert!(!bench.out.iter().any(|output| matches!(output, ClusterOutput::Launch { .. })));
     bench.out.clear();
@@ -139,7 +140,7 @@ fn a_partition_shows_only_when_pings_fail() {
     let mut bench = Bench::new(1);
     let agent = bench.agent(1);
     bench.run(task("t", &agent));
-    bench.step(ClusterInput::Partition { agent: agent.clone() });
+    bench.step(ClusterInput::Partition { agent: agent.clone(), cut: CutOff::Both });
     bench.pass(Millis::from_secs(74));
     assert!(bench.take_events().iter().all(|event| matches!(event, Event::Heartbeat | Event::Offers(_))));
     bench.pass(Millis::from_secs(17));
@@ -155,7 +156,7 @@ fn an_agent_is_awaited_until_it_is_back_or_given_up() {
     let mut bench = Bench::new(1);
     let agent = bench.agent(1);
     assert_eq!(bench.cluster.awaited_agent(), None);
-    bench.step(ClusterInput::Partition { agent: agent.clone() });
+    bench.step(ClusterInput::Partition { agent: agent.clone(), cut: CutOff::Both });
     assert_eq!(bench.cluster.awaited_agent(), Some(&agent), "its pings fail");
     bench.pass(Millis::from_secs(91));
     assert_eq!(bench.cluster.awaited_agent(), None, "it is given up");
@@ -320,7 +321,7 @@ fn an_update_of_an_earlier_task_is_no_news_of_its_namesake() {
     let (first, second) = (bench.agent(1), bench.agent(2));
     bench.run(task("t", &first));
     bench.report(&first, "t", TaskReport::Exited { status: 0 });
-    bench.step(ClusterInput::Partition { agent: first.clone() });
+    bench.step(ClusterInput::Partition { agent: first.clone(), cut: CutOff::Both });
     bench.acknowledge_all();
     bench.run(task("t", &second));
     bench.step(ClusterInput::Heal { agent: first });

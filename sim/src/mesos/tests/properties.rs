@@ -8,7 +8,7 @@ use super::bench::{Bench, agent_spec, task, with_health_check};
 use crate::mesos::pool::Pool;
 use crate::mesos::state::{Phase, Standing};
 use crate::mesos::{
-    Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, OperatorCall, RequestNo, TaskReport,
+    Cluster, ClusterInput, ClusterOptions, ClusterOutput, ConnId, CutOff, OperatorCall, RequestNo, TaskReport,
 };
 
 const AGENTS: usize = 3;
@@ -31,7 +31,7 @@ enum Act {
     Crash(usize),
     Return(usize),
     Stop(usize),
-    Partition(usize),
+    Partition(usize, CutOff),
     Heal(usize),
     Rescind,
     Subscribe,
@@ -57,6 +57,7 @@ fn report() -> impl Strategy<Value = TaskReport> {
 
 fn act() -> impl Strategy<Value = Act> {
     let agent = || 0..AGENTS;
+    let cut = || prop_oneof![Just(CutOff::Both), Just(CutOff::ToAgent), Just(CutOff::ToMaster)];
     prop_oneof![
         6 => (0..30_000u64).prop_map(Act::Pass),
         12 => (agent(), 0..TASKS).prop_map(|(agent, task)| Act::Launch(agent, task)),
@@ -71,7 +72,7 @@ fn act() -> impl Strategy<Value = Act> {
         2 => agent().prop_map(Act::Crash),
         3 => agent().prop_map(Act::Return),
         1 => agent().prop_map(Act::Stop),
-        1 => agent().prop_map(Act::Partition),
+        1 => (agent(), cut()).prop_map(|(agent, cut)| Act::Partition(agent, cut)),
         2 => agent().prop_map(Act::Heal),
         1 => Just(Act::Rescind),
         2 => Just(Act::Subscribe),
@@ -98,7 +99,7 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
             }
         }
         Act::Decline(agent, refuse) => {
-            if let Some(offer) = bench.offer(&agents[agent]).map(|seen| seen.id.clone()) {
+            if let Some(offer) = bench.offer(&agents[agent]).map(|seen| seen.id) {
                 let filters = Filters { refuse: Some(Millis(refuse)) };
                 bench.call(Call::Decline { offer_ids: vec![offer], filters });
             }
@@ -119,7 +120,9 @@ fn do_act(bench: &mut Bench, act: Act, conn: &mut ConnId) {
         Act::Crash(agent) => bench.step(ClusterInput::AgentCrash { agent: agents[agent].clone() }),
         Act::Return(agent) => bench.step(ClusterInput::AgentReturn { agent: agents[agent].clone() }),
         Act::Stop(agent) => bench.step(ClusterInput::AgentStop { agent: agents[agent].clone() }),
-        Act::Partition(agent) => bench.step(ClusterInput::Partition { agent: agents[agent].clone() }),
+        Act::Partition(agent, cut) => {
+            bench.step(ClusterInput::Partition { agent: agents[agent].clone(), cut })
+        }
         Act::Heal(agent) => bench.step(ClusterInput::Heal { agent: agents[agent].clone() }),
         Act::Rescind => bench.step(ClusterInput::Rescind { agent: None }),
         Act::Subscribe => *conn = bench.subscribe(bench.framework.clone()),

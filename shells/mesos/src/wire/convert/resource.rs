@@ -27,9 +27,9 @@ fn resource(found: v1::Resource) -> Result<core::Resource, WireError> {
         Some(Type::Text) | None => return Err(WireError::new("type", "must be SCALAR, RANGES or SET")),
     };
     Ok(core::Resource {
-        name: need(found.name, "name")?,
+        name: need(found.name, "name")?.into(),
         value,
-        allocation_role: found.allocation_info.and_then(|info| info.role),
+        allocation_role: found.allocation_info.and_then(|info| info.role).map(Into::into),
         reservations,
         revocable: found.revocable.is_some(),
         disk: found.disk.map(|disk| disk.encode_to_vec()),
@@ -39,8 +39,11 @@ fn resource(found: v1::Resource) -> Result<core::Resource, WireError> {
 fn to_resource(resource: &core::Resource) -> Result<v1::Resource, WireError> {
     let disk = resource.disk.as_deref().map(DiskInfo::decode).transpose();
     let mut made = v1::Resource {
-        name: Some(resource.name.clone()),
-        allocation_info: resource.allocation_role.clone().map(|role| AllocationInfo { role: Some(role) }),
+        name: Some(resource.name.to_string()),
+        allocation_info: resource
+            .allocation_role
+            .as_deref()
+            .map(|role| AllocationInfo { role: Some(role.into()) }),
         reservations: resource.reservations.iter().map(to_reservation).collect(),
         revocable: resource.revocable.then_some(RevocableInfo {}),
         disk: disk.map_err(|_| WireError::new("disk", "must be the bytes of a DiskInfo"))?,
