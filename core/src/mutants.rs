@@ -115,6 +115,7 @@ mod bank {
         AbdicatesInWords "resigns, and acts on"
         NoClaim "leads in the epoch that it finds"
         TailUnread "takes over without reading what it has not followed yet"
+        AdoptsClean "takes what it has followed for part of the snapshot that it meets when it takes over"
         RaisesAlone "raises the format level without asking whether the others can read it"
         WritesNewest "writes the newest format level that it knows, not the one in force"
         StandbySkips "leaves out the last change of each entry that it follows as a standby"

@@ -129,6 +129,7 @@ scripts! {
     auto_rollback
     avoid
     brake
+    brake_delete
     brake_ended
     brake_growth
     brake_makes_way

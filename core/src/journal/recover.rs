@@ -388,7 +388,7 @@ impl Journal {
             return Err(Refusal::Corruption { what: Damage::Order, place: Place::Manifest });
         }
         if let Some(blob) = stored.filter(|_| manifest.number > known) {
-            self.snapshot.adopt(manifest, crc32fast::hash(blob.as_slice()), true);
+            self.snapshot.adopt(manifest, crc32fast::hash(blob.as_slice()), !mutant!(AdoptsClean));
         }
         if mutant!(TailUnread) {
             let from = self.tail.next_index;

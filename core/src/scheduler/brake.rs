@@ -203,9 +203,10 @@ impl Scheduler {
     }
 
     /// Whether the brake keeps the task that nobody can reach from being replaced, whether it is lost or was to make way for
-    /// another: that may run as well.
+    /// another: that may run as well. Where nothing is wanted any more, nothing would replace it.
     pub(super) fn keeps(&self, idx: AppIdx, seat: u32) -> bool {
-        let task = self.apps.get(idx).and_then(|app| app.task(seat)).filter(|_| self.brake.holds());
+        let app = self.apps.get(idx).filter(|app| self.brake.holds() && app.is_place(number_of(seat)));
+        let task = app.and_then(|app| app.task(seat));
         task.is_some_and(|task| task.stop.is_none_or(|stop| !is_successor(seat) && stop.why.makes_way()))
     }
 

@@ -37,14 +37,15 @@ impl Scheduler {
         let app = self.apps.get_mut(idx).expect("only tasks of living apps are ended");
         let Some(task) = app.slot(slot).and_then(|s| s.task.as_ref()) else { return };
         if let Some(stop) = task.stop {
-            if task.state == TaskState::Unreachable {
-                // It was waited for, which may be in vain: now nothing is to take its place, or its user says so.
-                if stop.why.makes_way() && !why.makes_way() {
-                    app.edit(slot, |s| {
-                        s.task.as_mut().expect("checked above").stop = Some(Stop { why, ..stop });
-                    });
-                    self.note_slot(idx, slot);
-                }
+            let lost = task.state == TaskState::Unreachable;
+            // Should it be lost, or is, it is no longer waited for: nothing is to take its place, or its user says so.
+            if stop.why.makes_way() && !why.makes_way() {
+                app.edit(slot, |s| {
+                    s.task.as_mut().expect("checked above").stop = Some(Stop { why, ..stop });
+                });
+                self.note_slot(idx, slot);
+            }
+            if lost {
                 self.arm_slot(idx, slot, Some(self.now.mono));
             }
             return;

@@ -8,8 +8,7 @@ use swan_core::mesos::{Event, TaskId, TaskState, Uuid};
 use swan_core::scheduler::effect::MesosCall;
 
 use super::stored::Stored;
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// Every acknowledgement follows a durable record of this or a later state.
 #[derive(Clone, Debug, Default)]

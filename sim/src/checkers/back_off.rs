@@ -13,8 +13,7 @@ use swan_core::scheduler::event::EventKind;
 
 use super::fleet::{Fault, fault};
 use super::stored::StoredSeat;
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// `backoffSeconds` and `maxLaunchDelaySeconds` of documents that do not say, ms; the factor is 1.15.
 const PAUSE_MS: u64 = 1_000;

@@ -11,10 +11,9 @@ use swan_core::scheduler::api::ApiCall;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::launch::Launch;
 
-use super::Seen;
 use super::state_monotonic::live_rank;
+use super::{Seen, call_of};
 use crate::rules::Place;
-use crate::world::call_of;
 
 /// Tasks are remembered this long after their end.
 const KEPT_MS: u64 = 10 * 60_000;

@@ -4,8 +4,7 @@ use swan_core::mesos::TaskId;
 use swan_core::scheduler::effect::MesosCall;
 
 use super::stored::Stored;
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// Every KILL is of a task whose durable record says why it ends, that it was replaced, or that an operator ends it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use swan_core::scheduler::effect::MesosCall;
 
-use super::{Checker, Context, Seen};
+use super::{Checker, Context, Seen, call_of};
 use crate::definition::Policy;
-use crate::world::call_of;
 
 /// A wanted number counts for so long after it was changed: what was decided before may still leave.
 const LAG_MS: u64 = 120_000;

@@ -8,9 +8,8 @@ use swan_core::mesos::{AgentId, FrameworkId, TaskId};
 use swan_core::scheduler::effect::MesosCall;
 
 use super::stored::Stored;
-use super::{Checker, Context, Seen};
+use super::{Checker, Context, Seen, call_of};
 use crate::mesos::Cluster;
-use crate::world::call_of;
 
 /// By then every task was asked after, and what is unknown is in quarantine.
 const QUARANTINED_MS: u64 = 20 * 60_000;

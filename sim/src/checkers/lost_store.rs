@@ -9,9 +9,8 @@ use swan_core::mesos::{AgentId, FrameworkId, TaskId};
 use swan_core::scheduler::api::{ApiCall, FrameworkWord};
 use swan_core::scheduler::effect::MesosCall;
 
-use super::{Checker, Context, Seen};
+use super::{Checker, Context, Seen, call_of};
 use crate::mesos::Cluster;
-use crate::world::call_of;
 
 /// So long after its framework was adopted, each task was asked after.
 const QUARANTINED_MS: u64 = 20 * 60_000;

@@ -42,11 +42,12 @@ pub mod wall_clock;
 mod tests;
 
 use swan_core::journal::Entry;
-use swan_core::link::LinkInput;
+use swan_core::link::{LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{AgentId, Event, TaskId, TaskStatus};
 use swan_core::record::Epoch;
 use swan_core::scheduler::View;
+use swan_core::scheduler::effect::MesosCall;
 use swan_core::time::Instant;
 
 use self::convergence::Book;
@@ -95,6 +96,14 @@ impl<'a> Seen<'a> {
     fn update(self) -> Option<&'a TaskStatus> {
         let Self::Told(ManagerInput::Link(LinkInput::Event { event, .. })) = self else { return None };
         if let Event::Update(status) = &**event { Some(status) } else { None }
+    }
+}
+
+/// The call to Mesos that an effect sends.
+fn call_of(effect: &ManagerEffect) -> Option<&MesosCall> {
+    match effect {
+        ManagerEffect::Link(LinkEffect::Send { call, .. }) => Some(call),
+        _ => None,
     }
 }
 

@@ -7,9 +7,8 @@ use swan_core::mesos::{AgentId, TaskId};
 use swan_core::scheduler::effect::MesosCall;
 
 use super::stored::StoredSeat;
-use super::{Checker, Context, Seen};
+use super::{Checker, Context, Seen, call_of};
 use crate::rules::{Peers, Place};
-use crate::world::call_of;
 
 /// A task that has ended may have been counted for so long when a launch was decided.
 const LAG_MS: u64 = 120_000;

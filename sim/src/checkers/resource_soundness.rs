@@ -9,8 +9,7 @@ use swan_core::mesos::{Event, Offer, OfferId, Resource, ResourceValue};
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::launch::Launch;
 
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// Resources claimed are a part of those offered; ports are claimed once.
 #[derive(Clone, Debug, Default)]

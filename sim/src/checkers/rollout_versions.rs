@@ -9,8 +9,7 @@ use swan_core::scheduler::View;
 use swan_core::scheduler::api::{ApiCall, RolloutVerb};
 use swan_core::scheduler::effect::MesosCall;
 
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// What was decided before a change of mind may leave for so long after it.
 const LAG_MS: u64 = 120_000;

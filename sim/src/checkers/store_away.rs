@@ -2,8 +2,7 @@
 
 use swan_core::scheduler::effect::MesosCall;
 
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 use crate::zookeeper::SESSION_MS;
 
 /// What was durable may still leave for as long as whoever leads may know that it does.

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use swan_core::mesos::TaskId;
 use swan_core::scheduler::effect::MesosCall;
 
-use super::{Checker, Context, Seen};
-use crate::world::call_of;
+use super::{Checker, Context, Seen, call_of};
 
 /// Every launch has a durable record, and an id that was never launched before.
 #[derive(Clone, Debug, Default)]

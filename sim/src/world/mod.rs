@@ -777,11 +777,3 @@ impl World {
         self.clients.all_answered()
     }
 }
-
-/// The call to Mesos that an effect sends.
-pub fn call_of(effect: &ManagerEffect) -> Option<&MesosCall> {
-    match effect {
-        ManagerEffect::Link(LinkEffect::Send { call, .. }) => Some(call),
-        _ => None,
-    }
-}
