@@ -201,10 +201,21 @@ impl Rule {
     }
 }
 
-/// How many tasks the rules allow on these places at the same time.
+/// How many tasks the rules allow on these places at the same time; where all must be together, wherever the first one is.
 pub fn room(rules: &[Rule], places: &[Place]) -> u32 {
     let suitable: Vec<&Place> =
         places.iter().filter(|place| rules.iter().all(|rule| rule.suits(place))).collect();
+    let together =
+        rules.iter().find_map(|rule| if let Rule::Cluster(field) = rule { Some(*field) } else { None });
+    let Some(field) = together else { return room_on(rules, &suitable) };
+    let values: BTreeSet<&str> = suitable.iter().filter_map(|place| place.value(field)).collect();
+    let there = |value| -> Vec<&Place> {
+        suitable.iter().copied().filter(|place| place.value(field) == Some(value)).collect()
+    };
+    values.into_iter().map(|value| room_on(rules, &there(value))).min().unwrap_or(0)
+}
+
+fn room_on(rules: &[Rule], suitable: &[&Place]) -> u32 {
     if suitable.is_empty() {
         return 0;
     }
@@ -290,5 +301,8 @@ mod tests {
         assert_eq!(room(&[Rule::Unique(Field::Hostname), Rule::AtLeast(2)], &places), 2);
         assert_eq!(room(&[Rule::GroupBy(Field::Rack, Some(3))], &places), 2);
         assert_eq!(room(&[Rule::AtLeast(9)], &places), 0);
+        assert_eq!(room(&[Rule::Cluster(Field::Rack)], &places), u32::MAX);
+        let together = [Rule::Cluster(Field::Rack), Rule::Unique(Field::Hostname)];
+        assert_eq!(room(&together, &places), 1, "the first one may be in the rack of one host");
     }
 }

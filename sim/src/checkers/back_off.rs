@@ -104,15 +104,19 @@ impl BackOff {
             // Whoever starts again may learn more of an end than whoever was there.
             self.all.entry((name.app.to_owned(), name.slot)).or_default().insert(task.clone());
         }
-        let Some(fault) = member.failed.filter(|_| member.ended == Some(at.now)) else { return };
         let place = (name.app.to_owned(), name.slot, member.version.clone());
+        let steady = member.running.is_some_and(|since| since + STEADY_MS < at.now);
+        if steady && member.ended.is_none_or(|ended| ended == at.now) {
+            // Whatever becomes of it, it was no failure in the row.
+            self.rows.remove(&place);
+        }
+        let Some(fault) = member.failed.filter(|_| member.ended == Some(at.now)) else { return };
         // Its end was decided, whether the KILL has left or not, or another has its slot by now.
         let decided =
             at.stored.current(task).is_some_and(|stored| stored.stop > 0) || at.stored.is_former(task);
         if decided || self.rows.get(&place).is_some_and(|row| row.last == *task) {
             return;
         }
-        let steady = member.running.is_some_and(|since| since + STEADY_MS < at.now);
         let before = self.rows.remove(&place);
         if fault != Fault::Own || steady {
             return;

@@ -10,8 +10,8 @@ use swan_core::scheduler::api::{ApiCall, ApiReply, AppChange};
 use super::stored::Stored;
 use super::{Checker, Context, Seen};
 
-/// A deletion is durable within this time, or the store hangs.
-const DELETES_MS: u64 = 60_000;
+/// A deletion is durable within this time, though the store hangs, or the process is stopped for minutes.
+const DELETES_MS: u64 = 15 * 60_000;
 
 /// Every answer of success follows a durable record of what it tells.
 #[derive(Clone, Debug, Default)]

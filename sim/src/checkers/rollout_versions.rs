@@ -47,7 +47,8 @@ impl Checker for RolloutVersions {
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
         match seen {
-            Seen::Truth(_) => at.fleet.apps().for_each(|app| {
+            // Also those of which no task has been launched yet: one that was decided may be lost with its process.
+            Seen::Truth(_) => at.fleet.apps().chain(at.stored.app_names()).for_each(|app| {
                 self.look(at, app);
             }),
             Seen::Told(ManagerInput::Api { request, .. }) => {
