@@ -194,6 +194,7 @@ scripts! {
     strategies
     stuck
     superseded
+    surplus_pair
     surge
     swap
     unplaceable

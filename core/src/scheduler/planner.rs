@@ -46,7 +46,8 @@ impl Scheduler {
 
     fn plan_app(&mut self, idx: AppIdx) {
         let more = self.grow(idx) | self.shrink(idx) | self.replace_outdated(idx);
-        if more {
+        // A second seat that was taken away just now may have been all that kept the last slots.
+        if more || self.last_surplus(idx).is_some() {
             self.queue_plan(idx);
             return;
         }

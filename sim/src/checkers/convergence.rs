@@ -248,10 +248,11 @@ impl Outlook<'_> {
         };
         let seems_well = Trouble::of_image(&wanted.image).is_some_and(Trouble::may_seem_well);
         let says_so = self.told.get(app).is_some_and(|told| {
-            // Without a rollout that could fail, slots that no agent suits wait, and it is explained why.
-            let doomed = self.definition(&wanted.image).is_some_and(Definition::is_doomed);
+            // Without a rollout that could fail, slots that no agent suits wait, and it is explained why; agents that have
+            // gone are remembered for a while.
+            let hopeless = self.is_hopeless(&wanted.image, wanted.instances);
             let waits = told.status == "noop"
-                && (told.waiting.contains(" 0 agents suit") || doomed && !told.waiting.is_empty() || lost);
+                && (told.waiting.contains(" 0 agents suit") || hopeless && !told.waiting.is_empty() || lost);
             self.ended_or_goes_on(told, if lost { tried } else { &wanted.image }) || waits
         });
         containers.len() <= policy.ceiling(instances) as usize

@@ -141,8 +141,8 @@ impl RolloutVersions {
         if known.bad.as_ref() == Some(image) {
             return Err(format!("{task} runs {image}, which {app} was rolled back from"));
         }
-        let live = at.fleet.of(app).filter(|(_, it)| it.image == known.target && it.stays()).count();
         let wanted = at.stored.app(app).map_or(0, |record| record.target).to_string();
+        let live = at.fleet.of(app).filter(|(_, it)| it.version == wanted && it.stays()).count();
         match known.paused {
             // What ends while a rollback rests comes back as what is gone back to.
             _ if known.under_way.0 == "rollbacking" => Ok(()),
