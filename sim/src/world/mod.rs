@@ -516,7 +516,10 @@ impl World {
     /// Whether a rollout that failed left tasks of another version: a start fills slots, and replaces none of those.
     fn has_leftovers(&self, app: &str) -> bool {
         let told = self.view().and_then(|view| view.app(&DottedId::from_text(app)));
-        told.is_some_and(|app| app.error_message.contains("still run another version"))
+        told.is_some_and(|app| {
+            let mixed = app.current_versions.len() > 1 && !app.error_message.is_empty();
+            mixed || app.error_message.contains("still run another version")
+        })
     }
 
     /// Goes on until everything is as wanted; gives why not if it is not by `deadline`.
