@@ -132,6 +132,7 @@ scripts! {
     brake_delete
     brake_ended
     brake_growth
+    brake_kill
     brake_makes_way
     brake_rollouts
     brake_successor
