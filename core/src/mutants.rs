@@ -94,6 +94,7 @@ mod bank {
         FloorOneLess "lets one task less stay healthy than it should"
         NoCeiling "starts as many successors as it likes"
         CeilingOneMore "starts one successor too many"
+        TrustsTheJournal "relies on tasks of which only the journal tells to end others"
         UnreadySuccessor "ends a task before its successor serves"
         SurplusStays "leaves tasks beyond the wanted number"
         AlwaysTheNewest "replaces the dead of a failed rollout by the new version"

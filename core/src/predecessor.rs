@@ -42,7 +42,7 @@ impl fmt::Display for Predecessor {
 impl Predecessor {
     fn of(listed: &ListedFramework) -> Self {
         let sum = |name: &str| {
-            let of_name = |resource: &&Resource| *resource.name == *name;
+            let of_name = |resource: &&Resource| resource.has_name(name);
             let amount = |resource: &Resource| match resource.value {
                 ResourceValue::Scalar(amount) => u64::try_from(amount).unwrap_or(0),
                 ResourceValue::Ranges(_) | ResourceValue::Set(_) => 0,

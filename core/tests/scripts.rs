@@ -157,6 +157,7 @@ scripts! {
     health
     idempotency
     inherited
+    unheard
     ignored_ends
     keeps_trying
     kill

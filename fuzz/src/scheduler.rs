@@ -337,7 +337,7 @@ impl World {
 
 fn scalar(resource: &Resource, name: &str) -> i64 {
     match resource.value {
-        ResourceValue::Scalar(milli) if *resource.name == *name => milli,
+        ResourceValue::Scalar(milli) if resource.has_name(name) => milli,
         _ => 0,
     }
 }

@@ -115,6 +115,10 @@ sites! {
     IdleWake "a manager wakes though nothing is due"
     AgentsRoll "all agents start again, one after another"
     Forbidden "SUBSCRIBE is forbidden"
+    AgentFull "an agent offers what it has not any more"
+    PortsKept "a container lets go of its ports long after its end"
+    KilledOutside "somebody kills a container, and not through Swan"
+    RoleLimited "an operator limits what the roles may have"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

@@ -17,10 +17,11 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 81] = [
+pub const FAULTS: [&str; 84] = [
     "agent: crash (A1)",
     "agent: executors lost (A3)",
     "agent: flap",
+    "agent: full, though it offers (A8)",
     "agent: gone for ever (A1)",
     "agent: partition (A4)",
     "agent: reboot (A2)",
@@ -49,6 +50,7 @@ pub const FAULTS: [&str; 81] = [
     "master: odd offer (M11)",
     "master: offers in pieces (M11)",
     "master: registry lost (M13)",
+    "master: roles limited (M15)",
     "master: rescinds (M10)",
     "master: slow (M17)",
     "master: wrong redirect (M3)",
@@ -64,6 +66,7 @@ pub const FAULTS: [&str; 81] = [
     "network: update twice (M9)",
     "operator: begins an outage (M16)",
     "operator: drains an agent (M16)",
+    "operator: kills a container (O4)",
     "operator: marks an agent gone (M16)",
     "operator: newer build (U1)",
     "operator: older build (U1)",
@@ -102,7 +105,7 @@ pub const FAULTS: [&str; 81] = [
 ];
 
 /// What must have happened at all, in whatever phase: its moments are too few for each.
-pub const MOMENTS: [&str; 21] = [
+pub const MOMENTS: [&str; 24] = [
     "agent: attributes changed (M11)",
     "agent: clock skewed (A7)",
     "agent: flaps (A9)",
@@ -113,6 +116,7 @@ pub const MOMENTS: [&str; 21] = [
     "master: SUBSCRIBE forbidden (M6)",
     "master: answers RECONCILE with an old state (M13)",
     "master: framework removed (M6)",
+    "master: second role (M11)",
     "nothing to place",
     "operator: a framework is adopted (Z6)",
     "operator: a new framework is made (Z6)",
@@ -123,6 +127,8 @@ pub const MOMENTS: [&str; 21] = [
     "store: write applied late",
     "store: write survived crash",
     "task: bad image (O3)",
+    "task: its port is taken (T6)",
+    "task: no space for it (A8)",
     "task: where nothing starts (A6)",
 ];
 

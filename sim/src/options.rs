@@ -237,6 +237,9 @@ pub struct TaskOptions {
     /// Tasks that do not end, whatever they are told (T4).
     #[serde(default)]
     pub hanging_kills: u32,
+    /// Containers that let go of their ports long after their end (T6).
+    #[serde(default)]
+    pub orphans: u32,
 }
 
 impl TaskOptions {
@@ -255,6 +258,7 @@ impl TaskOptions {
             odd_updates: part("tasks.oddUpdates", 200_000),
             slow_pulls: part("tasks.slowPulls", 200_000),
             hanging_kills: part("tasks.hangingKills", 200_000),
+            orphans: part("tasks.orphans", 300_000),
         }
     }
 }
@@ -308,6 +312,12 @@ pub struct AgentOptions {
     /// All agents started again, one after another (A5).
     #[serde(default)]
     pub rolling_every: u64,
+    /// Agents that offer what they have not any more, for a while (A8).
+    #[serde(default)]
+    pub full_every: u64,
+    /// Containers that somebody kills, and not through Swan (O4).
+    #[serde(default)]
+    pub killed_every: u64,
 }
 
 /// What happens to the manager's process. 0 is never.
@@ -549,6 +559,8 @@ impl AgentOptions {
             lost_executors: share(&mut streams::named(seed, "agents.lostExecutors"), 500_000),
             hanging: share(&mut streams::named(seed, "agents.hanging"), 300_000),
             rolling_every: every(&mut streams::named(seed, "agents.rollingEvery"), 60_000, 400_000),
+            full_every: every(&mut streams::named(seed, "agents.fullEvery"), 40_000, 400_000),
+            killed_every: every(&mut streams::named(seed, "agents.killedEvery"), 10_000, 200_000),
         }
     }
 }

@@ -48,6 +48,11 @@ pub struct Reservation {
 }
 
 impl Resource {
+    /// Whether it is called so.
+    pub fn has_name(&self, name: &str) -> bool {
+        *self.name == *name
+    }
+
     /// An unreserved scalar of `milli` thousandths.
     pub fn scalar(name: &str, milli: i64) -> Self {
         Self::plain(name, ResourceValue::Scalar(milli))

@@ -66,6 +66,8 @@ pub(super) struct Counts {
     pub(super) outdated_serving: u32,
     /// Tasks of any configuration, in any seat, that serve.
     pub(super) serving: u32,
+    /// Those of them of which only the journal tells: they may have ended.
+    pub(super) unheard: u32,
     /// Tasks that are being ended.
     pub(super) stopping: u32,
     /// Tasks by the version they run.
@@ -196,6 +198,12 @@ impl App {
     /// Tasks that serve in wanted places, whatever configuration they run.
     pub(super) const fn healthy(&self) -> u32 {
         self.counts.ready + self.counts.outdated_serving
+    }
+
+    /// Those of them that surely serve: on one of which only the journal tells nobody relies to end another (S1).
+    pub(super) fn surely_healthy(&self) -> u32 {
+        let unheard = if mutant!(TrustsTheJournal) { 0 } else { self.counts.unheard };
+        self.healthy().saturating_sub(unheard)
     }
 
     /// Whether no healthy task is missed if the one in a seat ends: it does not serve. One that the journal alone tells of
@@ -523,6 +531,7 @@ impl Counts {
         self.settled += u32::from(tally.settled);
         self.outdated_serving += u32::from(tally.outdated == Some(true));
         self.serving += u32::from(tally.serves);
+        self.unheard += u32::from(tally.serves && tally.unheard);
         self.stopping += u32::from(tally.stopping);
     }
 
@@ -538,6 +547,7 @@ impl Counts {
         self.settled -= u32::from(tally.settled);
         self.outdated_serving -= u32::from(tally.outdated == Some(true));
         self.serving -= u32::from(tally.serves);
+        self.unheard -= u32::from(tally.serves && tally.unheard);
         self.stopping -= u32::from(tally.stopping);
     }
 

@@ -130,7 +130,7 @@ impl Scheduler {
         let task = app.task(number);
         let stays = task.is_none_or(|task| !can_move(task));
         let bounds = app.bounds();
-        let healthy = app.healthy();
+        let healthy = app.surely_healthy();
         if stays || !app.is_place(number) {
             app.leaving.remove(&number);
         } else if app.can_spare(number) || mutant!(MovesAtOnce) {

@@ -55,7 +55,7 @@ impl Scheduler {
                 return;
             }
             *budget -= 1;
-            let healthy = app.healthy();
+            let healthy = app.surely_healthy();
             if app.can_spare(number) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else if app.occupied() + app.successor_count()
@@ -144,7 +144,8 @@ impl Scheduler {
     /// are, and takes the place of the task before it if no rollout will make that one well.
     fn end_successor(&mut self, idx: AppIdx, number: u32, why: StopReason) {
         let app = self.apps.get_mut(idx).expect("the planner plans living apps");
-        let needed = !app.can_spare(number | SUCCESSOR) && app.counts.serving <= app.bounds().floor;
+        let serving = app.counts.serving - app.counts.unheard;
+        let needed = !app.can_spare(number | SUCCESSOR) && serving <= app.bounds().floor;
         if !app.is_place(number) || !needed {
             self.stop_task(idx, number | SUCCESSOR, why);
         } else if app.rollout.is_none() && app.can_spare(number) {
@@ -163,7 +164,7 @@ impl Scheduler {
             app.moving.contains(&number),
             task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
         );
-        let healthy = app.healthy() + u32::from(uncounted);
+        let healthy = app.surely_healthy() + u32::from(uncounted);
         let unready = mutant!(UnreadySuccessor);
         if !unready && (self.brake.holds() || needed && healthy <= app.bounds().floor) {
             // Looked at again with whatever changes next.

@@ -230,6 +230,8 @@ pub(super) struct Tally {
     pub(super) outdated: Option<bool>,
     /// May get traffic.
     pub(super) serves: bool,
+    /// As far as the journal tells; nothing was heard of it since.
+    pub(super) unheard: bool,
     /// Is being ended.
     pub(super) stopping: bool,
     pub(super) version: Option<VersionId>,
@@ -249,6 +251,7 @@ impl Slot {
                 settled: false,
                 outdated: None,
                 serves: false,
+                unheard: false,
                 stopping: false,
                 version: None,
                 agent: None,
@@ -265,6 +268,7 @@ impl Slot {
             settled: settled && wanted,
             outdated: (!current && wanted && task.stop.is_none()).then(|| task.serves()),
             serves: task.serves(),
+            unheard: task.inherited,
             stopping: task.stop.is_some(),
             version: Some(task.version),
             agent: Some(task.agent),

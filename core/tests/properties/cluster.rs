@@ -43,13 +43,13 @@ pub(crate) fn agent_id(agent: usize) -> AgentId {
 }
 
 fn scalar(resources: &[Resource], name: &str) -> i64 {
-    let of_name = resources.iter().filter(|resource| *resource.name == *name);
+    let of_name = resources.iter().filter(|resource| resource.has_name(name));
     of_name.map(|resource| if let ResourceValue::Scalar(milli) = resource.value { milli } else { 0 }).sum()
 }
 
 fn ports(resources: &[Resource]) -> Vec<u16> {
     let mut found = Vec::new();
-    for resource in resources.iter().filter(|resource| *resource.name == *"ports") {
+    for resource in resources.iter().filter(|resource| resource.has_name("ports")) {
         if let ResourceValue::Ranges(ranges) = &resource.value {
             let numbers = ranges.iter().flat_map(|&(low, high)| low..=high);
             found.extend(numbers.map(|port| u16::try_from(port).expect("ports are small")));

@@ -20,7 +20,9 @@ pub struct Wanted {
     pub versions: Vec<String>,
     /// Which of them is wanted.
     pub at: usize,
-    /// `versions` are in no order, or a change was broken off: where it stands now depends on when that was.
+    /// `versions` are in no order: any of them may be the one before.
+    pub jumbled: bool,
+    /// A change was broken off, or several histories are told as one: where it stands now depends on when that was.
     pub vague: bool,
 }
 

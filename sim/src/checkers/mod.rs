@@ -17,11 +17,13 @@ pub mod fleet;
 pub mod format_levels;
 pub mod kept_versions;
 pub mod kill_reasons;
+pub mod kills_end;
 pub mod known_masters;
 pub mod launch_limits;
 pub mod lost_memory;
 pub mod lost_store;
 pub mod never_twice;
+pub mod offers_taken;
 pub mod one_framework;
 pub mod one_leader;
 pub mod placement_rules;
@@ -36,6 +38,7 @@ pub mod state_monotonic;
 pub mod store_away;
 pub mod stored;
 pub mod unique_launch;
+pub mod updates_acknowledged;
 pub mod wall_clock;
 
 #[cfg(test)]
@@ -118,6 +121,8 @@ pub struct Context<'a> {
     pub clock: Instant,
     /// The newest fault or request.
     pub calm_since: u64,
+    /// Since when all faults are over.
+    pub healed: Option<u64>,
     /// What all durable entries amount to.
     pub stored: &'a Stored,
     /// What was launched and told.
@@ -188,5 +193,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(resting_rollouts::RestingRollouts::default()),
         Box::new(Each::<rollout_deadlines::RolloutDeadlines>::default()),
         Box::new(disaster_brake::DisasterBrake::default()),
+        Box::new(kills_end::KillsEnd::default()),
+        Box::new(Each::<updates_acknowledged::UpdatesAcknowledged>::default()),
     ]
 }

@@ -92,6 +92,8 @@ pub struct Cluster {
     registry_lost: bool,
     /// Every agent is offered in so many pieces.
     pieces: u32,
+    /// What each role may have, in thousandths of cpus.
+    limit: Option<i64>,
     streams: BTreeMap<ConnId, FrameworkId>,
     timers: BTreeSet<(Instant, Timer)>,
     started: bool,
@@ -121,6 +123,7 @@ impl Cluster {
             paused: false,
             registry_lost: false,
             pieces: 1,
+            limit: None,
             streams: BTreeMap::new(),
             timers: BTreeSet::new(),
             started: false,
@@ -182,6 +185,7 @@ impl Cluster {
             ClusterInput::SplitOffers(pieces) => self.pieces = pieces.max(1),
             ClusterInput::OthersTake { percent } => self.others_take(percent, out),
             ClusterInput::OthersEnd => self.others_end(out),
+            ClusterInput::LimitRoles { cpus } => self.limit_roles(cpus, out),
             ClusterInput::EndStreams { message } => self.end_streams(&message, out),
             ClusterInput::Rescind { agent } => {
                 self.rescind_where(|offer| agent.as_ref().is_none_or(|id| *id == offer.agent), out)

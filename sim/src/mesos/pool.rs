@@ -114,9 +114,22 @@ impl Pool {
         part
     }
 
+    /// What there is of cpus above so many thousandths.
+    pub(crate) fn cpus_above(&self, milli: i64) -> Self {
+        let mut left = milli;
+        let cpus = self.0.iter().filter(|it| it.has_name("cpus"));
+        let above = cpus.filter_map(|it| {
+            let ResourceValue::Scalar(here) = it.value else { return None };
+            let above = (here - left).clamp(0, here);
+            left = (left - here).max(0);
+            (above > 0).then(|| Resource { value: ResourceValue::Scalar(above), ..it.clone() })
+        });
+        Self(above.collect())
+    }
+
     /// No more than so many cpus, and nothing else.
     pub(crate) fn cpus(&self, milli: i64) -> Self {
-        let first = self.0.iter().find(|it| *it.name == *"cpus").cloned();
+        let first = self.0.iter().find(|it| it.has_name("cpus")).cloned();
         Self(first.map(|it| Resource { value: ResourceValue::Scalar(milli), ..it }).into_iter().collect())
     }
 
@@ -138,7 +151,7 @@ fn enough(scalar: impl Fn(&str) -> i64) -> bool {
 
 fn sum_of<'a>(resources: impl Iterator<Item = &'a Resource>, name: &str) -> i64 {
     let of = |resource: &Resource| match resource.value {
-        ResourceValue::Scalar(milli) if *resource.name == *name => milli,
+        ResourceValue::Scalar(milli) if resource.has_name(name) => milli,
         _ => 0,
     };
     resources.map(of).sum()
@@ -319,6 +332,15 @@ mod tests {
         assert!(!pool.contains(&Pool::of(&taken)));
         pool.add(&taken);
         assert_eq!(pool, agent());
+    }
+
+    #[test]
+    fn what_is_above_a_limit_is_counted_over_all_reservations() {
+        let more = Resource { revocable: true, ..Resource::scalar("cpus", 3000) };
+        let pool = Pool::of(&[Resource::scalar("cpus", 4000), more]);
+        assert_eq!(pool.cpus_above(5000).to_string(), "cpus:2");
+        assert_eq!(pool.cpus_above(1000).scalar("cpus"), 6000);
+        assert!(pool.cpus_above(7000).is_empty());
     }
 
     #[test]

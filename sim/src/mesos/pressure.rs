@@ -26,6 +26,18 @@ impl Cluster {
         }
     }
 
+    /// As for others, offers are taken back first, since they count.
+    pub(super) fn limit_roles(&mut self, cpus: Option<i64>, out: &mut Vec<ClusterOutput>) {
+        if cpus.is_some() {
+            self.rescind_where(|_| true, out);
+        }
+        let ends = cpus.is_none() && self.limit.is_some();
+        self.limit = cpus;
+        if ends {
+            self.allocate(None, out);
+        }
+    }
+
     pub(super) fn others_end(&mut self, out: &mut Vec<ClusterOutput>) {
         let mut any = false;
         for agent in self.agents.values_mut() {

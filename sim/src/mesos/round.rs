@@ -35,6 +35,7 @@ struct Round<'a> {
     now: Instant,
     region: Option<&'a str>,
     pieces: u32,
+    limit: Option<i64>,
     clients: Vec<Client<'a>>,
     shares: Shares,
     offers: &'a mut Offers,
@@ -57,6 +58,20 @@ impl Shares {
         let part =
             |used: i64, total: i64| if total == 0 { 0 } else { used.saturating_mul(1_000_000) / total };
         share.map_or(0, |share| part(share.0, self.total.0).max(part(share.1, self.total.1)))
+    }
+
+    /// What an agent has free that a role may be offered, and that its limit leaves it.
+    fn within(&self, limit: Option<i64>, role: &str, agent: &mut Agent) -> Option<Pool> {
+        let Some(limit) = limit else { return Some(agent.free.take_offerable(role)) };
+        let left = limit - self.by_role.get(role).map_or(0, |share| share.0);
+        if left <= 0 {
+            return None;
+        }
+        let mut pool = agent.free.take_offerable(role);
+        let above = pool.cpus_above(left);
+        pool.subtract(above.resources());
+        agent.free.add(above.resources());
+        Some(pool)
     }
 
     /// The poorest role's poorest framework first.
@@ -99,6 +114,7 @@ impl Cluster {
             now,
             region: region(options.domain.as_ref()),
             pieces: self.pieces,
+            limit: self.limit,
             clients: clients.collect(),
             shares,
             offers,
@@ -122,7 +138,8 @@ impl Cluster {
 
     fn shares(&self) -> Shares {
         let mut shares = Shares::default();
-        if self.frameworks.values().map(|framework| framework.info.roles.len().max(1)).sum::<usize>() < 2 {
+        let clients: usize = self.frameworks.values().map(|it| it.info.roles.len().max(1)).sum();
+        if clients < 2 && self.limit.is_none() {
             return shares;
         }
         for agent in self.agents.values() {
@@ -152,8 +169,8 @@ impl Round<'_> {
             if !agent.free.is_offerable(role) || self.is_unwanted(&self.clients[at], agent) {
                 continue;
             }
-            let pool = agent.free.take_offerable(role);
-            if self.clients.len() > 1 {
+            let Some(pool) = self.shares.within(self.limit, role, agent) else { continue };
+            if self.clients.len() > 1 || self.limit.is_some() {
                 self.shares.add(role, framework, &pool);
             }
             let multi_role = info.has(Capability::MULTI_ROLE);

@@ -122,6 +122,8 @@ pub enum ClusterInput {
     OthersTake { percent: u32 },
     /// They give back all that they have taken.
     OthersEnd,
+    /// No role is offered what would give it more cpus than so many thousandths; `None` ends the limit.
+    LimitRoles { cpus: Option<i64> },
     /// The master ends all streams with an ERROR.
     EndStreams { message: String },
     /// The master takes back the offers of one agent, or of all.

@@ -246,7 +246,7 @@ pub(crate) fn docker_run_options(task: &TaskInfo) -> Result<(), String> {
     if !matches!(docker.network, Some(DockerNetwork::Bridge | DockerNetwork::User)) {
         return failed("Port mappings are only supported for bridge and user-defined networks");
     }
-    let mut claimed = task.resources.iter().filter(|resource| *resource.name == *"ports").peekable();
+    let mut claimed = task.resources.iter().filter(|resource| resource.has_name("ports")).peekable();
     if claimed.peek().is_none() {
         return failed("Port mappings require port resources");
     }

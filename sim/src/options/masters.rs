@@ -35,6 +35,10 @@ pub struct MasterOptions {
     pub slow_every: u64,
     /// There are several masters, and so many SUBSCRIBEs are redirected to none that leads (M3).
     pub redirects: u32,
+    /// An operator limits what each role of a framework may have, for a while (M15).
+    pub limited_every: u64,
+    /// Swan has a second role, for which a part of some agents is reserved (M11).
+    pub second_role: bool,
 }
 
 impl MasterOptions {
@@ -55,6 +59,8 @@ impl MasterOptions {
             lost_registries: part("masters.lostRegistries", 1_000_000),
             slow_every: often("masters.slowEvery", 60_000, 600_000),
             redirects: part("masters.redirects", 400_000),
+            limited_every: often("masters.limitedEvery", 60_000, 600_000),
+            second_role: streams::named(seed, "masters.secondRole").chance(250_000),
         }
     }
 }

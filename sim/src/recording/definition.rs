@@ -45,7 +45,7 @@ impl Left {
                     let sum = left.scalars.entry(resource.name.clone()).or_default();
                     *sum = sum.saturating_add(*milli);
                 }
-                ResourceValue::Ranges(ranges) if *resource.name == *"ports" => left.ports.extend(ranges),
+                ResourceValue::Ranges(ranges) if resource.has_name("ports") => left.ports.extend(ranges),
                 ResourceValue::Ranges(_) | ResourceValue::Set(_) => {}
             }
         }
@@ -128,7 +128,7 @@ fn in_quotes(text: &str) -> String {
 fn amounts(app: &mut Value, task: &TaskInfo, left: &mut Left) -> bool {
     let mut fitted = false;
     for name in AMOUNTS {
-        let of_name = task.resources.iter().filter(|resource| *resource.name == *name);
+        let of_name = task.resources.iter().filter(|resource| resource.has_name(name));
         let wanted = of_name.fold(0_i64, |sum, resource| match resource.value {
             ResourceValue::Scalar(milli) => sum.saturating_add(milli),
             ResourceValue::Ranges(_) | ResourceValue::Set(_) => sum,
@@ -179,7 +179,7 @@ fn network(app: &mut Value, task: &TaskInfo, container: &ContainerInfo, left: &m
 
 /// Host ports that a task claims, at most a few more than an app may have.
 fn claimed_ports(task: &TaskInfo) -> Vec<u16> {
-    let of_ports = task.resources.iter().filter(|resource| *resource.name == *"ports");
+    let of_ports = task.resources.iter().filter(|resource| resource.has_name("ports"));
     let ranges = of_ports.flat_map(|resource| match &resource.value {
         ResourceValue::Ranges(ranges) => ranges.as_slice(),
         ResourceValue::Scalar(_) | ResourceValue::Set(_) => &[],

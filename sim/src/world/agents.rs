@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use swan_core::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Resource, Unavailability};
+use swan_core::mesos::{
+    AgentId, Attribute, AttributeValue, DomainInfo, Labels, Reservation, Resource, Unavailability,
+};
 
 use super::executors::Turn;
 use super::faults::Sequel;
@@ -11,6 +13,8 @@ use crate::draws::{Draws, Site};
 use crate::mesos::{AgentSpec, ClusterInput, CutOff, OperatorCall, RequestNo};
 use crate::rules::Place;
 
+/// A role for which a part of some agents is reserved (M11).
+pub(super) const SECOND_ROLE: &str = "apps";
 /// The fault domain that all agents are in.
 pub(super) const REGION: &str = "here";
 /// Answers to operators are of no interest.
@@ -99,20 +103,16 @@ impl Agents {
     }
 }
 
-/// What the agent of this number is like: three racks, two zones, four sizes.
-fn spec(number: u32) -> AgentSpec {
+/// What the agent of this number is like: three racks, two zones, four sizes. If there is a `second_role`, half of every
+/// other agent is reserved for it.
+fn spec(number: u32, second_role: bool) -> AgentSpec {
     let text = |name: &str, text: String| Attribute { name: name.into(), value: AttributeValue::Text(text) };
     let disks = if number.is_multiple_of(2) { vec!["hdd".into(), "ssd".into()] } else { vec!["hdd".into()] };
     AgentSpec {
         hostname: format!("agent{number}.test"),
         ip: format!("10.0.{}.{}", number / 250, number % 250 + 1),
         port: 5051,
-        resources: vec![
-            Resource::scalar("cpus", 16_000),
-            Resource::scalar("mem", 16_384_000),
-            Resource::scalar("disk", 100_000_000),
-            Resource::ranges("ports", vec![(31_000, 31_099)]),
-        ],
+        resources: if second_role && number.is_multiple_of(2) { half_reserved() } else { resources() },
         attributes: vec![
             text("rack", format!("r{}", number % RACKS + 1)),
             Attribute {
@@ -124,6 +124,31 @@ fn spec(number: u32) -> AgentSpec {
         domain: Some(DomainInfo { region: REGION.into(), zone: format!("z{}", number % 2 + 1) }),
         ..AgentSpec::default()
     }
+}
+
+fn resources() -> Vec<Resource> {
+    vec![
+        Resource::scalar("cpus", 16_000),
+        Resource::scalar("mem", 16_384_000),
+        Resource::scalar("disk", 100_000_000),
+        Resource::ranges("ports", vec![(31_000, 31_099)]),
+    ]
+}
+
+fn half_reserved() -> Vec<Resource> {
+    let part = |low: u64| {
+        vec![
+            Resource::scalar("cpus", 8_000),
+            Resource::scalar("mem", 8_192_000),
+            Resource::scalar("disk", 50_000_000),
+            Resource::ranges("ports", vec![(low, low + 49)]),
+        ]
+    };
+    let role = SECOND_ROLE.into();
+    let reservation = Reservation { role, dynamic: false, principal: None, labels: Labels::default() };
+    let reserved = part(31_050).into_iter();
+    let reserved = reserved.map(|resource| Resource { reservations: vec![reservation.clone()], ..resource });
+    part(31_000).into_iter().chain(reserved).collect()
 }
 
 fn place(spec: &AgentSpec) -> Place {
@@ -140,7 +165,7 @@ impl World {
 
     /// The host of this number registers as a new agent.
     pub(super) fn join_host(&mut self, number: u32) {
-        let mut spec = spec(number);
+        let mut spec = spec(number, self.options.masters.second_role);
         let untold = self.draws.chance(
             Site::NoAttributes,
             &spec.hostname,
@@ -164,7 +189,7 @@ impl World {
         if !self.agents.untold.remove(agent) {
             return;
         }
-        let spec = spec(self.agents.numbers[agent]);
+        let spec = spec(self.agents.numbers[agent], self.options.masters.second_role);
         self.agents.places.insert(agent.clone(), place(&spec));
         self.ledger.note("agent: attributes changed (M11)");
         let (agent, attributes) = (agent.clone(), spec.attributes);
@@ -322,6 +347,25 @@ impl World {
         } else {
             self.lose(at, false, away);
         }
+    }
+
+    /// An agent offers what it has not any more.
+    pub(super) fn fill_agent(&mut self) {
+        let Some(at) = self.agents.any(&mut self.draws) else { return };
+        self.disturbed("agent: full, though it offers (A8)");
+        self.executors.fill(self.agents.all[at].0.clone(), true);
+        self.follow_after("forMs", 5_000, 300_000, Sequel::AgentHasRoom(at));
+    }
+
+    pub(super) fn empty_agent(&mut self, at: usize) {
+        self.executors.fill(self.agents.all[at].0.clone(), false);
+    }
+
+    /// Somebody kills a container, and not through Swan.
+    pub(super) fn kill_outside(&mut self) {
+        let Some((agent, task)) = self.executors.pick(&mut self.draws) else { return };
+        self.disturbed("operator: kills a container (O4)");
+        self.container(&agent, &task, Turn::Exits(137));
     }
 
     /// An agent goes and comes back, again and again.

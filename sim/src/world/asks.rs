@@ -220,7 +220,7 @@ fn may_have_become(wanted: &Wanted, book: &Book) -> Vec<Wanted> {
 /// Images of the versions that a rollback may take: that of the newest earlier one of another configuration.
 fn earlier(wanted: &Wanted) -> BTreeSet<String> {
     let different = |image: &&String| **image != wanted.image;
-    if wanted.vague {
+    if wanted.vague || wanted.jumbled {
         return wanted.versions.iter().filter(different).cloned().collect();
     }
     wanted.versions[..wanted.at].iter().rev().find(different).cloned().into_iter().collect()
@@ -238,7 +238,7 @@ pub(super) fn merge(wishes: &mut BTreeSet<Option<Wanted>>) {
         };
         match merged.iter_mut().find(same) {
             Some(one) => {
-                one.vague = true;
+                (one.vague, one.jumbled) = (true, true);
                 one.before.extend(wanted.before.iter().cloned());
                 one.versions.extend(wanted.versions.iter().cloned());
                 one.versions.sort_unstable();
@@ -282,6 +282,19 @@ mod tests {
         assert_eq!(states, BTreeSet::from([false, true]));
         let started = Ask::change("a", Change::Start).after(Some(&stopped), &Book::new());
         assert!(started.iter().flatten().all(|it| !it.stopped));
+    }
+
+    #[test]
+    fn what_is_started_after_its_histories_were_told_as_one_may_go_back_to_any() {
+        let histories = (0..100).map(|n| {
+            Some(Wanted { versions: vec![format!("i{n}"), "a".into()], at: 1, ..Wanted::fresh(2, "a") })
+        });
+        let mut wishes: BTreeSet<Option<Wanted>> = histories.collect();
+        merge(&mut wishes);
+        let merged = wishes.iter().flatten().next().expect("one is left");
+        let started = Ask::change("a", Change::Start).after(Some(merged), &Book::new());
+        let [Some(started)] = &started[..] else { panic!("{started:?}") };
+        assert_eq!(earlier(started).len(), 100);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
-use swan_core::mesos::{AgentId, FrameworkId, TaskId, TaskInfo};
+use swan_core::mesos::{AgentId, FrameworkId, ResourceValue, TaskId, TaskInfo};
 use swan_core::rng::Rng;
 
 use crate::checkers::convergence::Running;
@@ -16,11 +16,16 @@ use crate::options::TaskOptions;
 /// How long a container runs whose image crashes.
 const CRASHES_AFTER_MS: u64 = 30_000;
 
+/// Why a container cannot be started.
+const NO_IMAGE: &str = "no such image";
+const NO_SPACE: &str = "no space left on device";
+const PORT_TAKEN: &str = "port is already allocated";
+
 /// Something that happens to a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// The image cannot be had.
-    Fails,
+    /// It cannot be started, for this reason.
+    Fails(&'static str),
     /// The image is there.
     Starting,
     /// The container runs.
@@ -37,6 +42,8 @@ pub(super) enum Turn {
     RunsAgain { elsewhere: bool },
     /// Its agent says that it failed, after it has ended (T5).
     FailsToo,
+    /// Long after its end, it lets go of its ports (T6).
+    PortsFree,
 }
 
 /// What a turn leads to.
@@ -69,8 +76,16 @@ struct Container {
     odd_end: Option<OddEnd>,
     /// It never starts.
     stuck: bool,
+    orphan: Option<Orphan>,
     started: bool,
     over: bool,
+}
+
+/// A container that outlives its end for so many ms, and keeps its ports.
+#[derive(Clone, Debug)]
+struct Orphan {
+    ms: u64,
+    ports: Vec<(u64, u64)>,
 }
 
 /// How a container ends oddly that is told to end.
@@ -81,11 +96,20 @@ enum OddEnd {
     FailsToo,
 }
 
+fn ports_of(info: &TaskInfo) -> Vec<(u64, u64)> {
+    let ranges = info.resources.iter().filter(|resource| resource.has_name("ports"));
+    let ranges = ranges.filter_map(|resource| match &resource.value {
+        ResourceValue::Ranges(ranges) => Some(ranges.iter().copied()),
+        _ => None,
+    });
+    ranges.flatten().collect()
+}
+
 /// What becomes of every container of an image that does not stay.
 fn misbehaves(trouble: Option<Trouble>, starts: u64) -> Option<Vec<(u64, Turn)>> {
     let started = [(starts / 2, Turn::Starting), (starts, Turn::Started)];
     match trouble? {
-        Trouble::NoImage => Some(vec![(starts, Turn::Fails)]),
+        Trouble::NoImage => Some(vec![(starts, Turn::Fails(NO_IMAGE))]),
         Trouble::Exits => Some([&started[..], &[(starts, Turn::Exits(1))]].concat()),
         Trouble::Crashes => Some([&started[..], &[(starts + CRASHES_AFTER_MS, Turn::Exits(1))]].concat()),
         Trouble::Sick => None,
@@ -102,6 +126,10 @@ pub(super) struct Executors {
     black_holes: BTreeSet<AgentId>,
     /// Agents on which nothing ever starts.
     hanging: BTreeSet<AgentId>,
+    /// Agents that have no space for anything more.
+    full: BTreeSet<AgentId>,
+    /// Ports of containers that have ended and keep them.
+    kept_ports: BTreeMap<(AgentId, TaskId), Vec<(u64, u64)>>,
     containers: BTreeMap<(AgentId, TaskId), Container>,
 }
 
@@ -113,6 +141,8 @@ impl Executors {
             faults: true,
             black_holes: BTreeSet::new(),
             hanging: BTreeSet::new(),
+            full: BTreeSet::new(),
+            kept_ports: BTreeMap::new(),
             containers: BTreeMap::new(),
         }
     }
@@ -120,6 +150,15 @@ impl Executors {
     /// Nothing starts on this agent.
     pub(super) fn hang_on(&mut self, agent: AgentId) {
         self.hanging.insert(agent);
+    }
+
+    /// An agent has space no more, or again.
+    pub(super) fn fill(&mut self, agent: AgentId, full: bool) {
+        if full {
+            self.full.insert(agent);
+        } else {
+            self.full.remove(&agent);
+        }
     }
 
     /// Everything fails on this agent.
@@ -133,6 +172,8 @@ impl Executors {
         self.faults = false;
         self.black_holes.clear();
         self.hanging.clear();
+        self.full.clear();
+        self.kept_ports.clear();
         for container in self.containers.values_mut() {
             if Trouble::of_image(&container.image) != Some(Trouble::Sick) {
                 container.health = Health::Good;
@@ -181,23 +222,24 @@ impl Executors {
             told_to_end: false,
             odd_end: self.odd_end(slot, draws, ledger),
             stuck: false,
+            orphan: self.orphan(info, draws),
             started: false,
             over: false,
         };
         self.containers.insert((agent.clone(), info.task_id.clone()), container);
-        self.turns_of(agent, &info.task_id, trouble, draws, ledger)
+        self.turns_of(agent, info, trouble, draws, ledger)
     }
 
     /// What will happen to a new container, and when.
     fn turns_of(
         &mut self,
         agent: &AgentId,
-        task: &TaskId,
+        info: &TaskInfo,
         trouble: Option<Trouble>,
         draws: &mut Draws,
         ledger: &mut Ledger,
     ) -> Vec<(u64, Turn)> {
-        let slot = SlotOf(task);
+        let slot = SlotOf(&info.task_id);
         let starts = self.rng.between(self.options.start_ms.0, self.options.start_ms.1);
         if let Some(turns) = misbehaves(trouble, starts) {
             ledger.note("task: bad image (O3)");
@@ -205,13 +247,21 @@ impl Executors {
         }
         if self.black_holes.contains(agent) {
             ledger.note("task: in a black hole (A6)");
-            let ends = if self.rng.chance(500_000) { Turn::Fails } else { Turn::Exits(1) };
+            let ends = if self.rng.chance(500_000) { Turn::Fails(NO_IMAGE) } else { Turn::Exits(1) };
             return vec![(1, Turn::Starting), (2, ends)];
+        }
+        if self.full.contains(agent) {
+            ledger.note("task: no space for it (A8)");
+            return vec![(starts, Turn::Fails(NO_SPACE))];
+        }
+        if self.is_port_taken(agent, info) {
+            ledger.note("task: its port is taken (T6)");
+            return vec![(starts, Turn::Fails(PORT_TAKEN))];
         }
         let hanging = self.hanging.contains(agent);
         if hanging || draws.chance(Site::TaskStuck, &slot, self.options.stuck) {
             ledger.note(if hanging { "task: where nothing starts (A6)" } else { "task: stuck (T1)" });
-            let stuck = self.containers.get_mut(&(agent.clone(), task.clone()));
+            let stuck = self.containers.get_mut(&(agent.clone(), info.task_id.clone()));
             stuck.expect("launched just now").stuck = true;
             return Vec::new();
         }
@@ -223,7 +273,7 @@ impl Executors {
         };
         if draws.chance(Site::LaunchFails, &slot, self.options.launch_fails) {
             ledger.note("task: launch failed (T1)");
-            return vec![(starts, Turn::Fails)];
+            return vec![(starts, Turn::Fails(NO_IMAGE))];
         }
         let mut turns = vec![(starts / 2, Turn::Starting), (starts, Turn::Started)];
         if draws.chance(Site::TaskExits, &slot, self.options.exits) {
@@ -258,10 +308,36 @@ impl Executors {
         })
     }
 
+    fn orphan(&self, info: &TaskInfo, draws: &mut Draws) -> Option<Orphan> {
+        if !draws.chance(Site::PortsKept, &SlotOf(&info.task_id), self.options.orphans) {
+            return None;
+        }
+        Some(Orphan { ms: draws.number("ms", 1_000, 300_000), ports: ports_of(info) })
+    }
+
+    /// Whether a container that has ended keeps a port that this one is to have.
+    fn is_port_taken(&self, agent: &AgentId, info: &TaskInfo) -> bool {
+        let kept = self.kept_ports.iter().filter(|((its, _), _)| its == agent);
+        let mut kept = kept.flat_map(|(_, ports)| ports).peekable();
+        kept.peek().is_some() && {
+            let wanted = ports_of(info);
+            kept.any(|kept| wanted.iter().any(|port| port.0 <= kept.1 && kept.0 <= port.1))
+        }
+    }
+
     /// All containers of an agent are gone, and nobody can tell of it.
     pub(super) fn lose(&mut self, agent: &AgentId) {
         let theirs = self.containers.iter_mut().filter(|((its, _), _)| its == agent);
         theirs.for_each(|(_, container)| container.over = true);
+        self.kept_ports.retain(|(its, _), _| its != agent);
+    }
+
+    /// One that runs, by the draws.
+    pub(super) fn pick(&self, draws: &mut Draws) -> Option<(AgentId, TaskId)> {
+        let running = self.containers.iter().filter(|(_, container)| container.started && !container.over);
+        let running: Vec<_> = running.map(|(key, _)| key).collect();
+        let nth = draws.number("nth", 0, running.len().checked_sub(1)? as u64);
+        Some(running[nth as usize].clone())
     }
 
     /// The tasks of an agent that have not ended.
@@ -297,15 +373,16 @@ impl Executors {
     /// Something happens to a container, if it is still there.
     pub(super) fn turn(&mut self, agent: &AgentId, task: &TaskId, turn: Turn) -> Option<Turned> {
         let faults = self.faults;
-        let container = self.containers.get_mut(&(agent.clone(), task.clone()))?;
-        if container.over && turn != Turn::FailsToo {
+        let key = (agent.clone(), task.clone());
+        let container = self.containers.get_mut(&key)?;
+        if container.over && !matches!(turn, Turn::FailsToo | Turn::PortsFree) {
             return None;
         }
         let mut next = None;
         let report = match turn {
-            Turn::Fails => {
+            Turn::Fails(why) => {
                 container.over = true;
-                Some(TaskReport::LaunchFailed { message: "no such image".into() })
+                Some(TaskReport::LaunchFailed { message: why.into() })
             }
             Turn::Starting => Some(TaskReport::Starting),
             Turn::Started => {
@@ -351,7 +428,20 @@ impl Executors {
                 (container.started && faults).then(|| TaskReport::RunningAgain { ips: vec![ip.into()] })
             }
             Turn::FailsToo => Some(TaskReport::FailedToo),
+            Turn::PortsFree => {
+                self.kept_ports.remove(&key);
+                None
+            }
         };
+        if matches!(turn, Turn::Exits(_) | Turn::Killed)
+            && next.is_none()
+            && container.over
+            && faults
+            && let Some(Orphan { ms, ports }) = container.orphan.take()
+        {
+            self.kept_ports.insert(key, ports);
+            next = Some((ms, Turn::PortsFree));
+        }
         Some(Turned { framework: container.framework.clone(), report, next })
     }
 

@@ -29,6 +29,9 @@ pub(super) enum Sequel {
     OffersGoOn,
     OffersAreWhole,
     OthersEnd,
+    LimitsEnd,
+    /// The agent has what it offers again.
+    AgentHasRoom(usize),
     /// A majority of ZooKeeper's servers is there again.
     QuorumReturns,
     /// Whoever leads dies.
@@ -37,7 +40,7 @@ pub(super) enum Sequel {
     JournalMended,
 }
 
-const REPEATED: [Site; 34] = [
+const REPEATED: [Site; 37] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -72,6 +75,9 @@ const REPEATED: [Site; 34] = [
     Site::DiskFull,
     Site::IdleWake,
     Site::AgentsRoll,
+    Site::AgentFull,
+    Site::KilledOutside,
+    Site::RoleLimited,
 ];
 
 impl World {
@@ -113,6 +119,9 @@ impl World {
             Site::DiskFull => self.options.store.full_every,
             Site::IdleWake => self.options.process.idle_wakes_every,
             Site::AgentsRoll => agents.rolling_every,
+            Site::AgentFull => agents.full_every,
+            Site::KilledOutside => agents.killed_every,
+            Site::RoleLimited => masters.limited_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -131,14 +140,7 @@ impl World {
                     self.crash(at, "process: crash at rest");
                 }
             }
-            Site::Cut => {
-                if let Some(to_come) = self.network.cut(self.now, &mut self.draws) {
-                    self.disturbed("network: cut");
-                    for (at, happening) in to_come {
-                        self.queue.push(at, happening);
-                    }
-                }
-            }
+            Site::Cut => self.cut_connection(),
             Site::HalfOpen => {
                 if self.network.half_open() {
                     self.disturbed("network: half open (M5)");
@@ -186,9 +188,21 @@ impl World {
             Site::DiskFull => self.fill_disk(),
             Site::IdleWake => self.wake_idly(),
             Site::AgentsRoll => self.roll_agents(),
+            Site::AgentFull => self.fill_agent(),
+            Site::KilledOutside => self.kill_outside(),
+            Site::RoleLimited => self.limit_roles(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);
+    }
+
+    fn cut_connection(&mut self) {
+        if let Some(to_come) = self.network.cut(self.now, &mut self.draws) {
+            self.disturbed("network: cut");
+            for (at, happening) in to_come {
+                self.queue.push(at, happening);
+            }
+        }
     }
 
     /// What ends a fault, after a while that is drawn.
@@ -215,6 +229,8 @@ impl World {
             Sequel::OffersGoOn => self.cluster_step(ClusterInput::PauseOffers(false)),
             Sequel::OffersAreWhole => self.cluster_step(ClusterInput::SplitOffers(1)),
             Sequel::OthersEnd => self.cluster_step(ClusterInput::OthersEnd),
+            Sequel::LimitsEnd => self.cluster_step(ClusterInput::LimitRoles { cpus: None }),
+            Sequel::AgentHasRoom(at) => self.empty_agent(at),
             Sequel::QuorumReturns => self.set_quorum(true),
             Sequel::LeaderDies => self.crash_leader(),
             Sequel::JournalMended => self.mend_zookeeper(),

@@ -416,7 +416,7 @@ mod tests {
     fn no_damage_is_taken_for_sound() {
         let journal = deployed_with_snapshots().copy_journal();
         let read = |journal: &Platter| {
-            let recovered = recovery::recover(journal, boot(0), FORMAT_LEVEL);
+            let recovered = recovery::recover(journal, boot(0, false), FORMAT_LEVEL);
             recovered.map(|it| recovery::records_of(it.scheduler())).map_err(|why| format!("{why:?}"))
         };
         let sound = read(&journal);

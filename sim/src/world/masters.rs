@@ -73,6 +73,14 @@ impl World {
         self.follow_after("forMs", 5_000, 300_000, Sequel::OthersEnd);
     }
 
+    /// An operator limits what each role may have, perhaps to less than it has.
+    pub(super) fn limit_roles(&mut self) {
+        self.disturbed("master: roles limited (M15)");
+        let cpus = self.draws.number("milliCpus", 0, 10_000) as i64;
+        self.cluster_step(ClusterInput::LimitRoles { cpus: Some(cpus) });
+        self.follow_after("forMs", 5_000, 300_000, Sequel::LimitsEnd);
+    }
+
     /// The master ends the subscription: too many calls, or another scheduler has subscribed as the same framework.
     pub(super) fn end_subscription(&mut self) {
         let (kind, message) = if self.draws.also("failedOver", 500_000) {
@@ -97,5 +105,6 @@ impl World {
         self.cluster_step(ClusterInput::PauseOffers(false));
         self.cluster_step(ClusterInput::SplitOffers(1));
         self.cluster_step(ClusterInput::OthersEnd);
+        self.cluster_step(ClusterInput::LimitRoles { cpus: None });
     }
 }

@@ -9,6 +9,7 @@ use swan_core::manager::{Boot, End, Manager, ManagerEffect, ManagerInput};
 use swan_core::scheduler::input::{Build, Config, DeposeReason};
 use swan_core::time::{Instant, Millis, Now};
 
+use super::agents::SECOND_ROLE;
 use super::{Happening, WAKES_MAX, World};
 use crate::checkers::{Seen, recovery};
 use crate::disk::rot::Part;
@@ -67,21 +68,22 @@ impl Process {
     }
 }
 
-fn config() -> Config {
+/// `second_role`: see [`crate::options::MasterOptions`].
+fn config(second_role: bool) -> Config {
     Config {
         framework_name: "swan".into(),
-        roles: vec!["*".into()],
+        roles: if second_role { vec!["*".into(), SECOND_ROLE.into()] } else { vec!["*".into()] },
         user: "root".into(),
         hostname: "swan.test".into(),
         ..Config::default()
     }
 }
 
-pub(crate) fn boot(seed: u64) -> Boot {
+pub(crate) fn boot(seed: u64, second_role: bool) -> Boot {
     Boot {
         seed,
         build: Build::default(),
-        scheduler: config(),
+        scheduler: config(second_role),
         masters: vec![MasterAddress { host: "master.test".into(), port: 5050 }],
         tenure: Tenure::Forever,
         crash_notes: Vec::new(),
@@ -134,7 +136,7 @@ impl World {
         self.speaks(at);
         self.watch.see(self.now, self.ledger.effects, self.clients.book(), Seen::Started { reads: format });
         let (masters, tenure) = (self.network.masters(), self.tenure());
-        let mut boot = Boot { masters, tenure, ..boot(self.rng.next()) };
+        let mut boot = Boot { masters, tenure, ..boot(self.rng.next(), self.options.masters.second_role) };
         if self.options.journal_named {
             boot.scheduler.journal = "simulated:/journal".into();
         }
@@ -366,7 +368,12 @@ impl World {
             self.take_durable(&done);
         }
         let builds = 1..=self.newest_format();
-        if let Err(why) = recovery::judge(&self.copy_journal(), &self.watch.stored, &boot(0), builds) {
+        if let Err(why) = recovery::judge(
+            &self.copy_journal(),
+            &self.watch.stored,
+            &boot(0, self.options.masters.second_role),
+            builds,
+        ) {
             self.broken("S13", why);
         }
         self.process_gone(at, number);

@@ -28,6 +28,7 @@ pub(super) struct Watch {
     fleet: Fleet,
     pub(super) stored: Stored,
     pub(super) calm_since: u64,
+    pub(super) healed: Option<u64>,
     pub(super) violation: Option<Violation>,
     /// Which manager is told and does things now, and what its own clock shows.
     pub(super) manager: usize,
@@ -43,6 +44,7 @@ impl Watch {
             fleet: Fleet::default(),
             stored: Stored::default(),
             calm_since: 0,
+            healed: None,
             violation: None,
             manager: 0,
             clock: Instant(0),
@@ -65,9 +67,9 @@ impl Watch {
             return;
         }
         self.fleet.note(now, seen);
-        let Self { checkers, fleet, stored, calm_since, manager, clock, .. } = self;
-        let at =
-            Context { now, manager: *manager, clock: *clock, calm_since: *calm_since, stored, fleet, book };
+        let Self { checkers, fleet, stored, calm_since, healed, manager, clock, .. } = self;
+        let (manager, clock, calm_since, healed) = (*manager, *clock, *calm_since, *healed);
+        let at = Context { now, manager, clock, calm_since, healed, stored, fleet, book };
         let mut broken = None;
         for checker in checkers {
             if let Err(what) = checker.see(at, seen) {

@@ -233,7 +233,7 @@ impl Drop for Executors {
 
 /// The sum of a task's scalars of this name, in thousandths.
 pub(crate) fn scalar(info: &TaskInfo, name: &str) -> i64 {
-    let scalars = info.resources.iter().filter(|resource| *resource.name == *name);
+    let scalars = info.resources.iter().filter(|resource| resource.has_name(name));
     scalars.fold(0, |sum, resource| match resource.value {
         ResourceValue::Scalar(milli) => sum.saturating_add(milli),
         _ => sum,
@@ -243,7 +243,7 @@ pub(crate) fn scalar(info: &TaskInfo, name: &str) -> i64 {
 /// The host ports assigned to a task, in order; not more than a task can sensibly have.
 pub(crate) fn host_ports(info: &TaskInfo) -> Vec<u16> {
     const PORTS_MAX: usize = 256;
-    let ports = info.resources.iter().filter(|resource| *resource.name == *"ports");
+    let ports = info.resources.iter().filter(|resource| resource.has_name("ports"));
     let ranges = ports.flat_map(|resource| match &resource.value {
         ResourceValue::Ranges(ranges) => ranges.clone(),
         _ => Vec::new(),

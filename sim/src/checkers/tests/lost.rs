@@ -68,7 +68,16 @@ impl Scene {
         let Self { fleet, stored, book, now, .. } = self;
         fleet.note(*now, seen);
         self.checker.see(
-            Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book },
+            Context {
+                now: *now,
+                manager: 0,
+                clock: Instant(*now),
+                calm_since: 0,
+                healed: None,
+                stored,
+                fleet,
+                book,
+            },
             seen,
         )
     }

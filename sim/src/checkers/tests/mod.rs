@@ -1,6 +1,7 @@
 //! Owns the tests of the checkers: each accepts a sound history, and rejects one that is broken on purpose.
 
 mod format;
+mod healing;
 mod lost;
 mod rollouts;
 
@@ -58,7 +59,16 @@ fn stored(task: Option<(u64, TaskState)>) -> Stored {
 fn see(checker: &mut dyn Checker, stored: &Stored, seen: Seen<'_>) -> Result<(), String> {
     let (fleet, book) = (Fleet::default(), Book::new());
     checker.see(
-        Context { now: 0, manager: 0, clock: Instant(0), calm_since: 0, stored, fleet: &fleet, book: &book },
+        Context {
+            now: 0,
+            manager: 0,
+            clock: Instant(0),
+            calm_since: 0,
+            healed: None,
+            stored,
+            fleet: &fleet,
+            book: &book,
+        },
         seen,
     )
 }
@@ -123,6 +133,7 @@ fn s3_surplus_is_accounted_for_and_ends() {
         manager: 0,
         clock: Instant(now),
         calm_since: 0,
+        healed: None,
         stored: &known,
         fleet: &fleet,
         book: &book,
@@ -255,11 +266,14 @@ fn s13_a_lost_entry_is_noticed() {
     let mut known = Stored::default();
     known.apply(&entry);
     let boot = crate::world::boot;
-    assert_eq!(recovery::judge(&platter, &known, &boot(1), 1..=1), Ok(()));
-    assert!(recovery::judge(&Platter::default(), &known, &boot(1), 1..=1).is_err(), "the entry is not there");
+    assert_eq!(recovery::judge(&platter, &known, &boot(1, false), 1..=1), Ok(()));
+    assert!(
+        recovery::judge(&Platter::default(), &known, &boot(1, false), 1..=1).is_err(),
+        "the entry is not there"
+    );
     let mut other = known.clone();
     other.apply(&self::entry(vec![Op { key: RecordKey(b"f".to_vec()), value: None }]));
-    assert!(recovery::judge(&platter, &other, &boot(1), 1..=1).is_err(), "one deletion is not there");
+    assert!(recovery::judge(&platter, &other, &boot(1, false), 1..=1).is_err(), "one deletion is not there");
 }
 
 #[test]
@@ -280,7 +294,7 @@ fn s7_tasks_live_under_one_framework() {
 #[test]
 fn s20_only_configured_masters_are_asked() {
     let mut checker = known_masters::KnownMasters::default();
-    let boot = ManagerInput::Boot(Box::new(crate::world::boot(1)));
+    let boot = ManagerInput::Boot(Box::new(crate::world::boot(1, false)));
     assert_eq!(see(&mut checker, &stored(None), Seen::Told(&boot)), Ok(()));
     let mut asks = |host: &str| {
         let subscribe = ManagerEffect::Link(LinkEffect::Subscribe {
@@ -368,6 +382,7 @@ fn s14_unknown_tasks_are_left_alone_under_the_framework_that_they_have() {
         manager: 0,
         clock: Instant(now),
         calm_since: 0,
+        healed: None,
         stored: &forgotten,
         fleet: &fleet,
         book: &book,

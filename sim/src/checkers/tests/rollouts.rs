@@ -52,7 +52,16 @@ impl<C: Checker> Watched<C> {
         self.fleet.note(self.now, seen);
         let Self { checker, fleet, stored, book, now, .. } = self;
         checker.see(
-            Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book },
+            Context {
+                now: *now,
+                manager: 0,
+                clock: Instant(*now),
+                calm_since: 0,
+                healed: None,
+                stored,
+                fleet,
+                book,
+            },
             seen,
         )
     }
@@ -478,7 +487,16 @@ impl Watched<RolloutVersions> {
     /// A step ends, and each rollout that a user has paused rests.
     fn finds_paused(&mut self) {
         let Self { checker, fleet, stored, book, now, .. } = self;
-        let at = Context { now: *now, manager: 0, clock: Instant(*now), calm_since: 0, stored, fleet, book };
+        let at = Context {
+            now: *now,
+            manager: 0,
+            clock: Instant(*now),
+            calm_since: 0,
+            healed: None,
+            stored,
+            fleet,
+            book,
+        };
         checker.look_at_pauses(at, |_| true);
     }
 }
