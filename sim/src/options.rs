@@ -482,6 +482,10 @@ impl Options {
             if sizes.chance(750_000) {
                 self.agent_faults.racks_cut_every = sizes.between(40_000, 160_000);
             }
+            // Few can have room (O2).
+            if sizes.chance(15_000) {
+                self.clients.instances = sizes.between(1_000, 10_000);
+            }
         }
         self
     }

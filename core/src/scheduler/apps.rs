@@ -459,6 +459,11 @@ impl App {
     pub(super) fn recount(&mut self) {
         self.ended_from = None;
         self.counted.forget();
+        (self.counts, self.outdated) = self.counted_anew();
+        self.look_at_all_pairs();
+    }
+
+    fn counted_anew(&self) -> (Counts, BTreeSet<(bool, u32)>) {
         let (mut counts, mut outdated) = (Counts::default(), BTreeSet::new());
         for seat in self.seats_from(0) {
             let tally = self.tally(seat);
@@ -467,19 +472,17 @@ impl App {
                 outdated.insert((serves, number_of(seat)));
             }
         }
-        (self.counts, self.outdated) = (counts, outdated);
-        self.look_at_all_pairs();
+        (counts, outdated)
     }
 
     /// Whether counts, and the tasks on each agent, equal a recount (S23).
     pub(super) fn counts_are_exact(&self) -> bool {
-        let mut again = self.clone();
-        again.recount();
+        let (counts, outdated) = self.counted_anew();
         let mut on_agent: BTreeMap<AgentIdx, u16> = BTreeMap::new();
         for task in self.seats_from(0).filter_map(|seat| self.slot(seat)?.task.as_ref()) {
             *on_agent.entry(task.agent).or_default() += 1;
         }
-        again.counts == self.counts && again.outdated == self.outdated && on_agent == self.on_agent
+        counts == self.counts && outdated == self.outdated && on_agent == self.on_agent
     }
 
     fn tally(&self, seat: u32) -> Tally {

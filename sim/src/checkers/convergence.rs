@@ -75,6 +75,8 @@ pub struct Outlook<'a> {
     pub rough: BTreeSet<String>,
     /// The agents there are.
     pub places: Vec<Place>,
+    /// More is wanted of all apps together than fits on them (O2).
+    pub scarce: bool,
 }
 
 /// How things stand.
@@ -177,7 +179,8 @@ impl Outlook<'_> {
 
     /// Whether tasks of an image cannot stay, or there is no room for so many.
     fn is_hopeless(&self, image: &str, instances: u32) -> bool {
-        self.definition(image).is_some_and(|it| it.is_doomed() || room(&it.rules, &self.places) < instances)
+        let hopeless = |it: &Definition| it.is_doomed() || room(&it.rules, &self.places) < instances;
+        self.scarce || self.definition(image).is_some_and(hopeless)
     }
 
     /// What the machine tries to run: what is wanted or, if it may have gone back, what was there before.
@@ -319,6 +322,7 @@ mod tests {
             told: [("web".to_owned(), told)].into(),
             rough: rough.then(|| "web".to_owned()).into_iter().collect(),
             places: vec![Place::new("h", None, &[])],
+            scarce: false,
         }
     }
 

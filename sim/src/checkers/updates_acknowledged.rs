@@ -43,6 +43,8 @@ impl Checker for UpdatesAcknowledged {
             Seen::Told(ManagerInput::Link(LinkInput::Event { conn, event })) => {
                 if let Event::Update(status) = &**event
                     && self.connection == Some(*conn)
+                    // Without it nobody can be told.
+                    && status.agent_id.is_some()
                     && let Some(uuid) = &status.uuid
                 {
                     self.waiting.entry(uuid.clone()).or_insert_with(|| (at.now, status.task_id.clone()));

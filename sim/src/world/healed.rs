@@ -1,5 +1,7 @@
 //! Owns what follows the faults: everything is mended, and must come to be as wanted.
 
+use std::collections::BTreeMap;
+
 use swan_core::id::DottedId;
 use swan_core::mesos::{AgentId, FrameworkId};
 use swan_core::scheduler::View;
@@ -17,6 +19,8 @@ use crate::mesos::ClusterInput;
 const REST_MS: u64 = 3 * 60_000;
 /// Between two looks of an operator at the disaster brake.
 const OPERATOR_LOOKS_EVERY: u64 = 5 * 60_000;
+/// So many tasks surely fit on an agent, one half of which may be reserved.
+const ROOM: usize = 16;
 /// Between two looks at what waits for an agent.
 const WAITING_EVERY: u64 = 10_000;
 
@@ -114,11 +118,15 @@ impl World {
             told.collect()
         };
         let rough = wishes.keys().filter(|app| self.clients.changed(app) <= self.rough && self.rough > 0);
+        let told: BTreeMap<String, Told> = self.view().map(told).unwrap_or_default();
+        let places = self.agents.places();
+        let instances: usize = told.values().map(|app| app.instances as usize).sum();
         let outlook = Outlook {
             book: Some(self.clients.book()),
-            told: self.view().map(told).unwrap_or_default(),
+            scarce: instances > ROOM * places.len(),
+            told,
             rough: rough.cloned().collect(),
-            places: self.agents.places(),
+            places,
         };
         convergence::standing(&wishes, &self.running(), &outlook)
     }
@@ -237,8 +245,13 @@ impl World {
         };
         let waits =
             |app: &AppView| view.explain(&app.id).is_some_and(|it| it.waiting.iter().any(|it| it.slots > 0));
-        let apps = view.apps(None, usize::MAX - 1).items.into_iter();
-        apps.filter(|app| anywhere(app) && waits(app)).map(|app| app.id.to_string()).collect()
+        let apps = view.apps(None, usize::MAX - 1).items;
+        // Each may have a successor.
+        let instances: usize = apps.iter().map(|app| 2 * app.instances as usize).sum();
+        if instances > ROOM * self.agents.up().len() {
+            return Vec::new();
+        }
+        apps.into_iter().filter(|app| anywhere(app) && waits(app)).map(|app| app.id.to_string()).collect()
     }
 }
 
