@@ -119,6 +119,8 @@ sites! {
     PortsKept "a container lets go of its ports long after its end"
     KilledOutside "somebody kills a container, and not through Swan"
     RoleLimited "an operator limits what the roles may have"
+    Garbled "what a record of the stream says cannot be read"
+    Intruder "a tool subscribes as Swan, and launches a task of its own"
 }
 
 /// Sites up to this one share one stream of chance; each later one has its own, so that a new one shifts none of them.

@@ -17,7 +17,7 @@ pub const PHASES: [&str; 8] = [
 ];
 
 /// Faults that must have happened in every phase.
-pub const FAULTS: [&str; 84] = [
+pub const FAULTS: [&str; 86] = [
     "agent: crash (A1)",
     "agent: executors lost (A3)",
     "agent: flap",
@@ -62,8 +62,10 @@ pub const FAULTS: [&str; 84] = [
     "network: SUBSCRIBE refused",
     "network: SUBSCRIBE swallowed",
     "network: stays half open after its process (M5)",
+    "network: unreadable record (N2)",
     "network: update replayed late (M9)",
     "network: update twice (M9)",
+    "operator: a tool launches a task as Swan (O4)",
     "operator: begins an outage (M16)",
     "operator: drains an agent (M16)",
     "operator: kills a container (O4)",

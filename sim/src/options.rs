@@ -201,6 +201,9 @@ pub struct NetworkOptions {
     pub refusals: u32,
     /// Offers taken back (M10).
     pub rescind_every: u64,
+    /// Records of the stream that cannot be read (N2), ppm.
+    #[serde(default)]
+    pub garbled: u32,
 }
 
 /// How tasks behave. Shares are ppm.
@@ -430,6 +433,7 @@ impl Options {
                 half_open_every: every(rng, 60_000, 400_000),
                 refusals: share(rng, 400_000),
                 rescind_every: every(rng, 500, 30_000),
+                garbled: share(&mut streams::named(seed, "network.garbled"), 30_000),
             },
             tasks: TaskOptions::swarm(rng, seed),
             agent_faults: AgentOptions::swarm(rng, seed),

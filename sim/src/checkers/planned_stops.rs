@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use swan_core::journal::StoreOp;
+use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{TaskId, TaskState};
 
 use super::convergence::Book;
@@ -12,8 +14,10 @@ use crate::definition::{Definition, Policy};
 
 /// A task that fails counts as healthy for so long: the stop of another may have been decided before that was known.
 const LAG_MS: u64 = 60_000;
-/// A stop is decided at most so long before it is durable: the store may hang in between.
+/// A stop is decided at most so long before it is durable, if its write does not hang.
 const YOUNG_MS: u64 = 40_000;
+/// What is written so soon after the write before it may have waited for that.
+const AT_ONCE_MS: u64 = 1_000;
 /// Reasons of a stop, as its record has them: a rollout replaces the task.
 const REPLACE: u32 = 2;
 /// The task leaves an agent with a planned outage.
@@ -24,6 +28,31 @@ const MOVE: u32 = 7;
 #[derive(Clone, Debug, Default)]
 pub struct PlannedStops {
     judged: BTreeSet<TaskId>,
+    writes: Writes,
+}
+
+/// When what is written was decided.
+#[derive(Clone, Copy, Debug, Default)]
+struct Writes {
+    /// The newest entry, when its first write began, and when that of the one before it did.
+    index: u64,
+    begun: u64,
+    before: u64,
+    /// When an entry became durable last.
+    done: u64,
+}
+
+impl Writes {
+    const fn begin(&mut self, now: u64, index: u64) {
+        if index != self.index {
+            (self.before, self.begun, self.index) = (self.begun, now, index);
+        }
+    }
+
+    /// When what is durable now was decided, at the earliest.
+    const fn decided(self) -> u64 {
+        if self.begun <= self.done + AT_ONCE_MS { self.before } else { self.begun }
+    }
 }
 
 impl Checker for PlannedStops {
@@ -32,25 +61,30 @@ impl Checker for PlannedStops {
     }
 
     fn see(&mut self, at: Context<'_>, seen: Seen<'_>) -> Result<(), String> {
+        if let Seen::Does(ManagerEffect::Store { op: StoreOp::Append { index, .. }, .. }) = seen {
+            self.writes.begin(at.now, *index);
+        }
         let Seen::Stored(entry) = seen else { return Ok(()) };
+        let decided = self.writes.decided();
+        self.writes.done = at.now;
         for seat in entry.ops.iter().filter_map(StoredSeat::of) {
             let (Some(task), Some((stored, _))) = (seat.task_id(), &seat.task) else { continue };
             let planned = [REPLACE, MOVE].contains(&stored.stop) && self.judged.insert(task.clone());
             // One that is not known to run does not serve, though a process that is gone may have heard of it.
             if planned && stored.state == TaskState::Running {
-                judge(at, &seat.app, &task, stored.stop)?;
+                judge(at, &seat.app, &task, stored.stop, decided)?;
             }
         }
         Ok(())
     }
 }
 
-fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32) -> Result<(), String> {
+fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32, decided: u64) -> Result<(), String> {
     let (Some(ended), Some(app)) = (at.fleet.get(task), at.stored.app(name)) else { return Ok(()) };
     let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
     // One that does not serve is no loss.
     // One that became well while its stop was being written down did not serve when that was decided.
-    let young = ended.well.is_none_or(|since| since + YOUNG_MS > at.now);
+    let young = ended.well.is_none_or(|since| since + YOUNG_MS > at.now || since >= decided);
     let well = serves(ended.served) && ended.lost.is_none() && ended.healthy != Some(false) && !young;
     // What a rollout that has ended leaves beside the task of a slot is surplus: others may never be healthy again.
     let judged = why == MOVE || app.operation() != "noop";
@@ -85,4 +119,23 @@ fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32) -> Result<(), Str
 fn floor(book: &Book, images: &[&String], instances: u32) -> u32 {
     let policies = images.iter().filter_map(|image| book.get(*image)).map(Definition::policy);
     policies.map(|policy: Policy| policy.floor(instances)).min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waited_for_a_write_may_have_been_decided_since_that_began() {
+        let mut writes = Writes::default();
+        writes.begin(1_000, 1);
+        assert_eq!(writes.decided(), 0);
+        writes.done = 50_000;
+        writes.begin(50_000, 2);
+        assert_eq!(writes.decided(), 1_000, "the write before it hung");
+        writes.done = 50_100;
+        writes.begin(90_000, 3);
+        writes.begin(95_000, 3);
+        assert_eq!(writes.decided(), 90_000, "it was written when it was decided, and again");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use swan_core::journal::OpId;
 use swan_core::link::{ConnId, LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{Event, TaskId, Uuid};
@@ -12,6 +13,9 @@ use super::{Checker, Context, Seen, call_of};
 /// So long may an acknowledgement take once no fault is left, ms.
 const PATIENCE_MS: u64 = 10_000;
 
+/// An operation of the store that takes so long hangs, ms: the store does not work.
+const HANGS_MS: u64 = 2_000;
+
 /// Every update that came on the current connection is acknowledged soon.
 #[derive(Clone, Debug, Default)]
 pub struct UpdatesAcknowledged {
@@ -19,6 +23,11 @@ pub struct UpdatesAcknowledged {
     waiting: BTreeMap<Uuid, (u64, TaskId)>,
     /// What still arrives on an earlier connection is void (R8).
     connection: Option<ConnId>,
+    /// What comes before SUBSCRIBED counts for nothing.
+    subscribed: bool,
+    /// Since when each operation of the store is under way, and when one ended last that had hung.
+    under_way: BTreeMap<OpId, u64>,
+    hung: u64,
 }
 
 impl Checker for UpdatesAcknowledged {
@@ -32,22 +41,34 @@ impl Checker for UpdatesAcknowledged {
             self.judge(at)?;
         }
         match seen {
+            Seen::Started { .. } | Seen::Does(ManagerEffect::End(_)) => *self = Self::default(),
             // What came on an earlier connection comes again, and is acknowledged then.
-            Seen::Started { .. }
-            | Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. }) | ManagerEffect::End(_)) => {
-                *self = Self::default();
+            Seen::Does(ManagerEffect::Link(LinkEffect::Close { .. })) => {
+                (self.connection, self.waiting) = (None, BTreeMap::new());
             }
             Seen::Does(ManagerEffect::Link(LinkEffect::Subscribe { conn, .. })) => {
-                self.connection = Some(*conn);
+                (self.connection, self.subscribed) = (Some(*conn), false);
             }
-            Seen::Told(ManagerInput::Link(LinkInput::Event { conn, event })) => {
+            Seen::Told(ManagerInput::Link(LinkInput::Event { conn, event }))
+                if self.connection == Some(*conn) =>
+            {
+                self.subscribed |= matches!(**event, Event::Subscribed(_));
                 if let Event::Update(status) = &**event
-                    && self.connection == Some(*conn)
+                    && self.subscribed
                     // Without it nobody can be told.
                     && status.agent_id.is_some()
                     && let Some(uuid) = &status.uuid
                 {
                     self.waiting.entry(uuid.clone()).or_insert_with(|| (at.now, status.task_id.clone()));
+                }
+            }
+            Seen::Does(ManagerEffect::Store { id, .. }) => {
+                self.under_way.insert(*id, at.now);
+            }
+            Seen::Told(ManagerInput::Stored { id, .. }) => {
+                let begun = self.under_way.remove(id);
+                if begun.is_some_and(|begun| at.now > begun + HANGS_MS) {
+                    self.hung = at.now;
                 }
             }
             Seen::Does(effect) => {
@@ -64,7 +85,10 @@ impl Checker for UpdatesAcknowledged {
 impl UpdatesAcknowledged {
     fn judge(&self, at: Context<'_>) -> Result<(), String> {
         let Some(healed) = at.healed else { return Ok(()) };
-        let late = |since: u64| at.now > since.max(healed) + PATIENCE_MS;
+        if self.under_way.values().any(|begun| at.now > begun + HANGS_MS) {
+            return Ok(());
+        }
+        let late = |since: u64| at.now > since.max(healed).max(self.hung) + PATIENCE_MS;
         match self.waiting.values().find(|(since, _)| late(*since)) {
             Some((since, task)) => {
                 let waits = at.now - since;

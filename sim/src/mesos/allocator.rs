@@ -254,7 +254,7 @@ impl Cluster {
     }
 
     /// The master counts the task as launched and tells the agent.
-    fn launch(
+    pub(super) fn launch(
         &mut self,
         framework: &FrameworkId,
         agent_id: &AgentId,

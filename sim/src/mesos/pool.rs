@@ -120,6 +120,8 @@ impl Pool {
         let cpus = self.0.iter().filter(|it| it.has_name("cpus"));
         let above = cpus.filter_map(|it| {
             let ResourceValue::Scalar(here) = it.value else { return None };
+            // Of what others took while its agent was away there may be less than none.
+            let here = here.max(0);
             let above = (here - left).clamp(0, here);
             left = (left - here).max(0);
             (above > 0).then(|| Resource { value: ResourceValue::Scalar(above), ..it.clone() })

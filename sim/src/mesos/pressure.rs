@@ -1,5 +1,7 @@
 //! Owns what makes offers scarce and odd: other frameworks, an allocator that rests, agents offered in pieces.
 
+use swan_core::mesos::TaskInfo;
+
 use super::Cluster;
 use super::pool::Pool;
 use super::types::ClusterOutput;
@@ -23,6 +25,17 @@ impl Cluster {
             let taken = agent.free.part(percent);
             agent.free.subtract(taken.resources());
             agent.others.add(taken.resources());
+        }
+    }
+
+    pub(super) fn intrude(&mut self, task: TaskInfo, out: &mut Vec<ClusterOutput>) {
+        let connected = self.frameworks.iter().filter(|(_, framework)| framework.stream.is_some());
+        let Some(framework) = connected.map(|(id, _)| id.clone()).next() else { return };
+        self.end_streams("Framework failed over", out);
+        let wanted = Pool::of(&task.resources);
+        if self.agents.get(&task.agent_id).is_some_and(|agent| agent.free.contains(&wanted)) {
+            let agent = task.agent_id.clone();
+            self.launch(&framework, &agent, task, wanted.allocated(Some(&"*".into())), out);
         }
     }
 

@@ -37,6 +37,8 @@ pub struct MasterOptions {
     pub redirects: u32,
     /// An operator limits what each role of a framework may have, for a while (M15).
     pub limited_every: u64,
+    /// A tool subscribes as Swan, and launches a task of its own (O4).
+    pub intruder_every: u64,
     /// Swan has a second role, for which a part of some agents is reserved (M11).
     pub second_role: bool,
 }
@@ -60,6 +62,7 @@ impl MasterOptions {
             slow_every: often("masters.slowEvery", 60_000, 600_000),
             redirects: part("masters.redirects", 400_000),
             limited_every: often("masters.limitedEvery", 60_000, 600_000),
+            intruder_every: often("masters.intruderEvery", 60_000, 600_000),
             second_role: streams::named(seed, "masters.secondRole").chance(250_000),
         }
     }

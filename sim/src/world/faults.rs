@@ -40,7 +40,7 @@ pub(super) enum Sequel {
     JournalMended,
 }
 
-const REPEATED: [Site; 37] = [
+const REPEATED: [Site; 38] = [
     Site::ProcessCrash,
     Site::Cut,
     Site::HalfOpen,
@@ -78,6 +78,7 @@ const REPEATED: [Site; 37] = [
     Site::AgentFull,
     Site::KilledOutside,
     Site::RoleLimited,
+    Site::Intruder,
 ];
 
 impl World {
@@ -122,6 +123,7 @@ impl World {
             Site::AgentFull => agents.full_every,
             Site::KilledOutside => agents.killed_every,
             Site::RoleLimited => masters.limited_every,
+            Site::Intruder => masters.intruder_every,
             _ => self.ensemble_every(site),
         };
         if let Some(at) = self.draws.next_at(site, every) {
@@ -191,6 +193,7 @@ impl World {
             Site::AgentFull => self.fill_agent(),
             Site::KilledOutside => self.kill_outside(),
             Site::RoleLimited => self.limit_roles(),
+            Site::Intruder => self.intrude(),
             _ => unreachable!("{site:?} has no time of its own"),
         }
         self.schedule_fault(site);

@@ -1,5 +1,7 @@
 //! Owns what happens to the masters: they die, nobody leads, they forget, and offer oddly.
 
+use swan_core::mesos::{AgentId, Labels, Resource, TaskId, TaskInfo};
+
 use super::faults::Sequel;
 use super::{Happening, World};
 use crate::draws::Site;
@@ -7,6 +9,26 @@ use crate::mesos::ClusterInput;
 
 /// Agents find a new leader within this time, ms: they wait longer each time they try in vain.
 const AGENTS_FIND_MS: u64 = 60_000;
+
+fn task_of_a_tool(agent_id: AgentId, now: u64) -> TaskInfo {
+    TaskInfo {
+        name: "tool".into(),
+        task_id: TaskId::from(format!("tool-{now}").as_str()),
+        agent_id,
+        resources: vec![Resource::scalar("cpus", 500), Resource::scalar("mem", 64_000)],
+        command: None,
+        container: None,
+        health_check: None,
+        check: None,
+        kill_grace: None,
+        labels: Labels::default(),
+        discovery: None,
+        max_completion_time: None,
+        limits: Vec::new(),
+        data: None,
+        executor: None,
+    }
+}
 
 impl World {
     /// The leading master dies, and nobody leads for a while.
@@ -90,6 +112,18 @@ impl World {
         };
         self.disturbed(kind);
         self.cluster_step(ClusterInput::EndStreams { message: message.into() });
+    }
+
+    /// A tool subscribes as Swan, launches a task of its own, and goes.
+    pub(super) fn intrude(&mut self) {
+        let Some(agent) = self.agents.any_id(&mut self.draws) else { return };
+        // Before it has stored which framework it is, a manager that begins anew must ask an operator.
+        if self.watch.stored.framework().is_none() {
+            return;
+        }
+        self.disturbed("operator: a tool launches a task as Swan (O4)");
+        let task = Box::new(task_of_a_tool(agent, self.now));
+        self.cluster_step(ClusterInput::Intrude { task });
     }
 
     /// The master, or the way to it, is slow for a while.

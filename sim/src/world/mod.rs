@@ -24,6 +24,7 @@ mod watch;
 use std::collections::VecDeque;
 use std::fmt;
 
+use swan_core::id::TaskName;
 use swan_core::journal::Entry;
 use swan_core::journal::frame::FORMAT_FIRST;
 use swan_core::link::LinkInput;
@@ -412,12 +413,11 @@ impl World {
     fn cluster_says(&mut self, output: ClusterOutput) {
         match output {
             ClusterOutput::Launch { agent, framework_id, task, .. } => {
-                self.watch.see(
-                    self.now,
-                    self.ledger.effects,
-                    self.clients.book(),
-                    Seen::Launched(&task.task_id, &agent),
-                );
+                let seen = Seen::Launched(&task.task_id, &agent);
+                // What tools launch is none of Swan's.
+                if TaskName::parse(task.task_id.as_str()).is_some() {
+                    self.watch.see(self.now, self.ledger.effects, self.clients.book(), seen);
+                }
                 self.ledger.note("container started");
                 self.launch(agent, framework_id, &task);
             }

@@ -512,7 +512,12 @@ impl Network {
                 to_come.push(self.arrive(conn, at, LinkInput::Event { conn: link, event: event.clone() }));
             }
         }
-        to_come.extend(self.carry(now, conn, |conn| LinkInput::Event { conn, event }));
+        to_come.extend(if draws.chance(Site::Garbled, &"", self.options.garbled) {
+            ledger.note("network: unreadable record (N2)");
+            self.carry(now, conn, |conn| LinkInput::Unreadable { conn, why: "no event".into() })
+        } else {
+            self.carry(now, conn, |conn| LinkInput::Event { conn, event })
+        });
         to_come
     }
 

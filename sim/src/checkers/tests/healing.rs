@@ -95,6 +95,12 @@ fn l7_what_is_heard_is_soon_acknowledged() {
             suppressed_roles: Vec::new(),
         });
         scene.see(0, Seen::Does(&subscribe));
+        let subscribed = swan_core::mesos::Subscribed {
+            framework_id: FrameworkId::from("F"),
+            heartbeat_interval: None,
+            master_info: None,
+        };
+        scene.see(0, Seen::Told(&hears(Event::Subscribed(subscribed.into()))));
         let update = TaskStatus { uuid: Some(uuid.clone()), ..status(1, TaskState::Running) };
         scene.see(0, Seen::Told(&hears(Event::Update(update.into()))));
         assert_eq!(scene.judge(9_000), Ok(()));
