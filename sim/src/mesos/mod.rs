@@ -185,7 +185,7 @@ impl Cluster {
             ClusterInput::SplitOffers(pieces) => self.pieces = pieces.max(1),
             ClusterInput::OthersTake { percent } => self.others_take(percent, out),
             ClusterInput::OthersEnd => self.others_end(out),
-            ClusterInput::Intrude { task } => self.intrude(*task, out),
+            ClusterInput::Intrude { framework, task } => self.intrude(&framework, *task, out),
             ClusterInput::LimitRoles { cpus } => self.limit_roles(cpus, out),
             ClusterInput::EndStreams { message } => self.end_streams(&message, out),
             ClusterInput::Rescind { agent } => {

@@ -1,6 +1,6 @@
 //! Owns what makes offers scarce and odd: other frameworks, an allocator that rests, agents offered in pieces.
 
-use swan_core::mesos::TaskInfo;
+use swan_core::mesos::{FrameworkId, TaskInfo};
 
 use super::Cluster;
 use super::pool::Pool;
@@ -28,14 +28,15 @@ impl Cluster {
         }
     }
 
-    pub(super) fn intrude(&mut self, task: TaskInfo, out: &mut Vec<ClusterOutput>) {
-        let connected = self.frameworks.iter().filter(|(_, framework)| framework.stream.is_some());
-        let Some(framework) = connected.map(|(id, _)| id.clone()).next() else { return };
+    pub(super) fn intrude(&mut self, framework: &FrameworkId, task: TaskInfo, out: &mut Vec<ClusterOutput>) {
+        if !self.frameworks.contains_key(framework) {
+            return;
+        }
         self.end_streams("Framework failed over", out);
         let wanted = Pool::of(&task.resources);
         if self.agents.get(&task.agent_id).is_some_and(|agent| agent.free.contains(&wanted)) {
             let agent = task.agent_id.clone();
-            self.launch(&framework, &agent, task, wanted.allocated(Some(&"*".into())), out);
+            self.launch(framework, &agent, task, wanted.allocated(Some(&"*".into())), out);
         }
     }
 

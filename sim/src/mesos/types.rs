@@ -126,8 +126,8 @@ pub enum ClusterInput {
     LimitRoles { cpus: Option<i64> },
     /// The master ends all streams with an ERROR.
     EndStreams { message: String },
-    /// Another scheduler subscribes as the framework that is connected, launches this task if its agent has room for it, and goes.
-    Intrude { task: Box<TaskInfo> },
+    /// Another scheduler subscribes as this framework, launches this task if its agent has room for it, and goes.
+    Intrude { framework: FrameworkId, task: Box<TaskInfo> },
     /// The master takes back the offers of one agent, or of all.
     Rescind { agent: Option<AgentId> },
     /// What really happens to a task's container. Accepted in any order, also while the agent is down.

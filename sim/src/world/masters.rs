@@ -118,12 +118,10 @@ impl World {
     pub(super) fn intrude(&mut self) {
         let Some(agent) = self.agents.any_id(&mut self.draws) else { return };
         // Before it has stored which framework it is, a manager that begins anew must ask an operator.
-        if self.watch.stored.framework().is_none() {
-            return;
-        }
+        let Some(framework) = self.watch.stored.framework() else { return };
         self.disturbed("operator: a tool launches a task as Swan (O4)");
         let task = Box::new(task_of_a_tool(agent, self.now));
-        self.cluster_step(ClusterInput::Intrude { task });
+        self.cluster_step(ClusterInput::Intrude { framework, task });
     }
 
     /// The master, or the way to it, is slow for a while.
