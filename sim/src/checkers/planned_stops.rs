@@ -1,7 +1,7 @@
 //! Owns the check of S1: what Swan itself ends to replace or to move it never takes an app below its floor of healthy
 //! tasks.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::journal::StoreOp;
 use swan_core::manager::ManagerEffect;
@@ -32,26 +32,30 @@ pub struct PlannedStops {
 }
 
 /// When what is written was decided.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Writes {
-    /// The newest entry, when its first write began, and when that of the one before it did.
-    index: u64,
+    /// Entries that are not durable yet, and when their first writes began.
+    under_way: BTreeMap<u64, u64>,
+    /// The newest durable one, when its first write began, and when it became durable.
+    index: Option<u64>,
     begun: u64,
-    before: u64,
-    /// When an entry became durable last.
     done: u64,
 }
 
 impl Writes {
-    const fn begin(&mut self, now: u64, index: u64) {
-        if index != self.index {
-            (self.before, self.begun, self.index) = (self.begun, now, index);
+    fn begin(&mut self, now: u64, index: u64) {
+        if self.index.is_none_or(|newest| newest < index) {
+            self.under_way.entry(index).or_insert(now);
         }
     }
 
-    /// When what is durable now was decided, at the earliest.
-    const fn decided(self) -> u64 {
-        if self.begun <= self.done + AT_ONCE_MS { self.before } else { self.begun }
+    /// The next entry is durable; gives when what it says was decided, at the earliest.
+    fn end(&mut self, now: u64) -> u64 {
+        let Some((index, begun)) = self.under_way.pop_first() else { return now };
+        let waited = begun <= self.done + AT_ONCE_MS;
+        let decided = if waited { self.begun } else { begun };
+        (self.index, self.begun, self.done) = (Some(index), begun, now);
+        decided
     }
 }
 
@@ -65,8 +69,7 @@ impl Checker for PlannedStops {
             self.writes.begin(at.now, *index);
         }
         let Seen::Stored(entry) = seen else { return Ok(()) };
-        let decided = self.writes.decided();
-        self.writes.done = at.now;
+        let decided = self.writes.end(at.now);
         for seat in entry.ops.iter().filter_map(StoredSeat::of) {
             let (Some(task), Some((stored, _))) = (seat.task_id(), &seat.task) else { continue };
             let planned = [REPLACE, MOVE].contains(&stored.stop) && self.judged.insert(task.clone());
@@ -81,7 +84,8 @@ impl Checker for PlannedStops {
 
 fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32, decided: u64) -> Result<(), String> {
     let (Some(ended), Some(app)) = (at.fleet.get(task), at.stored.app(name)) else { return Ok(()) };
-    let serves = |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now);
+    let serves =
+        |served: Option<u64>| served.is_some_and(|served| served + LAG_MS > at.now || served >= decided);
     // One that does not serve is no loss.
     // One that became well while its stop was being written down did not serve when that was decided.
     let young = ended.well.is_none_or(|since| since + YOUNG_MS > at.now || since >= decided);
@@ -129,13 +133,14 @@ mod tests {
     fn what_waited_for_a_write_may_have_been_decided_since_that_began() {
         let mut writes = Writes::default();
         writes.begin(1_000, 1);
-        assert_eq!(writes.decided(), 0);
-        writes.done = 50_000;
+        assert_eq!(writes.end(50_000), 0);
         writes.begin(50_000, 2);
-        assert_eq!(writes.decided(), 1_000, "the write before it hung");
-        writes.done = 50_100;
+        assert_eq!(writes.end(50_100), 1_000, "the write before it hung");
         writes.begin(90_000, 3);
-        writes.begin(95_000, 3);
-        assert_eq!(writes.decided(), 90_000, "it was written when it was decided, and again");
+        writes.begin(91_000, 4);
+        writes.begin(180_000, 3);
+        assert_eq!(writes.end(180_100), 90_000, "it was written when it was decided, and again");
+        assert_eq!(writes.end(180_100), 90_000, "this one may have waited for that");
+        assert_eq!(writes.end(180_200), 180_200, "nothing is known of others");
     }
 }
