@@ -6,7 +6,7 @@ use swan_core::id::TaskName;
 use swan_core::journal::{Entry, StoreOp};
 use swan_core::link::LinkInput;
 use swan_core::manager::{ManagerEffect, ManagerInput};
-use swan_core::mesos::{Event, TaskId, TaskStatus};
+use swan_core::mesos::{Event, TaskId, TaskState, TaskStatus};
 use swan_core::scheduler::View;
 use swan_core::scheduler::effect::MesosCall;
 use swan_core::scheduler::event::EventKind;
@@ -44,6 +44,8 @@ struct Row {
     /// When the last was told, and of which task.
     at: u64,
     last: TaskId,
+    /// Another task of the slot went on beside it: should that be lost, the row says nothing of what takes its place.
+    beside: bool,
     /// What was decided by then.
     decided: BTreeSet<TaskId>,
 }
@@ -122,10 +124,12 @@ impl BackOff {
             return;
         }
         let asked = at.fleet.asked(name.app);
+        let beside = goes_on_beside(at, name, task);
         let goes_on = before.filter(|row| asked.is_none_or(|asked| asked <= row.at));
+        let goes_on = goes_on.filter(|row| beside || !row.beside);
         let failures = goes_on.map_or(0, |row| row.failures) + 1;
         let decided = self.decided.clone();
-        self.rows.insert(place, Row { failures, at: at.now, last: task.clone(), decided });
+        self.rows.insert(place, Row { failures, at: at.now, last: task.clone(), beside, decided });
     }
 
     fn launched(&self, at: Context<'_>, task: &TaskId) -> Result<(), String> {
@@ -168,6 +172,14 @@ impl BackOff {
         }
         Ok(())
     }
+}
+
+/// Whether another task of the slot has been running for long.
+fn goes_on_beside(at: Context<'_>, name: TaskName<'_>, task: &TaskId) -> bool {
+    at.fleet.of(name.app).any(|(other, it)| {
+        let steady = it.running.is_some_and(|since| since + STEADY_MS < at.now);
+        other != task && it.slot == name.slot && it.state == TaskState::Running && steady
+    })
 }
 
 /// The task of which it is told that its end was decided.

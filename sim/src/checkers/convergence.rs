@@ -258,7 +258,7 @@ impl Outlook<'_> {
             let hopeless = self.is_hopeless(&wanted.image, wanted.instances);
             let waits = told.status == "noop"
                 && (told.waiting.contains(" 0 agents suit") || hopeless && !told.waiting.is_empty() || lost);
-            self.ended_or_goes_on(told, if lost { tried } else { &wanted.image }) || waits
+            self.ended_or_goes_on(told, tried) || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
             && containers.iter().all(|container| known(&container.image))
@@ -440,6 +440,24 @@ mod tests {
             matches!(judged(Some(0), "no progress for 600 s"), Standing::Pending(_)),
             "it may be replaced"
         );
+    }
+
+    #[test]
+    fn l1_a_rollback_to_what_is_bad_itself_goes_on_as_that_one_says() {
+        let bad = image(1, Some(Trouble::Exits));
+        let judged = |on_failure: OnFailure| {
+            let policy = |on_failure| Some(Policy { on_failure, ..Policy::default() });
+            let old = Definition { policy: policy(on_failure), ..Definition::plain(&bad, 2, false) };
+            let new = Definition { policy: policy(OnFailure::Rollback), ..Definition::plain("b", 2, false) };
+            let book = Book::from([(bad.clone(), old), ("b".to_owned(), new)]);
+            let before = [(bad.clone(), 2)].into();
+            let wishes = wishes([Some(Wanted { before, ..Wanted::fresh(2, "b") })]);
+            let mut outlook = outlook(&book, "rollbacking", "9 errors of new tasks", true);
+            outlook.told.get_mut("web").expect("it is told").image = bad.clone();
+            standing(&wishes, &[running(0, "b")], &outlook)
+        };
+        assert_eq!(judged(OnFailure::Continue), Standing::GivenUp(vec!["web".into()]));
+        assert!(matches!(judged(OnFailure::Stop), Standing::Pending(_)), "it would have ended");
     }
 
     #[test]

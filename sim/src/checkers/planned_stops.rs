@@ -8,6 +8,7 @@ use swan_core::manager::ManagerEffect;
 use swan_core::mesos::{TaskId, TaskState};
 
 use super::convergence::Book;
+use super::fleet::Member;
 use super::stored::StoredSeat;
 use super::{Checker, Context, Seen};
 use crate::definition::{Definition, Policy};
@@ -96,14 +97,16 @@ fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32, decided: u64) -> 
         return Ok(());
     }
     // What users end, or want no more, may not have been known yet.
-    let planned = |task| at.stored.current(task).is_some_and(|it| [REPLACE, MOVE].contains(&it.stop));
+    let planned =
+        |task: &TaskId| at.stored.current(task).is_some_and(|it| [REPLACE, MOVE].contains(&it.stop));
     let target = at.stored.target_image(name).unwrap_or_default();
     let floor = floor(at.book, &[&target, &ended.image], app.instances);
-    let left = at
-        .fleet
-        .of(name)
-        .filter(|(task, it)| it.killed.is_none() && !planned(task) && (it.is_well() || serves(it.served)))
-        .count();
+    // One that was lost since this was decided makes way at once, perhaps in the same entry.
+    let makes_way =
+        |task: &TaskId, lost: Option<u64>| planned(task) && lost.is_none_or(|lost| lost < decided);
+    let stays = |(task, it): &(&TaskId, &Member)| it.killed.is_none() && !makes_way(task, it.lost);
+    let serving = at.fleet.of(name).filter(|(_, it)| it.is_well() || serves(it.served));
+    let left = serving.filter(stays).count();
     if left < floor as usize {
         let others = at.fleet.of(name).filter(|(_, it)| it.ended.is_none()).map(|(task, it)| {
             format!(

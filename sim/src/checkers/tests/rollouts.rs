@@ -328,6 +328,31 @@ fn s11_a_slot_waits_longer_after_each_failure() {
     assert_eq!(it.launches(0, 2, "A1", "a"), Ok(()), "the cluster's fault costs nothing");
 }
 
+#[test]
+fn s11_what_failed_beside_a_task_says_nothing_of_what_follows_it() {
+    let judged = |stays: bool| {
+        let mut it = Watched::new(back_off::BackOff::default(), &[plain("a")]);
+        it.wants(1, "a", "noop");
+        if stays {
+            it.runs(0, 100, "A1", "a");
+        }
+        it.now += 100_000;
+        for hex in 1..=8 {
+            if hex == 8 && stays {
+                it.told(0, 100, TaskState::Unreachable);
+            }
+            it.now += 3_000;
+            assert_eq!(it.launches(0, hex, "A2", "a"), Ok(()));
+            it.told(0, hex, TaskState::Running);
+            it.told(0, hex, TaskState::Failed);
+        }
+        it.now += 1_200;
+        it.launches(0, 9, "A2", "a")
+    };
+    assert_eq!(judged(true), Ok(()));
+    assert!(judged(false).is_err());
+}
+
 /// A successor's record was on its way when the task beside it failed.
 #[test]
 fn s11_what_was_decided_before_a_failure_is_no_next_attempt() {
