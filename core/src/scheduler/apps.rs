@@ -200,10 +200,13 @@ impl App {
         self.counts.ready + self.counts.outdated_serving
     }
 
-    /// Those of them that surely serve: on one of which only the journal tells nobody relies to end another (S1).
-    pub(super) fn surely_healthy(&self) -> u32 {
-        let unheard = if mutant!(TrustsTheJournal) { 0 } else { self.counts.unheard };
-        self.healthy().saturating_sub(unheard)
+    /// Those of them that surely serve without the one in a seat: on one of which only the journal tells nobody relies to
+    /// end another (S1).
+    pub(super) fn healthy_without(&self, seat: u32) -> u32 {
+        let trusts = mutant!(TrustsTheJournal);
+        let unheard = if trusts { 0 } else { self.counts.unheard };
+        let counted = self.task(seat).is_some_and(|task| task.serves() && (trusts || !task.inherited));
+        self.healthy().saturating_sub(unheard + u32::from(counted))
     }
 
     /// Whether no healthy task is missed if the one in a seat ends: it does not serve. One that the journal alone tells of

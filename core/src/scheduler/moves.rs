@@ -130,7 +130,7 @@ impl Scheduler {
         let task = app.task(number);
         let stays = task.is_none_or(|task| !can_move(task));
         let bounds = app.bounds();
-        let healthy = app.surely_healthy();
+        let left = app.healthy_without(number);
         if stays || !app.is_place(number) {
             app.leaving.remove(&number);
         } else if app.can_spare(number) || mutant!(MovesAtOnce) {
@@ -139,7 +139,7 @@ impl Scheduler {
             app.leaving.remove(&number);
             app.moving.insert(number);
             self.begin_successor(idx, number);
-        } else if healthy > bounds.floor {
+        } else if left >= bounds.floor {
             self.stop_task(idx, number, StopReason::Move);
         } else {
             return false;

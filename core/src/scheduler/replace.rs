@@ -55,14 +55,14 @@ impl Scheduler {
                 return;
             }
             *budget -= 1;
-            let healthy = app.surely_healthy();
+            let left = app.healthy_without(number);
             if app.can_spare(number) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else if app.occupied() + app.successor_count()
                 < ceiling + u32::from(mutant!(CeilingOneMore)) + if mutant!(NoCeiling) { 1000 } else { 0 }
             {
                 self.begin_successor(idx, number);
-            } else if healthy + u32::from(mutant!(FloorOneLess)) > floor || mutant!(NoFloor) {
+            } else if left + u32::from(mutant!(FloorOneLess)) >= floor || mutant!(NoFloor) {
                 self.stop_task(idx, number, StopReason::Replace);
             } else {
                 return;
@@ -164,9 +164,9 @@ impl Scheduler {
             app.moving.contains(&number),
             task(number | SUCCESSOR).is_some_and(|successor| successor.version != app.wanted_runs()),
         );
-        let healthy = app.surely_healthy() + u32::from(uncounted);
+        let left = app.healthy_without(number) + u32::from(uncounted);
         let unready = mutant!(UnreadySuccessor);
-        if !unready && (self.brake.holds() || needed && healthy <= app.bounds().floor) {
+        if !unready && (self.brake.holds() || needed && left < app.bounds().floor) {
             // Looked at again with whatever changes next.
             app.pairs.insert(number);
             return;
