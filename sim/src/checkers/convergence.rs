@@ -258,7 +258,8 @@ impl Outlook<'_> {
             let hopeless = self.is_hopeless(&wanted.image, wanted.instances);
             let waits = told.status == "noop"
                 && (told.waiting.contains(" 0 agents suit") || hopeless && !told.waiting.is_empty() || lost);
-            self.ended_or_goes_on(told, tried) || waits
+            let blamed = lost || self.is_hopeless(tried, instances);
+            self.ended_or_goes_on(told, if blamed { tried } else { &wanted.image }) || waits
         });
         containers.len() <= policy.ceiling(instances) as usize
             && containers.iter().all(|container| known(&container.image))

@@ -101,7 +101,8 @@ fn l7_what_is_heard_is_soon_acknowledged() {
             master_info: None,
         };
         scene.see(0, Seen::Told(&hears(Event::Subscribed(subscribed.into()))));
-        let update = TaskStatus { uuid: Some(uuid.clone()), ..status(1, TaskState::Running) };
+        let (uuid, agent_id) = (Some(uuid.clone()), Some(AgentId::from("S")));
+        let update = TaskStatus { uuid, agent_id, ..status(1, TaskState::Running) };
         scene.see(0, Seen::Told(&hears(Event::Update(update.into()))));
         assert_eq!(scene.judge(9_000), Ok(()));
         scene
