@@ -433,12 +433,8 @@ impl Executors {
                 None
             }
         };
-        if matches!(turn, Turn::Exits(_) | Turn::Killed)
-            && next.is_none()
-            && container.over
-            && faults
-            && let Some(Orphan { ms, ports }) = container.orphan.take()
-        {
+        let ends = matches!(turn, Turn::Exits(_) | Turn::Killed) && container.over && faults;
+        if let Some(Orphan { ms, ports }) = container.orphan.take_if(|_| ends && next.is_none()) {
             self.kept_ports.insert(key, ports);
             next = Some((ms, Turn::PortsFree));
         }
