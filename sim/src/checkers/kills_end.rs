@@ -62,6 +62,5 @@ impl KillsEnd {
 
 /// It is alive on an agent that can be reached.
 fn can_end(cluster: &Cluster, agent: &AgentId, task: &TaskId) -> bool {
-    let reachable = cluster.agents().any(|(id, reachable)| reachable && id == agent);
-    reachable && cluster.alive_on(agent).any(|(_, it)| it == task)
+    cluster.is_reachable(agent) && cluster.alive_on(agent).any(|(_, it)| it == task)
 }

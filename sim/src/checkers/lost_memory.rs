@@ -41,7 +41,7 @@ impl LostMemory {
         let since = self.since.unwrap_or(at.now);
         let asked = at.now > since + QUARANTINED_MS;
         for (task, agent) in self.unknown.iter().filter(|_| asked) {
-            let there = cluster.agents().any(|(id, reachable)| id == agent && reachable);
+            let there = cluster.is_reachable(agent);
             let alive = cluster.alive_on(agent).any(|(_, alive)| alive == task);
             if there && alive && !at.stored.is_quarantined(task) {
                 return Err(format!("{task} lives, no record knew it, and it is not in quarantine"));

@@ -72,7 +72,7 @@ impl LostStore {
             return Ok(());
         }
         for (task, agent) in &self.lived {
-            let there = cluster.agents().any(|(id, reachable)| id == agent && reachable);
+            let there = cluster.is_reachable(agent);
             let alive = cluster.alive_on(agent).any(|(_, alive)| alive == task);
             if there && alive && !at.stored.is_quarantined(task) {
                 return Err(format!("{task} lives, its framework was adopted, and it is not in quarantine"));

@@ -44,6 +44,11 @@ impl Cluster {
         self.agents.iter().map(|(id, agent)| (id, agent.reachable()))
     }
 
+    /// Whether an agent is up and registered.
+    pub fn is_reachable(&self, agent: &AgentId) -> bool {
+        self.agents.get(agent).is_some_and(Agent::reachable)
+    }
+
     /// An agent that the master still counts on, though nothing is heard of it, and that it will give up: until then it says
     /// nothing of its tasks.
     pub fn awaited_agent(&self) -> Option<&AgentId> {

@@ -484,7 +484,7 @@ impl World {
     /// An agent that is there registers with a new leader, if it has not yet.
     pub(super) fn register_agent(&mut self, at: usize) {
         let (agent, standing) = self.agents.all[at].clone();
-        let known = self.cluster.agents().any(|(id, reachable)| *id == agent && reachable);
+        let known = self.cluster.is_reachable(&agent);
         if standing == Standing::Up && !known {
             self.cluster_step(ClusterInput::AgentReturn { agent });
         }

@@ -1,6 +1,6 @@
 //! Owns how a run may end: with what no machine can mend by itself, and must not make worse.
 
-use swan_core::mesos::{AgentId, FrameworkId};
+use swan_core::mesos::FrameworkId;
 use swan_core::scheduler::View;
 
 use super::watch::Watch;
@@ -103,8 +103,9 @@ impl World {
     /// The operator ends one of the tasks that nobody remembers, and just that one ends.
     fn end_unknown(&mut self, framework: &FrameworkId) {
         // Of what runs where no agent is registered any more no manager can know.
-        let known = |on: &AgentId| self.cluster.agents().any(|(agent, reachable)| agent == on && reachable);
-        let Some((_, task)) = self.cluster.alive_of(framework).find(|(agent, _)| known(agent)) else {
+        let Some((_, task)) =
+            self.cluster.alive_of(framework).find(|(agent, _)| self.cluster.is_reachable(agent))
+        else {
             return;
         };
         let task = task.clone();

@@ -452,11 +452,10 @@ impl Executors {
 
     /// A container that never starts, and is not given up yet, on an agent that can be reached.
     pub(super) fn stuck(&self, cluster: &Cluster) -> Option<&TaskId> {
-        let reachable = |agent: &AgentId| cluster.agents().any(|(id, up)| up && id == agent);
         let stuck = self.containers.iter().filter(|(_, container)| container.stuck && !container.over);
         // What a tool has launched nobody gives up.
         let mut stuck = stuck.filter(|((_, task), _)| TaskName::parse(task.as_str()).is_some());
-        stuck.find(|((agent, _), _)| reachable(agent)).map(|((_, task), _)| task)
+        stuck.find(|((agent, _), _)| cluster.is_reachable(agent)).map(|((_, task), _)| task)
     }
 
     /// What runs on agents that can be reached.

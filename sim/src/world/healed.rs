@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use swan_core::id::DottedId;
-use swan_core::mesos::{AgentId, FrameworkId};
+use swan_core::mesos::FrameworkId;
 use swan_core::scheduler::View;
 use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::view::{AppView, WaitingView};
@@ -82,8 +82,8 @@ impl World {
 
     /// An update that some agent still repeats (L7).
     fn waiting_update(&self) -> Option<String> {
-        let there = |agent: &AgentId| self.cluster.agents().any(|(id, reachable)| id == agent && reachable);
-        let (agent, _, status) = self.cluster.unacknowledged().find(|(agent, ..)| there(agent))?;
+        let (agent, _, status) =
+            self.cluster.unacknowledged().find(|(agent, ..)| self.cluster.is_reachable(agent))?;
         Some(format!("an update of {} on {agent} is not acknowledged (L7)", status.task_id))
     }
 

@@ -19,34 +19,18 @@ impl Scene {
 
     fn see(&mut self, now: u64, seen: Seen<'_>) {
         self.fleet.note(now, seen);
-        let (stored, fleet, book) = (&stored(None), &self.fleet, &Book::new());
-        let at = Context {
-            now,
-            manager: 0,
-            clock: Instant(0),
-            calm_since: 0,
-            healed: Some(0),
-            stored,
-            fleet,
-            book,
-        };
-        self.checker.see(at, seen).expect("nothing is late yet");
+        self.show(now, &[seen]).expect("nothing is late yet");
     }
 
     fn judge(&mut self, now: u64) -> Result<(), String> {
+        let cluster = self.cluster.clone();
+        self.show(now, &[Seen::Told(&ManagerInput::Wake), Seen::Truth(&cluster)])
+    }
+
+    fn show(&mut self, now: u64, all: &[Seen<'_>]) -> Result<(), String> {
         let (stored, fleet, book) = (&stored(None), &self.fleet, &Book::new());
-        let at = Context {
-            now,
-            manager: 0,
-            clock: Instant(0),
-            calm_since: 0,
-            healed: Some(0),
-            stored,
-            fleet,
-            book,
-        };
-        self.checker.see(at, Seen::Told(&ManagerInput::Wake))?;
-        self.checker.see(at, Seen::Truth(&self.cluster))
+        let at = Context { healed: Some(0), ..context(now, stored, fleet, book) };
+        all.iter().try_for_each(|seen| self.checker.see(at, *seen))
     }
 }
 

@@ -67,19 +67,7 @@ impl Scene {
     fn see(&mut self, seen: Seen<'_>) -> Result<(), String> {
         let Self { fleet, stored, book, now, .. } = self;
         fleet.note(*now, seen);
-        self.checker.see(
-            Context {
-                now: *now,
-                manager: 0,
-                clock: Instant(*now),
-                calm_since: 0,
-                healed: None,
-                stored,
-                fleet,
-                book,
-            },
-            seen,
-        )
+        self.checker.see(context(*now, stored, fleet, book), seen)
     }
 
     fn hear(&mut self, input: &ManagerInput) {

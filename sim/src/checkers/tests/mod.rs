@@ -56,21 +56,14 @@ fn stored(task: Option<(u64, TaskState)>) -> Stored {
     stored
 }
 
+/// What a checker may look at while one manager is under faults.
+fn context<'a>(now: u64, stored: &'a Stored, fleet: &'a Fleet, book: &'a Book) -> Context<'a> {
+    Context { now, manager: 0, clock: Instant(now), calm_since: 0, healed: None, stored, fleet, book }
+}
+
 fn see(checker: &mut dyn Checker, stored: &Stored, seen: Seen<'_>) -> Result<(), String> {
     let (fleet, book) = (Fleet::default(), Book::new());
-    checker.see(
-        Context {
-            now: 0,
-            manager: 0,
-            clock: Instant(0),
-            calm_since: 0,
-            healed: None,
-            stored,
-            fleet: &fleet,
-            book: &book,
-        },
-        seen,
-    )
+    checker.see(context(0, stored, &fleet, &book), seen)
 }
 
 fn sends(call: MesosCall) -> ManagerEffect {
@@ -128,16 +121,7 @@ fn s2_a_launch_needs_a_durable_record_and_a_new_id() {
 fn s3_surplus_is_accounted_for_and_ends() {
     let known = stored(Some((1, TaskState::Running)));
     let (fleet, book) = (Fleet::default(), Book::new());
-    let at = |now| Context {
-        now,
-        manager: 0,
-        clock: Instant(now),
-        calm_since: 0,
-        healed: None,
-        stored: &known,
-        fleet: &fleet,
-        book: &book,
-    };
+    let at = |now| context(now, &known, &fleet, &book);
     let mut checker = bounded_duplication::BoundedDuplication::default();
     assert_eq!(checker.judge(at(0), &[task(1)]), Ok(()));
     assert!(checker.judge(at(0), &[task(2)]).is_err(), "nobody knows it");
@@ -377,16 +361,7 @@ fn s14_unknown_tasks_are_left_alone_under_the_framework_that_they_have() {
     assert_eq!(subscribes(Some("F")), Ok(()));
     assert!(subscribes(None).is_err(), "as a new framework");
     let (fleet, book) = (Fleet::default(), Book::new());
-    let at = |now| Context {
-        now,
-        manager: 0,
-        clock: Instant(now),
-        calm_since: 0,
-        healed: None,
-        stored: &forgotten,
-        fleet: &fleet,
-        book: &book,
-    };
+    let at = |now| context(now, &forgotten, &fleet, &book);
     let mut checker = watch();
     assert_eq!(checker.see(at(1_000), Seen::Truth(&cluster)), Ok(()), "it takes time");
     assert!(checker.see(at(3_600_000), Seen::Truth(&cluster)).is_err(), "it is not in quarantine");

@@ -20,7 +20,7 @@ use swan_core::scheduler::view::RolloutView;
 use swan_core::spec::AppSpec;
 use swan_core::time::{Millis, Timestamp};
 
-use super::{entry, hears, publishes, sends};
+use super::{context, entry, hears, publishes, sends};
 use crate::checkers::convergence::Book;
 use crate::checkers::durable_replies::DurableReplies;
 use crate::checkers::fleet::{Fleet, Member};
@@ -51,19 +51,7 @@ impl<C: Checker> Watched<C> {
     fn see(&mut self, seen: Seen<'_>) -> Result<(), String> {
         self.fleet.note(self.now, seen);
         let Self { checker, fleet, stored, book, now, .. } = self;
-        checker.see(
-            Context {
-                now: *now,
-                manager: 0,
-                clock: Instant(*now),
-                calm_since: 0,
-                healed: None,
-                stored,
-                fleet,
-                book,
-            },
-            seen,
-        )
+        checker.see(context(*now, stored, fleet, book), seen)
     }
 
     /// The app wants so many of an image, and this is under way.
@@ -512,16 +500,7 @@ impl Watched<RolloutVersions> {
     /// A step ends, and each rollout that a user has paused rests.
     fn finds_paused(&mut self) {
         let Self { checker, fleet, stored, book, now, .. } = self;
-        let at = Context {
-            now: *now,
-            manager: 0,
-            clock: Instant(*now),
-            calm_since: 0,
-            healed: None,
-            stored,
-            fleet,
-            book,
-        };
+        let at = context(*now, stored, fleet, book);
         checker.look_at_pauses(at, |_| true);
     }
 }

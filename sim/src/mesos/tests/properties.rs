@@ -274,7 +274,7 @@ proptest! {
         bench.pass(Millis::from_secs(600));
         bench.acknowledge_all();
         for (agent, _, status) in bench.cluster.unacknowledged() {
-            let reachable = bench.cluster.agents().any(|(id, reachable)| id == agent && reachable);
+            let reachable = bench.cluster.is_reachable(agent);
             prop_assert!(!reachable, "{status:?}");
         }
     }
