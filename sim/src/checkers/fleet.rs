@@ -45,6 +45,8 @@ pub struct Member {
     pub well: Option<u64>,
     /// When it was last known to serve.
     pub served: Option<u64>,
+    /// Whoever leads was told of it.
+    pub heard: bool,
     /// When its end was told.
     pub ended: Option<u64>,
     /// Its end, which nobody asked for, was the app's own fault: surely, or perhaps.
@@ -131,7 +133,11 @@ impl Fleet {
     /// Takes note of one thing that is seen.
     pub fn note(&mut self, now: u64, seen: Seen<'_>) {
         match seen {
-            Seen::Started { .. } | Seen::Leads => self.closed.clear(),
+            Seen::Started { .. } => self.closed.clear(),
+            Seen::Leads => {
+                self.closed.clear();
+                self.apps.values_mut().flat_map(BTreeMap::values_mut).for_each(|member| member.heard = false);
+            }
             Seen::Told(ManagerInput::Link(LinkInput::Event { conn, .. })) if self.closed.contains(conn) => {}
             Seen::Does(ManagerEffect::Link(LinkEffect::Close { conn })) => self.closed.extend([*conn]),
             Seen::Told(ManagerInput::Link(LinkInput::Event { event, .. })) => match &**event {
@@ -185,6 +191,7 @@ impl Fleet {
             healthy: None,
             well: None,
             served: None,
+            heard: false,
             ended: None,
             failed: None,
             lost: None,
@@ -199,6 +206,7 @@ impl Fleet {
         let Some(member) = self.get_mut(&status.task_id).filter(|member| member.ended.is_none()) else {
             return;
         };
+        member.heard = true;
         // What a process heard that ended before it was durable also tells another that a task is back.
         if again && !matches!(member.state, TaskState::Unreachable | TaskState::Unknown) {
             // An old verdict that comes once more is taken for news.

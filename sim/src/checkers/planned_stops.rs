@@ -105,13 +105,14 @@ fn judge(at: Context<'_>, name: &str, task: &TaskId, why: u32, decided: u64) -> 
     let makes_way =
         |task: &TaskId, lost: Option<u64>| planned(task) && lost.is_none_or(|lost| lost < decided);
     let stays = |(task, it): &(&TaskId, &Member)| it.killed.is_none() && !makes_way(task, it.lost);
-    let serving = at.fleet.of(name).filter(|(_, it)| it.is_well() || serves(it.served));
+    // Nobody relies on one of which only the journal tells.
+    let serving = at.fleet.of(name).filter(|(_, it)| it.heard && (it.is_well() || serves(it.served)));
     let left = serving.filter(stays).count();
     if left < floor as usize {
         let others = at.fleet.of(name).filter(|(_, it)| it.ended.is_none()).map(|(task, it)| {
             format!(
-                "{task} {:?} checked {} healthy {:?} lost {:?} killed {:?}",
-                it.state, it.checked, it.healthy, it.lost, it.killed
+                "{task} {:?} heard {} checked {} healthy {:?} lost {:?} killed {:?}",
+                it.state, it.heard, it.checked, it.healthy, it.lost, it.killed
             )
         });
         let others = others.collect::<Vec<_>>().join("; ");

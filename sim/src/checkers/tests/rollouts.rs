@@ -214,6 +214,21 @@ fn s1_what_only_a_process_that_is_gone_has_heard_does_not_count() {
 }
 
 #[test]
+fn s1_a_new_leader_relies_on_none_of_which_it_was_not_told() {
+    let mut it = Watched::new(planned_stops::PlannedStops::default(), &[limited("b", 50, 0)]);
+    it.wants(2, "b", "updating");
+    it.runs(0, 1, "A1", "a");
+    it.runs(1, 2, "A1", "a");
+    it.now += 50_000;
+    let mut told = it.clone();
+    it.see(Seen::Leads).expect("leading breaks nothing");
+    assert!(it.records(0, 1, 2).is_err(), "only the journal tells of the other");
+    told.see(Seen::Leads).expect("leading breaks nothing");
+    told.told(1, 2, TaskState::Running);
+    assert_eq!(told.records(0, 1, 2), Ok(()), "the other runs");
+}
+
+#[test]
 fn s10_nothing_begins_while_a_rollout_rests() {
     const SECOND: u32 = 1 << 31;
     let (a, b) = (u64::from(b'a'), u64::from(b'b'));
