@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use swan_core::id::DottedId;
-use swan_core::mesos::{Event as MesosEvent, OfferId, TaskId, TaskState};
+use swan_core::mesos::{AgentFacts, Event as MesosEvent, OfferId, TaskId, TaskState};
 use swan_core::record::RecordKey;
 use swan_core::scheduler::api::{ApiCall, AppChange, Guard, RolloutVerb};
 use swan_core::scheduler::input::{Input, StoreEvent};
@@ -223,10 +223,7 @@ fn offer_again(world: &mut World, number: usize) {
         id,
         framework_id,
         agent_id: agent,
-        hostname,
-        address: None,
-        domain: None,
-        attributes: vec![],
+        agent: AgentFacts { hostname, address: None, domain: None, attributes: vec![] }.into(),
         resources,
         role,
         unavailability: None,

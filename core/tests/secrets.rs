@@ -1,7 +1,9 @@
 //! Owns the proof that what may be secret in an app's definition is in no `Debug` output of the machine (S22).
 
 use swan_core::id::DottedId;
-use swan_core::mesos::{Event, FrameworkId, Offer, Reason, Resource, Subscribed, TaskState, TaskStatus};
+use swan_core::mesos::{
+    AgentFacts, Event, FrameworkId, Offer, Reason, Resource, Subscribed, TaskState, TaskStatus,
+};
 use swan_core::record::{Epoch, Seq};
 use swan_core::scheduler::Scheduler;
 use swan_core::scheduler::api::{ApiCall, ApiRequest, Caller};
@@ -57,10 +59,8 @@ fn no_secret_of_a_definition_is_shown_by_debug() {
         id: "O1".into(),
         framework_id,
         agent_id: "S1".into(),
-        hostname: "s1.test".into(),
-        address: None,
-        domain: None,
-        attributes: vec![],
+        agent: AgentFacts { hostname: "s1.test".into(), address: None, domain: None, attributes: vec![] }
+            .into(),
         resources: vec![
             Resource::scalar("cpus", 4000),
             Resource::scalar("mem", 4_096_000),

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use swan_core::mesos::{Attribute, AttributeValue, Offer};
+use swan_core::mesos::{AgentFacts, Attribute, AttributeValue, Offer};
 
 /// What is known of an agent that rules may look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +71,9 @@ impl Place {
 
     /// The agent of an offer.
     pub fn of(offer: &Offer) -> Self {
-        let zone = offer.domain.as_ref().map(|domain| domain.zone.as_str());
-        Self::new(&offer.hostname, zone, &offer.attributes)
+        let AgentFacts { hostname, domain, attributes, .. } = &*offer.agent;
+        let zone = domain.as_ref().map(|domain| domain.zone.as_str());
+        Self::new(hostname, zone, attributes)
     }
 
     fn attribute(&self, name: &str) -> Option<&AttributeValue> {

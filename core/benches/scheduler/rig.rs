@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use swan_core::id::DottedId;
 use swan_core::mesos::{
-    AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Resource, Source, Subscribed,
-    TaskId, TaskState, TaskStatus, Uuid,
+    AgentFacts, AgentId, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Resource, Source,
+    Subscribed, TaskId, TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::rng::Rng;
@@ -268,13 +268,16 @@ impl Rig {
             id: OfferId::new(format!("a6f3c1d2-0000-4000-8000-00000000000a-O{}", self.next_offer)),
             framework_id: FrameworkId::from("F"),
             agent_id: agent.id.clone(),
-            hostname: agent.host.clone(),
-            address: None,
-            domain: None,
-            attributes: vec![Attribute {
-                name: "rack".into(),
-                value: AttributeValue::Text(agent.rack.clone()),
-            }],
+            agent: AgentFacts {
+                hostname: agent.host.clone(),
+                address: None,
+                domain: None,
+                attributes: vec![Attribute {
+                    name: "rack".into(),
+                    value: AttributeValue::Text(agent.rack.clone()),
+                }],
+            }
+            .into(),
             resources,
             role: Some("*".into()),
             unavailability: None,

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -55,14 +56,8 @@ pub struct Offer {
     pub framework_id: FrameworkId,
     /// Whose resources.
     pub agent_id: AgentId,
-    /// The agent's host name, as it advertises it.
-    pub hostname: String,
-    /// The agent's own HTTP address (`url.address`).
-    pub address: Option<Address>,
-    /// Region and zone.
-    pub domain: Option<DomainInfo>,
-    /// What the operator says of the agent.
-    pub attributes: Vec<Attribute>,
+    /// Which agent that is; many offers may share it.
+    pub agent: Arc<AgentFacts>,
     /// What is offered.
     pub resources: Vec<Resource>,
     /// `allocation_info.role`.
@@ -71,6 +66,26 @@ pub struct Offer {
     pub unavailability: Option<Unavailability>,
     /// The framework's executors already on the agent.
     pub executor_ids: Vec<ExecutorId>,
+}
+
+/// What an offer says of its agent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFacts {
+    /// The agent's host name, as it advertises it.
+    pub hostname: String,
+    /// The agent's own HTTP address (`url.address`).
+    pub address: Option<Address>,
+    /// Region and zone.
+    pub domain: Option<DomainInfo>,
+    /// What the operator says of the agent.
+    pub attributes: Vec<Attribute>,
+}
+
+impl AgentFacts {
+    /// The address of its host.
+    pub fn ip(&self) -> Option<&str> {
+        self.address.as_ref()?.ip.as_deref()
+    }
 }
 
 /// A request to free an agent for maintenance.

@@ -11,7 +11,7 @@ mod resource;
 mod status;
 
 pub use call::{Call, Filters, InverseRespond, Operation, ReconcileTask};
-pub use event::{Event, Failure, InverseOffer, Offer, OperationStatusUpdate, Subscribed};
+pub use event::{AgentFacts, Event, Failure, InverseOffer, Offer, OperationStatusUpdate, Subscribed};
 pub(crate) use ids::mesos_text_id;
 pub use ids::{AgentId, ExecutorId, FrameworkId, OfferId, Uuid};
 pub use info::{

@@ -16,7 +16,7 @@ use super::maintenance::Outage;
 use super::room::Room;
 use crate::constraint::{Host, Key, Matcher, Resource, Value};
 use crate::limits::{AGENT_LIFETIME, AGENTS_IDLE_MAX, AGENTS_SWEPT_PER_STEP};
-use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Offer};
+use crate::mesos::{AgentFacts, AgentId, AttributeValue, Offer};
 use crate::time::{ClusterTime, Instant};
 
 /// A small stand-in for an agent's id.
@@ -31,7 +31,7 @@ pub(super) struct Agent {
     /// Its host name.
     pub(super) host: Arc<str>,
     /// What is said of it.
-    pub(super) facts: Facts,
+    pub(super) facts: Arc<AgentFacts>,
     /// A planned outage, as last told.
     pub(super) outage: Option<Outage>,
     /// When Mesos asked last that tasks leave it.
@@ -66,14 +66,6 @@ pub(super) struct Loss {
     /// When the last of them did.
     pub(super) at: ClusterTime,
     pub(super) tasks: u32,
-}
-
-/// What rules go by.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Facts {
-    pub(super) attributes: Vec<Attribute>,
-    pub(super) domain: Option<DomainInfo>,
-    pub(super) ip: Option<Box<str>>,
 }
 
 /// All agents that are known.
@@ -146,21 +138,12 @@ impl Agents {
         agent.outage = offer.unavailability.map(Outage::of);
         agent.asked = agent.asked.filter(|_| agent.outage.is_some());
         agent.offered = Some((role.clone(), room.clone()));
-        let ip = offer.address.as_ref().and_then(|address| address.ip.as_deref());
-        let known = &agent.facts;
-        let same = known.attributes == offer.attributes
-            && known.domain == offer.domain
-            && known.ip.as_deref() == ip
-            && (*agent.host == *offer.hostname || offer.hostname.is_empty());
+        let same = agent.is_as(&offer.agent);
+        agent.facts = offer.agent.clone();
         if !same {
-            if !offer.hostname.is_empty() {
-                agent.host = offer.hostname.as_str().into();
+            if !offer.agent.hostname.is_empty() {
+                agent.host = offer.agent.hostname.as_str().into();
             }
-            agent.facts = Facts {
-                attributes: offer.attributes.clone(),
-                domain: offer.domain.clone(),
-                ip: ip.map(Into::into),
-            };
             self.epoch += u64::from(self.get(idx).counted);
             self.regroup(idx);
         }
@@ -188,11 +171,11 @@ impl Agents {
     }
 
     /// Takes in an agent's record.
-    pub(super) fn follow(&mut self, id: &AgentId, host: &str, facts: Facts) {
+    pub(super) fn follow(&mut self, id: &AgentId, host: &str, facts: AgentFacts) {
         let idx = self.intern(id);
         let agent = self.at(idx);
         agent.host = host.into();
-        agent.facts = facts;
+        agent.facts = facts.into();
         agent.recorded = true;
         self.regroup(idx);
     }
@@ -396,7 +379,7 @@ impl Agent {
         Self {
             id,
             host: "".into(),
-            facts: Facts::default(),
+            facts: Arc::default(),
             outage: None,
             asked: None,
             offered: None,
@@ -411,6 +394,16 @@ impl Agent {
             queued: false,
             heard: None,
         }
+    }
+
+    /// Whether all that is said of it, as far as rules go by that, is known; mostly it is what its last offer said.
+    fn is_as(&self, told: &Arc<AgentFacts>) -> bool {
+        let known = &self.facts;
+        Arc::ptr_eq(known, told)
+            || known.attributes == told.attributes
+                && known.domain == told.domain
+                && known.ip() == told.ip()
+                && (*self.host == *told.hostname || told.hostname.is_empty())
     }
 
     /// Nothing refers to it.
@@ -466,7 +459,7 @@ impl<'a> Candidate<'a> {
         Some(match key {
             Key::Hostname => Value::Text(&self.agent.host),
             Key::AgentId => Value::Text(self.agent.id.as_str()),
-            Key::Ip => Value::Text(facts.ip.as_deref()?),
+            Key::Ip => Value::Text(facts.ip()?),
             Key::Region => Value::Text(&facts.domain.as_ref()?.region),
             Key::Zone => Value::Text(&facts.domain.as_ref()?.zone),
             Key::Attribute(name) => {
@@ -495,6 +488,7 @@ impl<'a> Candidate<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mesos::{Address, Attribute};
     use crate::time::Millis;
 
     fn offer(agent: &str, rack: &str) -> Offer {
@@ -502,13 +496,16 @@ mod tests {
             id: "O1".into(),
             framework_id: "F".into(),
             agent_id: agent.into(),
-            hostname: "node1".into(),
-            address: None,
-            domain: None,
-            attributes: alloc::vec![Attribute {
-                name: "rack".into(),
-                value: AttributeValue::Text(rack.into())
-            }],
+            agent: AgentFacts {
+                hostname: "node1".into(),
+                address: None,
+                domain: None,
+                attributes: alloc::vec![Attribute {
+                    name: "rack".into(),
+                    value: AttributeValue::Text(rack.into())
+                }],
+            }
+            .into(),
             resources: Vec::new(),
             role: None,
             unavailability: None,
@@ -593,7 +590,8 @@ mod tests {
         for record_first in [true, false] {
             let mut agents = Agents::default();
             let id = AgentId::from("S1");
-            let facts = Facts { ip: Some("10.0.0.1".into()), ..Facts::default() };
+            let address = Some(Address { ip: Some("10.0.0.1".into()), ..Address::default() });
+            let facts = AgentFacts { address, ..AgentFacts::default() };
             if record_first {
                 agents.follow(&id, "node1", facts.clone());
             }
@@ -601,7 +599,7 @@ mod tests {
             if !record_first {
                 agents.follow(&id, "node1", facts.clone());
             }
-            assert_eq!(agents.get(idx).facts, facts);
+            assert_eq!(*agents.get(idx).facts, facts);
             agents.resume();
             assert_eq!(agents.take_changed(), []);
             agents.follow_gone("S1");
@@ -613,7 +611,7 @@ mod tests {
     #[test]
     fn a_record_without_tasks_goes_when_leading_begins() {
         let mut agents = Agents::default();
-        agents.follow(&"S1".into(), "node1", Facts::default());
+        agents.follow(&"S1".into(), "node1", AgentFacts::default());
         agents.resume();
         let changed = agents.take_changed();
         assert_eq!(changed.len(), 1);

@@ -6,12 +6,12 @@ use alloc::vec::Vec;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
-use super::agents::{Agent, Facts, Loss};
+use super::agents::{Agent, Loss};
 use super::hold::HoldRecord;
 use super::rollout::{Operation, Rollout, Stage};
 use super::slot::{FailureNote, Slot, Task};
 use super::stop::Former;
-use crate::mesos::{AgentId, Attribute, AttributeValue, DomainInfo, Reason, TaskState};
+use crate::mesos::{Address, AgentFacts, AgentId, Attribute, AttributeValue, DomainInfo, Reason, TaskState};
 use crate::record::RecordKey;
 use crate::time::{ClusterTime, Timestamp};
 
@@ -393,11 +393,11 @@ pub(super) struct AttributeRecord {
 impl AgentRecord {
     /// Of what is known.
     pub(super) fn of(agent: &Agent) -> Self {
-        let Facts { attributes, domain, ip } = &agent.facts;
+        let AgentFacts { attributes, domain, .. } = &*agent.facts;
         let loss = agent.loss.unwrap_or_default();
         Self {
             host: agent.host.to_string(),
-            ip: ip.as_deref().map(Into::into),
+            ip: agent.facts.ip().map(Into::into),
             region: domain.as_ref().map(|domain| domain.region.clone()),
             zone: domain.as_ref().map(|domain| domain.zone.clone()),
             attributes: attributes.iter().map(AttributeRecord::of).collect(),
@@ -412,10 +412,11 @@ impl AgentRecord {
     }
 
     /// The reverse.
-    pub(super) fn facts(self) -> Facts {
+    pub(super) fn facts(self) -> AgentFacts {
         let domain = self.region.zip(self.zone).map(|(region, zone)| DomainInfo { region, zone });
         let attributes = self.attributes.into_iter().map(AttributeRecord::attribute).collect();
-        Facts { attributes, domain, ip: self.ip.map(Into::into) }
+        let address = self.ip.map(|ip| Address { ip: Some(ip), ..Address::default() });
+        AgentFacts { attributes, domain, address, ..AgentFacts::default() }
     }
 }
 

@@ -125,8 +125,7 @@ mod tests {
 
     use super::*;
     use crate::constraint::Rules;
-    use crate::mesos::{Attribute, AttributeValue};
-    use crate::scheduler::agents::Facts;
+    use crate::mesos::{AgentFacts, Attribute, AttributeValue};
 
     /// Agents that are told anew in any order, a few of them in a few racks; one may have none.
     fn tell(agents: &mut Agents, number: u8, rack: u8) -> AgentIdx {
@@ -136,7 +135,7 @@ mod tests {
         agents.follow(
             &id.as_str().into(),
             &format!("node{}", number / 2),
-            Facts { attributes, ..Facts::default() },
+            AgentFacts { attributes, ..AgentFacts::default() },
         );
         agents.find(&id).expect("told just now")
     }

@@ -99,7 +99,8 @@ mod tests {
     use alloc::format;
 
     use crate::constraint::Rules;
-    use crate::scheduler::agents::{Agents, Facts};
+    use crate::mesos::AgentFacts;
+    use crate::scheduler::agents::Agents;
 
     #[test]
     fn numbers_are_given_anew_before_they_pile_up() {
@@ -108,7 +109,7 @@ mod tests {
         agents.columns(&matcher);
         let epoch = agents.epoch;
         for host in 0..3000 {
-            agents.follow(&"S1".into(), &format!("node{host}"), Facts::default());
+            agents.follow(&"S1".into(), &format!("node{host}"), AgentFacts::default());
         }
         agents.columns(&matcher);
         assert!(agents.epoch > epoch, "what was counted by the old numbers is counted again");

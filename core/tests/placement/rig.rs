@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use prost::Message;
 use swan_core::id::{DottedId, TaskName};
 use swan_core::mesos::{
-    Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, Resource, Subscribed, TaskId,
-    TaskState, TaskStatus,
+    AgentFacts, Attribute, AttributeValue, Event, FrameworkId, Offer, OfferId, Reason, Resource, Subscribed,
+    TaskId, TaskState, TaskStatus,
 };
 use swan_core::record::{Epoch, Op, Seq};
 use swan_core::scheduler::Scheduler;
@@ -150,10 +150,8 @@ impl Rig {
             id,
             framework_id: FrameworkId::from("F"),
             agent_id: format!("S{agent}").as_str().into(),
-            hostname: known.host.clone(),
-            address: None,
-            domain: None,
-            attributes,
+            agent: AgentFacts { hostname: known.host.clone(), address: None, domain: None, attributes }
+                .into(),
             resources: resources.into_iter().map(|resource| resource.allocated_to("*")).collect(),
             role: Some("*".into()),
             unavailability: None,

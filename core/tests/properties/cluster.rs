@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
-use swan_core::mesos::{AgentId, FrameworkId, Offer, OfferId, Reservation, Resource, ResourceValue, TaskId};
+use swan_core::mesos::{
+    AgentFacts, AgentId, FrameworkId, Offer, OfferId, Reservation, Resource, ResourceValue, TaskId,
+};
 use swan_core::scheduler::launch::Launch;
 
 /// Every agent has these, enough for all tasks that fit, and one for each app that wants a port of its own.
@@ -95,10 +97,13 @@ impl Cluster {
             id,
             framework_id: FrameworkId::from("F"),
             agent_id: agent_id(agent),
-            hostname: format!("s{agent}.test"),
-            address: None,
-            domain: None,
-            attributes: vec![],
+            agent: AgentFacts {
+                hostname: format!("s{agent}.test"),
+                address: None,
+                domain: None,
+                attributes: vec![],
+            }
+            .into(),
             resources,
             role: Some(role.into()),
             unavailability: None,

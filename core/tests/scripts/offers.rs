@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use swan_core::mesos::{
-    Address, AgentId, Attribute, AttributeValue, DomainInfo, FrameworkId, InverseOffer, Offer, OfferId,
-    Reservation, Resource, Unavailability,
+    Address, AgentFacts, AgentId, Attribute, AttributeValue, DomainInfo, FrameworkId, InverseOffer, Offer,
+    OfferId, Reservation, Resource, Unavailability,
 };
 
 use crate::commands::{Words, span_of};
@@ -45,10 +45,13 @@ pub(crate) fn offer(stage: &mut Stage, words: &Words<'_>) -> Offer {
             .map_or_else(|| OfferId::new(format!("O{}", stage.offers)), |id| OfferId::new(id.to_string())),
         framework_id: FrameworkId::from("F1"),
         agent_id: AgentId::from(agent),
-        hostname: words.get("host").map_or_else(|| format!("{}.test", agent.to_lowercase()), Into::into),
-        address: words.get("ip").map(ip),
-        domain: words.get("domain").map(domain),
-        attributes: words.named.iter().filter_map(|&(key, value)| attribute(key, value)).collect(),
+        agent: AgentFacts {
+            hostname: words.get("host").map_or_else(|| format!("{}.test", agent.to_lowercase()), Into::into),
+            address: words.get("ip").map(ip),
+            domain: words.get("domain").map(domain),
+            attributes: words.named.iter().filter_map(|&(key, value)| attribute(key, value)).collect(),
+        }
+        .into(),
         resources,
         role: Some(role.into()),
         unavailability: words.get("down").map(|down| outage(stage, down)),

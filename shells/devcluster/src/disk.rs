@@ -14,7 +14,7 @@ use swan_sim::mesos::{ClusterInput, ClusterOutput};
 use crate::state::Saved;
 
 /// Format and its version; another one cannot be read.
-const STATE_MAGIC: &[u8; 16] = b"swan-devcluster4";
+const STATE_MAGIC: &[u8; 16] = b"swan-devcluster5";
 const LOG_MAGIC: &[u8; 16] = b"swan-devcl-log-1";
 const STATE_FILE: &str = "cluster.state";
 const LOG_FILE: &str = "cluster.log";

@@ -1,9 +1,11 @@
 //! Owns the agents' lives: joining, dying, coming back, being given up, drained, marked gone.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use swan_core::mesos::{
-    AgentId, Attribute, Event, Failure, FrameworkId, Reason, TaskId, TaskState, TaskStatus,
+    Address, AgentFacts, AgentId, Attribute, Event, Failure, FrameworkId, Reason, TaskId, TaskState,
+    TaskStatus,
 };
 use swan_core::time::{Instant, Millis};
 
@@ -26,12 +28,17 @@ impl Cluster {
         }
         self.replace_namesake(&spec, out);
         let total = Pool::of(&spec.resources);
-        let agent = Agent {
+        let (hostname, ip) = (Some(spec.hostname.clone()), Some(spec.ip.clone()));
+        let facts = AgentFacts {
             hostname: spec.hostname,
+            address: Some(Address { hostname, ip, port: spec.port }),
+            domain: spec.domain,
+            attributes: spec.attributes,
+        };
+        let agent = Agent {
+            facts: facts.into(),
             ip: spec.ip,
             port: spec.port,
-            attributes: spec.attributes,
-            domain: spec.domain,
             free: total.clone(),
             others: Pool::default(),
             filters: Vec::new(),
@@ -47,7 +54,7 @@ impl Cluster {
             cut: None,
             tasks: std::collections::BTreeMap::new(),
         };
-        self.addresses.entry((agent.hostname.clone(), agent.port)).or_default().insert(id.clone());
+        self.addresses.entry((agent.facts.hostname.clone(), agent.port)).or_default().insert(id.clone());
         self.agents.insert(id.clone(), agent);
         for task in spec.tasks {
             self.adopt(&id, task);
@@ -163,7 +170,7 @@ impl Cluster {
         let unchecked = |framework: &Framework| framework.info.checkpoint != Some(true);
         let theirs: Vec<FrameworkId> =
             self.frameworks.iter().filter(|(_, it)| unchecked(it)).map(|(id, _)| id.clone()).collect();
-        let message = format!("Agent {} disconnected", self.agents[id].hostname);
+        let message = format!("Agent {} disconnected", self.agents[id].facts.hostname);
         for framework in theirs {
             for (task, known) in self.take_known(&framework, id) {
                 if !known.state.is_terminal() {
@@ -198,7 +205,7 @@ impl Cluster {
             .filter(|(_, known)| known.agent == *agent)
             .map(|(id, _)| id.clone())
             .collect();
-        ids.into_iter().filter_map(|id| framework.tasks.remove_entry(&id)).collect()
+        ids.into_iter().filter_map(|id| framework.tasks.swap_remove_entry(&id)).collect()
     }
 
     /// The next ping after now starts the count.
@@ -284,7 +291,7 @@ impl Cluster {
     /// An agent starts with other attributes than it had.
     pub(super) fn reconfigure(&mut self, id: &AgentId, attributes: Vec<Attribute>) {
         if let Some(agent) = self.agents.get_mut(id) {
-            agent.attributes = attributes;
+            Arc::make_mut(&mut agent.facts).attributes = attributes;
         }
     }
 
@@ -434,7 +441,7 @@ impl Cluster {
         let Some(agent) = self.agents.get_mut(id).filter(|agent| agent.up) else { return };
         agent.up = false;
         if agent.standing == Standing::Registered {
-            let message = format!("Agent {} removed: the agent unregistered", agent.hostname);
+            let message = format!("Agent {} removed: the agent unregistered", agent.facts.hostname);
             self.remove_agent(id, Standing::Removed, TaskState::Lost, Reason::AgentRemoved, &message, out);
         }
         self.forsake_on(id, |_| true, out);

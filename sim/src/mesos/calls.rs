@@ -1,11 +1,11 @@
 //! Owns the frameworks: subscription, streams, heartbeats, failover, teardown, and the routing of calls.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use swan_core::mesos::{Address, Call, Event, FrameworkId, FrameworkInfo, MasterInfo, Subscribed};
 use swan_core::time::{Instant, Millis};
 
-use super::state::{Framework, Stream, Timer};
+use super::state::{Framework, Index, Stream, Timer};
 use super::types::{ClusterOutput, ConnId, RequestNo};
 use super::{Cluster, uuid, uuid_text, validation};
 
@@ -26,7 +26,7 @@ impl Framework {
             stream: None,
             recovered: false,
             suppressed: BTreeSet::new(),
-            tasks: BTreeMap::new(),
+            tasks: Index::default(),
             unreachable: VecDeque::new(),
             failover_deadline: None,
         }

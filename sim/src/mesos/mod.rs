@@ -61,7 +61,7 @@ use swan_core::time::{Instant, Now};
 use maintenance::Maintenance;
 pub use observe::{OfferSeen, TaskSeen};
 use offers::Offers;
-use state::{Agent, Framework, TaskKey, Timer};
+use state::{Agent, Framework, Index, TaskKey, Timer};
 pub use types::{
     AdoptedTask, AgentSpec, ClusterInput, ClusterOptions, ClusterOutput, ConnId, CutOff, OperatorCall,
     RequestNo, TaskReport,
@@ -81,7 +81,7 @@ pub struct Cluster {
     completed: BTreeSet<FrameworkId>,
     /// What agents know of frameworks, for a master that does not.
     checkpointed: BTreeMap<FrameworkId, FrameworkInfo>,
-    agents: BTreeMap<AgentId, Agent>,
+    agents: Index<AgentId, Agent>,
     /// All that ever registered from a host and port.
     addresses: BTreeMap<(String, u16), BTreeSet<AgentId>>,
     offers: Offers,
@@ -115,7 +115,7 @@ impl Cluster {
             frameworks: BTreeMap::new(),
             completed: BTreeSet::new(),
             checkpointed: BTreeMap::new(),
-            agents: BTreeMap::new(),
+            agents: Index::default(),
             addresses: BTreeMap::new(),
             offers: Offers::of(&master_id),
             master_id,

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use swan_core::mesos::{
-    Address, AgentId, Capability, DomainInfo, Event, FrameworkId, FrameworkInfo, Offer, OfferId,
-};
+use swan_core::mesos::{AgentId, Capability, DomainInfo, Event, FrameworkId, FrameworkInfo, Offer, OfferId};
 use swan_core::time::Instant;
 
 use super::offers::Offers;
@@ -99,7 +97,7 @@ impl Cluster {
         let now = self.now.mono;
         let Self { agents, offers, frameworks, rng, options, .. } = self;
         let mut agents: Vec<(&AgentId, &mut Agent)> = match only {
-            Some(id) => agents.iter_mut().filter(|(known, _)| *known == id).collect(),
+            Some(id) => agents.get_full_mut(id).map(|(_, id, agent)| (id, agent)).into_iter().collect(),
             None => agents.iter_mut().collect(),
         };
         agents.retain(|(_, agent)| agent.active() && agent.free.is_allocatable());
@@ -191,7 +189,7 @@ impl Round<'_> {
     }
 
     fn is_unwanted(&self, client: &Client<'_>, agent: &Agent) -> bool {
-        let theirs = region(agent.domain.as_ref());
+        let theirs = region(agent.facts.domain.as_ref());
         if theirs.is_some() && theirs != self.region && !client.info.has(Capability::REGION_AWARE) {
             return true;
         }
@@ -215,14 +213,7 @@ impl Outstanding {
             id,
             framework_id: self.framework.clone(),
             agent_id: self.agent.clone(),
-            hostname: agent.hostname.clone(),
-            address: Some(Address {
-                hostname: Some(agent.hostname.clone()),
-                ip: Some(agent.ip.clone()),
-                port: agent.port,
-            }),
-            domain: agent.domain.clone(),
-            attributes: agent.attributes.clone(),
+            agent: agent.facts.clone(),
             resources: self.resources.clone().allocated(role).into_resources(),
             role: role.map(ToString::to_string),
             unavailability: self.unavailability,

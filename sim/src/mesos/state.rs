@@ -3,15 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
+use indexmap::IndexMap;
+use rustc_hash::FxBuildHasher;
 use serde::{Deserialize, Serialize};
 use swan_core::mesos::{
-    AgentId, Attribute, DomainInfo, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus,
-    Unavailability, Uuid,
+    AgentFacts, AgentId, FrameworkId, FrameworkInfo, TaskId, TaskInfo, TaskState, TaskStatus, Unavailability,
+    Uuid,
 };
 use swan_core::time::{Instant, Millis, Timestamp};
 
 use super::pool::Pool;
 use super::types::{ConnId, CutOff};
+
+/// What is looked up often, in an order that depends only on what was done to it.
+pub(crate) type Index<K, V> = IndexMap<K, V, FxBuildHasher>;
 
 /// A task under its framework: task ids are unique per framework only.
 pub(crate) type TaskKey = (FrameworkId, TaskId);
@@ -24,7 +29,7 @@ pub(crate) struct Framework {
     /// Known from an agent only; has not subscribed at this master.
     pub(crate) recovered: bool,
     pub(crate) suppressed: BTreeSet<String>,
-    pub(crate) tasks: BTreeMap<TaskId, Known>,
+    pub(crate) tasks: Index<TaskId, Known>,
     /// Tasks of unreachable agents, oldest first.
     pub(crate) unreachable: VecDeque<(TaskId, AgentId)>,
     /// Without a scheduler until then, the framework is removed.
@@ -81,11 +86,10 @@ pub(crate) enum Standing {
 /// An agent, both as the master knows it and as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Agent {
-    pub(crate) hostname: String,
     pub(crate) ip: String,
     pub(crate) port: u16,
-    pub(crate) attributes: Vec<Attribute>,
-    pub(crate) domain: Option<DomainInfo>,
+    /// As its offers show it.
+    pub(crate) facts: Arc<AgentFacts>,
     pub(crate) total: Pool,
     /// Neither used nor offered.
     pub(crate) free: Pool,

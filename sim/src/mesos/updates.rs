@@ -137,7 +137,7 @@ impl Cluster {
         {
             let Some((state, handed)) = &known.handed else { return };
             if state.is_terminal() && handed == uuid {
-                framework.tasks.remove(id);
+                framework.tasks.swap_remove(id);
             }
         }
         self.ack_arrives(agent_id, &(framework_id.clone(), id.clone()), uuid, out);

@@ -69,7 +69,7 @@ impl Oddities {
 
     /// Adds resources to an offer that nobody may take or knows, or leaves it none.
     pub(super) fn distort_offer(&self, offer: &mut Offer, draws: &mut Draws, ledger: &mut Ledger) {
-        if !draws.chance(Site::OddOffer, &offer.hostname, self.offers) {
+        if !draws.chance(Site::OddOffer, &offer.agent.hostname, self.offers) {
             return;
         }
         ledger.note("master: odd offer (M11)");

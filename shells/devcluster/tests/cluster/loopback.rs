@@ -143,7 +143,7 @@ async fn protobuf_says_the_same() {
     let master = subscribed.master_info.as_ref().unwrap().address.as_ref().unwrap();
     assert_eq!(master.port, cluster.address().port());
     let Some(Event::Offers(offers)) = events.last() else { panic!("{events:?}") };
-    let mut hosts: Vec<&str> = offers.iter().map(|offer| offer.hostname.as_str()).collect();
+    let mut hosts: Vec<&str> = offers.iter().map(|offer| offer.agent.hostname.as_str()).collect();
     hosts.sort_unstable();
     assert_eq!(hosts, ["127.0.0.4", "127.0.0.5"]);
 

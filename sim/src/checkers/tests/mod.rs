@@ -13,7 +13,8 @@ use swan_core::journal::{Entry, StoreOp};
 use swan_core::link::{CallId, ConnId, LinkEffect, LinkInput};
 use swan_core::manager::{ManagerEffect, ManagerInput};
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, TaskId, TaskState, TaskStatus, Uuid,
+    AgentFacts, AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, TaskId, TaskState, TaskStatus,
+    Uuid,
 };
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::scheduler::effect::MesosCall;
@@ -205,10 +206,8 @@ fn offers(id: &str, agent: &str) -> ManagerInput {
         id: OfferId::from(id),
         framework_id: FrameworkId::from("F"),
         agent_id: AgentId::from(agent),
-        hostname: "s.test".into(),
-        address: None,
-        domain: None,
-        attributes: vec![],
+        agent: AgentFacts { hostname: "s.test".into(), address: None, domain: None, attributes: vec![] }
+            .into(),
         resources: vec![
             Resource::scalar("cpus", 2000).allocated_to("*"),
             Resource::ranges("ports", vec![(31_000, 31_001)]).allocated_to("*"),
