@@ -53,6 +53,14 @@ impl Resource {
         *self.name == *name
     }
 
+    /// Its ranges of ports; none of anything else.
+    pub fn ports(&self) -> &[(u64, u64)] {
+        match &self.value {
+            ResourceValue::Ranges(ranges) if self.has_name("ports") => ranges,
+            _ => &[],
+        }
+    }
+
     /// An unreserved scalar of `milli` thousandths.
     pub fn scalar(name: &str, milli: i64) -> Self {
         Self::plain(name, ResourceValue::Scalar(milli))

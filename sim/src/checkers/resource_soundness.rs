@@ -108,12 +108,7 @@ fn key(resource: &Resource) -> (Option<Arc<str>>, Arc<str>) {
 }
 
 fn ports_in(resource: &Resource) -> u64 {
-    match &resource.value {
-        ResourceValue::Ranges(ranges) if resource.has_name("ports") => {
-            ranges.iter().map(|(low, high)| high - low + 1).sum()
-        }
-        _ => 0,
-    }
+    resource.ports().iter().map(|(low, high)| high - low + 1).sum()
 }
 
 fn claim(rest: &mut Rest, resource: &Resource) -> Result<(), String> {

@@ -246,18 +246,12 @@ pub(crate) fn docker_run_options(task: &TaskInfo) -> Result<(), String> {
     if !matches!(docker.network, Some(DockerNetwork::Bridge | DockerNetwork::User)) {
         return failed("Port mappings are only supported for bridge and user-defined networks");
     }
-    let mut claimed = task.resources.iter().filter(|resource| resource.has_name("ports")).peekable();
-    if claimed.peek().is_none() {
+    if !task.resources.iter().any(|resource| resource.has_name("ports")) {
         return failed("Port mappings require port resources");
     }
-    let claimed: Vec<&Resource> = claimed.collect();
     let claims = |port: u32| {
-        claimed.iter().any(|resource| match &resource.value {
-            ResourceValue::Ranges(ranges) => {
-                ranges.iter().any(|(begin, end)| (*begin..=*end).contains(&u64::from(port)))
-            }
-            _ => false,
-        })
+        let mut ranges = task.resources.iter().flat_map(Resource::ports);
+        ranges.any(|(begin, end)| (*begin..=*end).contains(&u64::from(port)))
     };
     match docker.port_mappings.iter().find(|mapping| !claims(mapping.host_port)) {
         Some(mapping) => failed(&format!("Port [{}] not included in resources", mapping.host_port)),

@@ -45,8 +45,8 @@ impl Left {
                     let sum = left.scalars.entry(resource.name.clone()).or_default();
                     *sum = sum.saturating_add(*milli);
                 }
-                ResourceValue::Ranges(ranges) if resource.has_name("ports") => left.ports.extend(ranges),
-                ResourceValue::Ranges(_) | ResourceValue::Set(_) => {}
+                ResourceValue::Ranges(_) => left.ports.extend(resource.ports()),
+                ResourceValue::Set(_) => {}
             }
         }
         left
@@ -179,12 +179,7 @@ fn network(app: &mut Value, task: &TaskInfo, container: &ContainerInfo, left: &m
 
 /// Host ports that a task claims, at most a few more than an app may have.
 fn claimed_ports(task: &TaskInfo) -> Vec<u16> {
-    let of_ports = task.resources.iter().filter(|resource| resource.has_name("ports"));
-    let ranges = of_ports.flat_map(|resource| match &resource.value {
-        ResourceValue::Ranges(ranges) => ranges.as_slice(),
-        ResourceValue::Scalar(_) | ResourceValue::Set(_) => &[],
-    });
-    let numbers = ranges.flat_map(|&(begin, end)| begin..=end);
+    let numbers = task.resources.iter().flat_map(Resource::ports).flat_map(|&(begin, end)| begin..=end);
     numbers.map_while(|port| u16::try_from(port).ok()).take(PORTS_MAX + 1).collect()
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::TaskName;
-use swan_core::mesos::{AgentId, FrameworkId, ResourceValue, TaskId, TaskInfo};
+use swan_core::mesos::{AgentId, FrameworkId, Resource, TaskId, TaskInfo};
 use swan_core::rng::Rng;
 
 use crate::checkers::convergence::Running;
@@ -97,12 +97,7 @@ enum OddEnd {
 }
 
 fn ports_of(info: &TaskInfo) -> Vec<(u64, u64)> {
-    let ranges = info.resources.iter().filter(|resource| resource.has_name("ports"));
-    let ranges = ranges.filter_map(|resource| match &resource.value {
-        ResourceValue::Ranges(ranges) => Some(ranges.iter().copied()),
-        _ => None,
-    });
-    ranges.flatten().collect()
+    info.resources.iter().flat_map(Resource::ports).copied().collect()
 }
 
 /// What becomes of every container of an image that does not stay.
