@@ -94,6 +94,8 @@ mod bank {
         FloorOneLess "lets one task less stay healthy than it should"
         NoCeiling "starts as many successors as it likes"
         CeilingOneMore "starts one successor too many"
+        ParallelIgnored "changes as many slots at once as it likes"
+        ReadyAtOnce "takes a task for ready as soon as it is well"
         TrustsTheJournal "relies on tasks of which only the journal tells to end others"
         UnreadySuccessor "ends a task before its successor serves"
         SurplusStays "leaves tasks beyond the wanted number"

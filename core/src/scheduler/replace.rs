@@ -51,7 +51,7 @@ impl Scheduler {
             // Those that are as wanted, were given up, or were not touched yet, do not change now.
             let untouched = u32::try_from(app.outdated.len()).expect("slots are limited");
             let changing = app.instances.saturating_sub(app.counts.ready + app.given_up() + untouched);
-            if changing >= parallel {
+            if changing >= parallel && !mutant!(ParallelIgnored) {
                 return;
             }
             *budget -= 1;

@@ -159,7 +159,7 @@ impl Scheduler {
         if serves == served {
             return;
         }
-        let at_once = app.wanted().spec.update.min_healthy.0 == 0;
+        let at_once = app.wanted().spec.update.min_healthy.0 == 0 || mutant!(ReadyAtOnce);
         let clock = self.clock.read(self.now.mono);
         let app = self.apps.get_mut(idx).expect("found just now");
         app.edit(slot, |s| {

@@ -32,6 +32,7 @@ pub mod recovery;
 pub mod resource_soundness;
 pub mod resting_rollouts;
 pub mod rollout_deadlines;
+pub mod rollout_steps;
 pub mod rollout_versions;
 pub mod sound_definitions;
 pub mod state_monotonic;
@@ -189,6 +190,7 @@ pub fn all() -> Vec<Box<dyn Checker>> {
         Box::new(format_levels::FormatLevels::default()),
         Box::new(planned_stops::PlannedStops::default()),
         Box::new(kept_versions::KeptVersions::default()),
+        Box::new(rollout_steps::RolloutSteps::default()),
         Box::new(rollout_versions::RolloutVersions::default()),
         Box::new(resting_rollouts::RestingRollouts::default()),
         Box::new(Each::<rollout_deadlines::RolloutDeadlines>::default()),

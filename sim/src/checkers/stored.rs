@@ -297,6 +297,14 @@ impl Stored {
         theirs.filter_map(|(key, value)| task(key, value)).collect()
     }
 
+    /// The two seats of a slot, as far as they have records.
+    pub fn seats_of(&self, dotted: &str, slot: u32) -> [Option<StoredSeat>; 2] {
+        [slot, slot | SECOND].map(|number| {
+            let key = seat_key(dotted, number);
+            self.records.get(&key).and_then(|value| StoredSeat::read(&key, value))
+        })
+    }
+
     /// Whether there is a record of a seat.
     pub fn has_seat(&self, seat: &StoredSeat) -> bool {
         let number = seat.slot | if seat.second { SECOND } else { 0 };

@@ -32,6 +32,7 @@ use crate::mesos::{Cluster, ClusterOptions};
 use crate::rules::{Field, Rule};
 
 /// A history, as one checker sees it.
+#[derive(Clone)]
 struct Watched<C> {
     checker: C,
     fleet: Fleet,
@@ -229,6 +230,59 @@ fn s1_a_new_leader_relies_on_none_of_which_it_was_not_told() {
     };
     assert!(judged(false).is_err(), "only the journal tells of the other");
     assert_eq!(judged(true), Ok(()), "the other runs");
+}
+
+/// Three tasks of one version, which a rollout replaces by another step by step.
+fn stepwise(min_ready: u32) -> Watched<rollout_steps::RolloutSteps> {
+    let policy = Policy { parallel: Some(1), min_ready, ..Policy::default() };
+    let definition = Definition { policy: Some(policy), ..plain("b") };
+    let mut it = Watched::new(rollout_steps::RolloutSteps::default(), &[definition]);
+    it.wants(3, "b", "updating");
+    for (slot, hex) in [(0, 1), (1, 2), (2, 3)] {
+        it.runs(slot, hex, "A1", "a");
+        it.records_version(slot, hex, version("a"), 0).expect("nothing changes yet");
+    }
+    it
+}
+
+#[test]
+fn s26_a_rollout_goes_step_by_step() {
+    let (a, b) = (version("a"), version("b"));
+    let second_step = |min_ready: u32, waits: u64, ends: Option<TaskState>| {
+        let mut it = stepwise(min_ready);
+        it.records_version(0, 1, a, 2).expect("the first step");
+        it.told(0, 1, TaskState::Killed);
+        it.runs(0, 11, "A1", "b");
+        it.records_version(0, 11, b, 0).expect("the first step goes on");
+        it.now += waits;
+        if let Some(state) = ends {
+            it.told(0, 11, state);
+        }
+        it.records_version(1, 2, a, 2)
+    };
+    assert_eq!(second_step(0, 0, None), Ok(()), "the first has changed");
+    assert!(second_step(10, 5_000, None).is_err(), "it is not ready yet");
+    assert_eq!(second_step(10, 11_000, None), Ok(()));
+    assert_eq!(second_step(10, 5_000, Some(TaskState::Failed)), Ok(()), "it may be given up by now");
+    let mut it = stepwise(0);
+    it.records_version(0, 1, a, 2).expect("the first step");
+    assert!(it.records_version(1, 2, a, 2).is_err(), "the first goes on");
+}
+
+#[test]
+fn s26_a_successor_takes_over_when_it_is_ready() {
+    const SECOND: u32 = 1 << 31;
+    let (a, b) = (version("a"), version("b"));
+    let taken_over = |waits: u64| {
+        let mut it = stepwise(10);
+        it.runs(0, 11, "A1", "b");
+        it.records_version(SECOND, 11, b, 0).expect("the first step");
+        assert!(it.clone().records_version(SECOND | 1, 12, b, 0).is_err(), "it goes on");
+        it.now += waits;
+        it.records_version(0, 1, a, 2)
+    };
+    assert!(taken_over(5_000).is_err());
+    assert_eq!(taken_over(11_000), Ok(()));
 }
 
 #[test]
