@@ -11,7 +11,8 @@ use swan_core::record::Epoch;
 use swan_core::rng::Rng;
 
 use self::rot::Rot;
-use crate::draws::{Draws, Named, Site};
+use crate::chance::Site;
+use crate::draws::{Draws, Named};
 use crate::ledger::Ledger;
 use crate::options::StoreOptions;
 

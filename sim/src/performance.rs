@@ -3,10 +3,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::ask::Ask;
 use crate::definition::Definition;
 use crate::ledger::Ledger;
 use crate::options::Options;
-use crate::world::{Ask, World};
+use crate::world::World;
 
 /// Most instances of one app.
 const INSTANCES: u32 = 1_000;

@@ -8,10 +8,11 @@ use swan_core::id::TaskName;
 use swan_core::mesos::TaskState;
 use swan_core::record::RecordKey;
 
+use crate::ask::{Ask, Change};
 use crate::checkers::convergence::Running;
 use crate::definition::{Definition, Trouble, image};
 use crate::options::Options;
-use crate::world::{Ask, CRASH_BEFORE_EFFECT, Change, World};
+use crate::world::{CRASH_BEFORE_EFFECT, World};
 
 /// Virtual time that one part of a story may take.
 const PATIENCE_MS: u64 = 30 * 60_000;

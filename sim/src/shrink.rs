@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::chance::Event;
+use crate::failure::{Failure, Kind};
 use crate::options::Options;
-use crate::run::{Failure, Keep, Kind, replay};
-use crate::trace::{Event, Trace};
+use crate::run::{Keep, replay};
+use crate::trace::Trace;
 
 /// While it shrinks, a run may fail so much later than before, ms.
 const SLACK_MS: u64 = 60_000;
@@ -31,7 +33,7 @@ pub fn shrink(trace: &Trace, goes_on: &mut dyn FnMut(Progress) -> bool) -> Resul
     if let Some(told) = trace.failure.as_ref().filter(|told| !failure.is_like(told)) {
         return Err(format!("it fails otherwise than it tells: '{failure}' instead of '{told}'"));
     }
-    let best = Trace::of(trace.seed, &trace.commit, trace.options.clone(), &outcome);
+    let best = outcome.trace(trace.seed, &trace.commit, trace.options.clone());
     let mut shrinker = Shrinker { failure, best, runs: 1, stopped: false, goes_on };
     loop {
         let before = shrinker.size();
@@ -145,7 +147,7 @@ impl Shrinker<'_> {
         let same = outcome.failure.as_ref().is_some_and(|failure| failure.is_like(&self.failure));
         if same {
             let Trace { seed, commit, options, .. } = candidate;
-            self.best = Trace::of(seed, &commit, options, &outcome);
+            self.best = outcome.trace(seed, &commit, options);
         }
         same
     }

@@ -1,11 +1,13 @@
 //! Owns the proof that traces of failures become small and still fail in the same way.
 
+use swan_sim::ask::Ask;
+use swan_sim::chance::{Asked, Event};
 use swan_sim::definition::Definition;
+use swan_sim::failure::Kind;
 use swan_sim::options::Options;
-use swan_sim::run::{Keep, Kind, replay, run};
+use swan_sim::run::{Keep, replay, run};
 use swan_sim::shrink::{Progress, shrink};
-use swan_sim::trace::{Asked, Event, Trace};
-use swan_sim::world::Ask;
+use swan_sim::trace::Trace;
 
 const COMMIT: &str = "a commit";
 
@@ -15,7 +17,7 @@ fn with_a_lie(seed: u64) -> Trace {
     options.settle_ms = 15 * 60_000;
     let outcome = run(seed, &options, Keep::Events);
     assert_eq!(outcome.failure, None, "the machines do their work");
-    let mut trace = Trace::of(seed, COMMIT, options, &outcome);
+    let mut trace = outcome.trace(seed, COMMIT, options);
     let lie = Definition { trouble: None, ..Definition::plain("image:0-bad-health", 1, true) };
     let ask = Ask::Create { app: "liar".into(), definition: lie };
     let asked = Asked { at: 30_000, client: 0, ask, matched: false, keyed: true };

@@ -15,7 +15,7 @@ fn seeded_bugs_become_short_stories() {
             let options = Options::swarm(seed, None);
             let outcome = run(seed, &options, Keep::Events);
             outcome.failure.as_ref()?;
-            Some(Trace::of(seed, "a commit", options, &outcome))
+            Some(outcome.trace(seed, "a commit", options))
         });
         let trace = failing.expect("the bug is found");
         let mut runs = 0;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use swan_core::mutants::{Mutant, switch_on};
+use swan_sim::failure::{Failure, Kind};
 use swan_sim::options::Options;
-use swan_sim::run::{Failure, Keep, Kind, run};
+use swan_sim::run::{Keep, run};
 
 use crate::batch;
 

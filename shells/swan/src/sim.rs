@@ -8,10 +8,11 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
+use swan_sim::failure::Kind;
 use swan_sim::ledger::Ledger;
 use swan_sim::marks::missing;
 use swan_sim::options::Options;
-use swan_sim::run::{Keep, Kind, run as run_seed};
+use swan_sim::run::{Keep, run as run_seed};
 
 use crate::batch;
 use crate::failure::Failure;

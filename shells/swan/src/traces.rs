@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use swan_sim::failure::Failure as Broken;
 use swan_sim::options::Options;
-use swan_sim::run::{Failure as Broken, Keep, Outcome, replay, run as run_seed};
+use swan_sim::run::{Keep, Outcome, replay, run as run_seed};
 use swan_sim::shrink::{Progress, shrink};
 use swan_sim::trace::Trace;
 
@@ -38,7 +39,7 @@ pub(crate) fn tell(seed: u64, options: Options, failure: &Broken, dir: &Path) {
     }
     println!("commit:  {}", commit());
     let path = dir.join(format!("swan-sim-{seed}.trace"));
-    let trace = Trace::of(seed, commit(), options, &again);
+    let trace = again.trace(seed, commit(), options);
     match std::fs::write(&path, trace.write()) {
         Ok(()) => println!("trace:   {}, {} faults and requests", path.display(), trace.events.len()),
         Err(error) => println!("trace:   {} cannot be written: {error}", path.display()),

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use swan_core::link::LinkInput;
 use swan_core::manager::ManagerInput;
 use swan_core::mesos::{AgentId, Event, TaskState};
+use swan_core::record::Op;
 
 use super::fleet::Member;
 use super::stored::{StoredApp, StoredSeat};
@@ -23,6 +24,8 @@ const SLACK_MS: u64 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct RolloutSteps {
     apps: BTreeMap<String, Rolling>,
+    /// Why the task in each seat is ended, by app and seat.
+    seats: BTreeMap<(String, u32), u32>,
     /// Agents with a planned outage: what moves away from them is no step of a rollout.
     leaving: BTreeSet<AgentId>,
 }
@@ -54,8 +57,8 @@ impl Checker for RolloutSteps {
                 _ => {}
             },
             Seen::Stored(entry) => {
-                for seat in entry.ops.iter().filter_map(StoredSeat::of) {
-                    self.look(at, &seat)?;
+                for op in &entry.ops {
+                    self.note(at, op)?;
                 }
             }
             _ => {}
@@ -65,8 +68,21 @@ impl Checker for RolloutSteps {
 }
 
 impl RolloutSteps {
-    /// One seat's record has changed.
-    fn look(&mut self, at: Context<'_>, seat: &StoredSeat) -> Result<(), String> {
+    /// A record has changed; perhaps a step begins with it.
+    fn note(&mut self, at: Context<'_>, op: &Op) -> Result<(), String> {
+        let Some(place) = StoredSeat::named(&op.key) else { return Ok(()) };
+        let Some(seat) = StoredSeat::of(op) else {
+            self.seats.remove(&place);
+            return Ok(());
+        };
+        let stop = seat.task.as_ref().map_or(0, |(task, _)| task.stop);
+        let before = self.seats.insert(place, stop);
+        let begins = if seat.second { before.is_none() } else { stop == REPLACE && before != Some(REPLACE) };
+        if begins { self.begin(at, &seat) } else { Ok(()) }
+    }
+
+    /// A task is to end, or gets a successor.
+    fn begin(&mut self, at: Context<'_>, seat: &StoredSeat) -> Result<(), String> {
         let app = at.stored.app(&seat.app).filter(is_replacing);
         let Some((app, runs)) = app.zip(at.stored.target_runs(&seat.app)) else {
             self.apps.remove(&seat.app);
@@ -86,11 +102,10 @@ impl RolloutSteps {
         }
         let image = at.stored.target_image(&seat.app).unwrap_or_default();
         let policy = at.book.get(&image).map_or_else(Policy::default, |it| it.policy());
-        let stops = first.task.as_ref().is_some_and(|(task, _)| task.stop == REPLACE);
-        if stops && before.is_some_and(Member::serves) {
+        if !seat.second && before.is_some_and(Member::serves) {
             is_followed(at, second.as_ref(), runs, &policy)?;
         }
-        if (stops || second.is_some()) && rolling.begun.insert(seat.slot) {
+        if rolling.begun.insert(seat.slot) {
             let changing = rolling.begun.iter().filter(|slot| **slot != seat.slot && **slot < app.instances);
             let changing = changing.filter(|slot| is_changing(at, &seat.app, **slot, runs, &policy)).count();
             let most = policy.parallel.unwrap_or(u32::MAX);

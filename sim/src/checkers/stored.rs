@@ -162,11 +162,16 @@ impl StoredSeat {
         Self::read(&op.key, op.value.as_deref()?)
     }
 
-    fn read(key: &RecordKey, value: &[u8]) -> Option<Self> {
+    /// The app and the seat that a key names, if it is one of a seat.
+    pub(super) fn named(key: &RecordKey) -> Option<(String, u32)> {
         let rest = key.0.strip_prefix(b"s")?;
         let (name, number) = rest.split_at_checked(rest.len().checked_sub(4)?)?;
-        let number = u32::from_be_bytes(number.try_into().ok()?);
         let app = String::from_utf8(name.strip_suffix(&[0])?.to_vec()).ok()?;
+        Some((app, u32::from_be_bytes(number.try_into().ok()?)))
+    }
+
+    fn read(key: &RecordKey, value: &[u8]) -> Option<Self> {
+        let (app, number) = Self::named(key)?;
         let SlotMessage { task, ran } = SlotMessage::decode(value).ok()?;
         let task = task.map(|TaskMessage { hex, version, state, stop, .. }| {
             (StoredTask { hex, state: TaskState::from_number(state), stop }, version)

@@ -4,7 +4,8 @@ use swan_core::journal::frame::HEADER_BYTES;
 use swan_core::journal::{Blob, ChunkName, Place, Refusal, StoreOp};
 
 use super::{Disk, Platter};
-use crate::draws::{Draws, Site};
+use crate::chance::Site;
+use crate::draws::Draws;
 
 /// Something stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,7 +9,8 @@ use swan_core::mesos::{
 use super::executors::Turn;
 use super::faults::Sequel;
 use super::{Happening, WALL_START, World};
-use crate::draws::{Draws, Site};
+use crate::chance::Site;
+use crate::draws::Draws;
 use crate::mesos::{AgentSpec, ClusterInput, CutOff, OperatorCall, RequestNo};
 use crate::rules::Place;
 

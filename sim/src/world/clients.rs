@@ -10,13 +10,13 @@ use swan_core::scheduler::api::{
 };
 use swan_core::scheduler::input::RequestId;
 
-use super::asks::{Ask, merge};
 use super::invent::Inventor;
+use super::wishes::merge;
 use super::{Happening, World};
+use crate::ask::Ask;
+use crate::chance::{Asked, Site};
 use crate::checkers::convergence::{Book, Wanted, Wishes};
-use crate::draws::Site;
 use crate::options::ClientOptions;
-use crate::trace::Asked;
 
 /// How long a client waits for an answer, ms.
 const PATIENCE_MS: u64 = 60_000;

@@ -3,8 +3,9 @@
 use swan_core::mesos::FrameworkId;
 use swan_core::scheduler::View;
 
+use super::World;
 use super::watch::Watch;
-use super::{Ask, World};
+use crate::ask::Ask;
 use crate::checkers::stored::Stored;
 use crate::disk::Platter;
 use crate::mesos::{ClusterInput, OperatorCall, RequestNo};

@@ -6,9 +6,10 @@ use swan_core::id::TaskName;
 use swan_core::mesos::{AgentId, FrameworkId, Resource, TaskId, TaskInfo};
 use swan_core::rng::Rng;
 
+use crate::chance::Site;
 use crate::checkers::convergence::Running;
 use crate::definition::Trouble;
-use crate::draws::{Draws, Site, SlotOf};
+use crate::draws::{Draws, SlotOf};
 use crate::ledger::Ledger;
 use crate::mesos::{Cluster, TaskReport};
 use crate::options::TaskOptions;

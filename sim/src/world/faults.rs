@@ -1,7 +1,7 @@
 //! Owns the faults that happen at a time of their own.
 
 use super::{Happening, World};
-use crate::draws::Site;
+use crate::chance::Site;
 use crate::mesos::ClusterInput;
 
 /// What follows a fault.

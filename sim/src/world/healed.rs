@@ -9,7 +9,8 @@ use swan_core::scheduler::api::RolloutVerb;
 use swan_core::scheduler::view::{AppView, WaitingView};
 
 use super::executors::Turn;
-use super::{Ask, Change, Happening, TRUTH_EVERY, World};
+use super::{Happening, TRUTH_EVERY, World};
+use crate::ask::{Ask, Change};
 use crate::checkers::convergence::{self, Outlook, Standing, Told, Wishes};
 use crate::checkers::offers_taken::OffersTaken;
 use crate::checkers::stored::image_in;

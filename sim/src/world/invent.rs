@@ -3,7 +3,7 @@
 use swan_core::rng::Rng;
 use swan_core::scheduler::api::RolloutVerb;
 
-use super::asks::{Ask, Change};
+use crate::ask::{Ask, Change};
 use crate::definition::{Definition, OnExhausted, OnFailure, Policy, Trouble, image};
 use crate::options::ClientOptions;
 use crate::rules::{Field, Rule};

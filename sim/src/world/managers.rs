@@ -8,10 +8,10 @@ use swan_core::time::{Instant, Millis};
 
 use super::process::Process;
 use super::{Happening, World};
+use crate::chance::Site;
 use crate::checkers::Seen;
 use crate::disk::Platter;
 use crate::disk::rot::Part;
-use crate::draws::Site;
 use crate::options::Options;
 use crate::streams;
 use crate::world::faults::Sequel;
@@ -288,13 +288,14 @@ mod tests {
     use swan_core::scheduler::api::ApiReply;
 
     use super::*;
+    use crate::ask::Ask;
     use crate::checkers::recovery;
     use crate::definition::Definition;
     use crate::draws::Draws;
     use crate::options::{EnsembleOptions, Options, StoreOptions};
     use crate::run::{Keep, replay, run};
     use crate::trace::Trace;
-    use crate::world::{Ask, boot};
+    use crate::world::boot;
 
     /// An hour.
     const HOUR_MS: u64 = 3_600_000;
@@ -439,7 +440,7 @@ mod tests {
         for seed in 0..4 {
             let options = several(Options::swarm(seed, Some(2)));
             let outcome = run(seed, &options, Keep::Events);
-            let trace = Trace::of(seed, "a commit", options, &outcome);
+            let trace = outcome.trace(seed, "a commit", options);
             let again = replay(&Trace::read(&trace.write()).expect("what was written"), Keep::Events);
             assert_eq!((again.digest, again.failure), (trace.digest, trace.failure), "seed {seed}");
             assert_eq!(again.events, trace.events, "seed {seed}");

@@ -4,7 +4,7 @@ use swan_core::mesos::{AgentId, Labels, Resource, TaskId, TaskInfo};
 
 use super::faults::Sequel;
 use super::{Happening, World};
-use crate::draws::Site;
+use crate::chance::Site;
 use crate::mesos::ClusterInput;
 
 /// Agents find a new leader within this time, ms: they wait longer each time they try in vain.

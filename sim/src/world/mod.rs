@@ -5,7 +5,6 @@
 //! watch; then faults are over and everything must become as wanted within a stated time.
 
 mod agents;
-mod asks;
 mod builds;
 mod clients;
 mod clock;
@@ -20,6 +19,7 @@ mod network;
 mod oddities;
 mod process;
 mod watch;
+mod wishes;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -36,7 +36,6 @@ use swan_core::scheduler::input::RequestId;
 use swan_core::time::{Instant, Now, Timestamp};
 
 use self::agents::Agents;
-pub use self::asks::{Ask, Change};
 use self::clients::Clients;
 use self::clock::WallClock;
 use self::disaster::Backup;
@@ -49,19 +48,20 @@ use self::process::Process;
 pub(crate) use self::process::boot;
 pub use self::watch::Violation;
 use self::watch::Watch;
+use crate::ask::Ask;
+use crate::chance::{Event, Site};
 use crate::checkers::Seen;
 use crate::checkers::convergence;
 use crate::checkers::stored::Stored;
 use crate::checkers::wall_clock::Outline;
 use crate::digest::Digest;
 use crate::disk::{Disk, Done};
-use crate::draws::{Draws, Site};
+use crate::draws::Draws;
 use crate::ledger::Ledger;
 use crate::marks::phases;
 use crate::mesos::{Cluster, ClusterInput, ClusterOptions, ClusterOutput};
 use crate::options::Options;
 use crate::queue::Queue;
-use crate::trace::Event;
 use crate::zookeeper::ZooKeeper;
 
 /// Wall time at the beginning: some day in 2026.

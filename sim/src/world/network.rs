@@ -11,7 +11,8 @@ use swan_core::scheduler::effect::MesosCall;
 
 use super::Happening;
 use super::oddities::Oddities;
-use crate::draws::{Draws, Named, Site, SlotOf};
+use crate::chance::Site;
+use crate::draws::{Draws, Named, SlotOf};
 use crate::ledger::Ledger;
 use crate::mesos::{ClusterInput, ClusterOutput, ConnId, RequestNo};
 use crate::options::{MasterOptions, NetworkOptions};

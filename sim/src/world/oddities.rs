@@ -8,7 +8,8 @@ use swan_core::mesos::{
 };
 use swan_core::time::Timestamp;
 
-use crate::draws::{Draws, Site, SlotOf};
+use crate::chance::Site;
+use crate::draws::{Draws, SlotOf};
 use crate::ledger::Ledger;
 
 /// Bytes of a message that is far too long.

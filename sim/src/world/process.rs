@@ -11,9 +11,10 @@ use swan_core::time::{Instant, Millis, Now};
 
 use super::agents::SECOND_ROLE;
 use super::{Happening, WAKES_MAX, World};
+use crate::chance::Site;
 use crate::checkers::{Seen, recovery};
 use crate::disk::rot::Part;
-use crate::draws::{Named, Site};
+use crate::draws::Named;
 
 /// How the account names a process that ended between two effects.
 pub const CRASH_BEFORE_EFFECT: &str = "process: crash before an effect";
@@ -414,9 +415,10 @@ impl World {
 
 #[cfg(test)]
 mod tests {
+    use crate::ask::Ask;
     use crate::definition::Definition;
     use crate::options::{Options, ProcessOptions, StoreOptions};
-    use crate::world::{Ask, World};
+    use crate::world::World;
 
     /// L5: whoever dies every few seconds gets on with its work between.
     #[test]

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use swan_api::{Answer, Config as ApiConfig, EventFeed, Manager, Read, Standing, Tokens, serve};
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, Source, Subscribed, TaskId, TaskState,
-    TaskStatus, Uuid,
+    AgentFacts, AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, Source, Subscribed, TaskId,
+    TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::{Epoch, Seq};
 use swan_core::scheduler::Scheduler;
@@ -182,10 +182,7 @@ impl Host {
             id: OfferId::new(format!("O{}", self.offers)),
             framework_id: FrameworkId::from("F"),
             agent_id: AgentId::from("S1"),
-            hostname: "s1.test".to_owned(),
-            address: None,
-            domain: None,
-            attributes: vec![],
+            agent: AgentFacts { hostname: "s1.test".to_owned(), ..AgentFacts::default() }.into(),
             resources,
             role: Some("*".into()),
             unavailability: None,

@@ -1,10 +1,11 @@
 //! Owns the tests of traces from the command line: run again, made small, and refused.
 
+use swan_sim::ask::Ask;
+use swan_sim::chance::{Asked, Event};
 use swan_sim::definition::Definition;
 use swan_sim::options::Options;
 use swan_sim::run::{Keep, run};
-use swan_sim::trace::{Asked, Event, Trace};
-use swan_sim::world::Ask;
+use swan_sim::trace::Trace;
 
 use super::{file, nobody, swan};
 
@@ -14,7 +15,7 @@ fn trace(asks: &[(&str, Definition)]) -> Trace {
     options.settle_ms = 15 * 60_000;
     options.clients.count = 1;
     options.clients.verbs.create = 1;
-    let mut trace = Trace::of(7, "a commit", options.clone(), &run(7, &options, Keep::Events));
+    let mut trace = run(7, &options, Keep::Events).trace(7, "a commit", options.clone());
     trace.events = (0..)
         .zip(asks)
         .map(|(nth, (app, definition))| {
