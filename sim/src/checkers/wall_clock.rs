@@ -7,8 +7,6 @@ use swan_core::scheduler::effect::MesosCall;
 
 use crate::digest::Digest;
 use crate::draws::Named;
-use crate::options::Options;
-use crate::world::World;
 
 /// What is done, step by step, but for times of day and what is named by them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +24,7 @@ impl Outline {
     }
 
     /// The first step, by number, that differs.
-    fn differs(&self, other: &Self) -> Option<usize> {
+    pub fn differs(&self, other: &Self) -> Option<usize> {
         let longest = self.0.len().max(other.0.len());
         (0..longest).find(|&step| self.0.get(step) != other.0.get(step))
     }
@@ -51,35 +49,9 @@ fn words(effect: &ManagerEffect) -> String {
     }
 }
 
-/// Runs a seed at two times of day; an error names the first step that differs. Planned outages are left out: operators
-/// give them by the time of day (R68).
-pub fn judge(seed: u64, options: &Options, shift_ms: u64) -> Result<(), String> {
-    let mut options = options.clone();
-    options.agent_faults.maintenance_every = 0;
-    let outline = |shift_ms| {
-        let mut world = World::new(seed, options.clone());
-        world.shift_wall(shift_ms);
-        world.keep_outline();
-        world.run();
-        world.take_outline()
-    };
-    match outline(0).differs(&outline(shift_ms)) {
-        Some(step) => Err(format!("step {step} is another where the wall clock is {shift_ms} ms ahead")),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn s16_the_time_of_day_decides_nothing() {
-        for seed in 0..12 {
-            let options = Options { settle_ms: 10 * 60_000, ..Options::swarm(seed, Some(2)) };
-            assert_eq!(judge(seed, &options, 400 * 24 * 3_600_000), Ok(()), "seed {seed}");
-        }
-    }
 
     #[test]
     fn s16_outlines_that_differ_are_told_apart() {
