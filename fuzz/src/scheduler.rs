@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use swan_core::id::DottedId;
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, ResourceValue, Source, Subscribed, TaskId,
-    TaskState, TaskStatus, Uuid,
+    AgentFacts, AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, ResourceValue, Source,
+    Subscribed, TaskId, TaskState, TaskStatus, Uuid,
 };
 use swan_core::record::{Epoch, Op, RecordKey, Seq};
 use swan_core::scheduler::Scheduler;
@@ -236,10 +236,7 @@ impl World {
             id: OfferId::new(format!("O{}", self.number())),
             framework_id: FrameworkId::from("F"),
             agent_id: AgentId::new(format!("S{}", agent % 5)),
-            hostname: format!("node{}", agent % 5),
-            address: None,
-            domain: None,
-            attributes: Vec::new(),
+            agent: AgentFacts { hostname: format!("node{}", agent % 5), ..AgentFacts::default() }.into(),
             resources,
             role: Some(ROLE.into()),
             unavailability: None,

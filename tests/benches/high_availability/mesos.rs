@@ -2,7 +2,8 @@
 
 use swan_core::link::{CallAnswer, LinkEffect, LinkInput, Response};
 use swan_core::mesos::{
-    AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, Subscribed, TaskState, TaskStatus,
+    AgentFacts, AgentId, Event, FrameworkId, Offer, OfferId, Reason, Resource, Subscribed, TaskState,
+    TaskStatus,
 };
 use swan_core::scheduler::effect::MesosCall;
 
@@ -68,10 +69,7 @@ fn offer(n: u32) -> Offer {
         id: OfferId::new(format!("offer-{n}")),
         framework_id: FrameworkId::from("F"),
         agent_id: AgentId::new(format!("fresh-{n}")),
-        hostname: format!("fresh{n}.example"),
-        address: None,
-        domain: None,
-        attributes: Vec::new(),
+        agent: AgentFacts { hostname: format!("fresh{n}.example"), ..AgentFacts::default() }.into(),
         resources: vec![
             Resource::scalar("cpus", 8_000).allocated_to("*"),
             Resource::scalar("mem", 32_000_000).allocated_to("*"),
