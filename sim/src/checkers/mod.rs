@@ -58,6 +58,7 @@ use self::convergence::Book;
 use self::each::Each;
 use self::fleet::Fleet;
 use self::stored::Stored;
+use crate::definition::{Definition, Policy};
 use crate::mesos::Cluster;
 
 /// One thing that can be seen from outside.
@@ -130,6 +131,14 @@ pub struct Context<'a> {
     pub fleet: &'a Fleet,
     /// What users have said, by image.
     pub book: &'a Book,
+}
+
+impl Context<'_> {
+    /// What the definition that an app wants says of its changes.
+    fn policy(&self, app: &str) -> Policy {
+        let image = self.stored.target_image(app).unwrap_or_default();
+        self.book.get(&image).map(Definition::policy).unwrap_or_default()
+    }
 }
 
 /// Watches for one invariant.

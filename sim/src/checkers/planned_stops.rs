@@ -9,7 +9,7 @@ use swan_core::mesos::{TaskId, TaskState};
 
 use super::convergence::Book;
 use super::fleet::Member;
-use super::stored::StoredSeat;
+use super::stored::{REPLACE, StoredSeat};
 use super::{Checker, Context, Seen};
 use crate::definition::{Definition, Policy};
 
@@ -19,9 +19,7 @@ const LAG_MS: u64 = 60_000;
 const YOUNG_MS: u64 = 40_000;
 /// What is written so soon after the write before it may have waited for that.
 const AT_ONCE_MS: u64 = 1_000;
-/// Reasons of a stop, as its record has them: a rollout replaces the task.
-const REPLACE: u32 = 2;
-/// The task leaves an agent with a planned outage.
+/// Why a task is ended, as its record has it: it leaves an agent with a planned outage.
 const MOVE: u32 = 7;
 
 /// Enough healthy tasks stay while others are replaced or moved. Judged when the stop becomes durable: its KILL may come

@@ -4,11 +4,8 @@ use std::collections::BTreeMap;
 
 use swan_core::journal::Entry;
 
-use super::stored::{Stored, StoredSeat};
+use super::stored::{REPLACE, Stored, StoredSeat};
 use super::{Checker, Context, Seen};
-
-/// Reason of a stop, as its record has it: a rollout replaces the task.
-const REPLACE: u32 = 2;
 
 /// While an app's rollout rests no task gets a successor or is ended to be replaced; there, and after a rollout failed
 /// or was broken off, whatever dies gets a task of its own version again, unless it is being rolled back. Judged by what becomes durable, so that what

@@ -73,9 +73,7 @@ impl RolloutDeadlines {
         let apps: Vec<String> = at.fleet.apps().map(str::to_owned).collect();
         for app in apps {
             let rollouts = view.rollouts(&swan_core::id::DottedId::from_text(&app)).unwrap_or_default();
-            let image = at.stored.target_image(&app).unwrap_or_default();
-            let policy = at.book.get(&image).map_or_else(Policy::default, |it| it.policy());
-            self.judge(&app, rollouts.first(), passed, &policy)?;
+            self.judge(&app, rollouts.first(), passed, &at.policy(&app))?;
         }
         Ok(())
     }

@@ -9,14 +9,12 @@ use swan_core::mesos::{AgentId, Event, TaskState};
 use swan_core::record::Op;
 
 use super::fleet::Member;
-use super::stored::{StoredApp, StoredSeat};
+use super::stored::{REPLACE, StoredApp, StoredSeat};
 use super::{Checker, Context, Seen};
 use crate::definition::Policy;
 
 /// Operations that replace tasks.
 const REPLACING: [&str; 3] = ["updating", "rollbacking", "restarting"];
-/// Why a task is ended, as its record has it: a rollout replaces it.
-const REPLACE: u32 = 2;
 /// The manager's clock and the world's may differ by so much.
 const SLACK_MS: u64 = 1_000;
 
@@ -75,7 +73,7 @@ impl RolloutSteps {
             self.seats.remove(&place);
             return Ok(());
         };
-        let stop = seat.task.as_ref().map_or(0, |(task, _)| task.stop);
+        let stop = seat.stop();
         let before = self.seats.insert(place, stop);
         let begins = if seat.second { before.is_none() } else { stop == REPLACE && before != Some(REPLACE) };
         if begins { self.begin(at, &seat) } else { Ok(()) }
@@ -100,23 +98,18 @@ impl RolloutSteps {
         if before.is_none_or(|member| self.leaving.contains(&member.agent)) {
             return Ok(());
         }
-        let image = at.stored.target_image(&seat.app).unwrap_or_default();
-        let policy = at.book.get(&image).map_or_else(Policy::default, |it| it.policy());
+        let policy = at.policy(&seat.app);
         if !seat.second && before.is_some_and(Member::serves) {
             is_followed(at, second.as_ref(), runs, &policy)?;
         }
-        if rolling.begun.insert(seat.slot) {
-            let changing = rolling.begun.iter().filter(|slot| **slot != seat.slot && **slot < app.instances);
-            let changing = changing.filter(|slot| is_changing(at, &seat.app, **slot, runs, &policy)).count();
-            let most = policy.parallel.unwrap_or(u32::MAX);
-            if changing >= most as usize {
-                let (name, slot) = (&seat.app, seat.slot);
-                return Err(format!(
-                    "slot {slot} of {name} begins to change while {changing} do: {most} may"
-                ));
-            }
+        let Some(most) = policy.parallel.filter(|_| rolling.begun.insert(seat.slot)) else { return Ok(()) };
+        let others = rolling.begun.iter().filter(|slot| **slot != seat.slot && **slot < app.instances);
+        let changing = others.filter(|slot| is_changing(at, &seat.app, **slot, runs, &policy)).count();
+        if changing < most as usize {
+            return Ok(());
         }
-        Ok(())
+        let (name, slot) = (&seat.app, seat.slot);
+        Err(format!("slot {slot} of {name} begins to change while {changing} do: {most} may"))
     }
 }
 
@@ -161,10 +154,8 @@ fn is_ready(at: Context<'_>, member: &Member, policy: &Policy) -> bool {
 /// A slot that has begun to change is surely not through with it, and nothing has gone wrong there meanwhile.
 fn is_changing(at: Context<'_>, app: &str, slot: u32, runs: u64, policy: &Policy) -> bool {
     let [first, second] = at.stored.seats_of(app, slot);
-    let untouched = second.is_none()
-        && first.as_ref().is_some_and(|seat| {
-            is_outdated(seat, runs) && seat.task.as_ref().is_some_and(|(task, _)| task.stop == 0)
-        });
+    let untouched =
+        second.is_none() && first.as_ref().is_some_and(|seat| is_outdated(seat, runs) && seat.stop() == 0);
     let version = runs.to_string();
     let mut news = at.fleet.of(app).map(|(_, it)| it).filter(|it| it.slot == slot && it.version == version);
     // One that was well and is not any more may count as changed, or not.

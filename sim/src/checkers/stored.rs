@@ -10,6 +10,8 @@ use swan_core::record::{Op, RecordKey, Seq};
 
 /// A slot has two seats while a task is replaced beside another: the second has this bit of its number set.
 const SECOND: u32 = 1 << 31;
+/// Why a task is ended, as its record has it: a rollout replaces it.
+pub const REPLACE: u32 = 2;
 
 /// All records, as the durable entries make them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -177,6 +179,11 @@ impl StoredSeat {
             (StoredTask { hex, state: TaskState::from_number(state), stop }, version)
         });
         Some(Self { app, slot: number & !SECOND, second: number & SECOND != 0, task, ran })
+    }
+
+    /// Why its task is being ended, by number; 0 if it is not, or there is none.
+    pub fn stop(&self) -> u32 {
+        self.task.as_ref().map_or(0, |(task, _)| task.stop)
     }
 
     /// The id of its task.
